@@ -1,0 +1,177 @@
+import type { Digest } from '../oci/digest.ts';
+import type { Descriptor, Manifest } from '../oci/manifest.ts';
+import type { Tag } from '../oci/reference.ts';
+import type { Page, PageRequest, Referrer, RepositoryKey } from '../oci/repository.ts';
+
+/**
+ * What we know about content. One SQL schema behind it; no SQL outside this room. Times are milliseconds since the
+ * epoch and always an input: the index has no clock. Every call is one transaction.
+ *
+ * Every driver passes `test/contracts/index.ts`.
+ */
+export interface Index extends AsyncDisposable {
+  readonly manifests: ManifestIndex;
+  readonly tags: TagIndex;
+  readonly blobs: BlobIndex;
+  readonly leases: LeaseIndex;
+  readonly keeping: KeepingIndex;
+  readonly repositories: RepositoryIndex;
+}
+
+/** Which manifests each repository holds. A manifest's bytes are kept once, however many repositories hold it. */
+export interface ManifestIndex {
+  find(repository: RepositoryKey, digest: Digest): Promise<HeldManifest | undefined>;
+  /** Idempotent. Also remembers what the manifest says of its children, and of its subject. */
+  put(repository: RepositoryKey, manifest: Manifest, atMs: number): Promise<void>;
+  /** What a manifest that this repository holds says of a digest: where a blob's size is known before it is fetched. */
+  described(repository: RepositoryKey, digest: Digest): Promise<Descriptor | undefined>;
+  referrers(repository: RepositoryKey, subject: Digest): Promise<readonly Referrer[]>;
+  /** The upstream no longer has it (`gone`), or has it again. */
+  mark(repository: RepositoryKey, digest: Digest, gone: boolean): Promise<void>;
+  /** With the tags that point at it. True when it was held. */
+  remove(repository: RepositoryKey, digest: Digest): Promise<boolean>;
+}
+
+export interface HeldManifest extends Descriptor {
+  readonly bytes: Uint8Array;
+  readonly storedAtMs: number;
+}
+
+export interface TagIndex {
+  find(repository: RepositoryKey, tag: Tag): Promise<HeldTag | undefined>;
+  /**
+   * Points a tag at a manifest that the repository holds.
+   * @throws RegistryError `MANIFEST_UNKNOWN` (origin `entrepot`) when it does not
+   */
+  point(repository: RepositoryKey, tag: Tag, digest: Digest, atMs: number): Promise<void>;
+  /** The upstream vouched for it at that time; 0 makes it due. */
+  confirm(repository: RepositoryKey, tag: Tag, atMs: number): Promise<void>;
+  /** In byte order. */
+  list(repository: RepositoryKey, page: PageRequest): Promise<Page<Tag>>;
+  remove(repository: RepositoryKey, tag: Tag): Promise<boolean>;
+}
+
+export interface HeldTag {
+  readonly digest: Digest;
+  /** When the upstream last vouched for it. */
+  readonly checkedAtMs: number;
+  readonly pointedAtMs: number;
+}
+
+/** Which blobs rest in the store, and which repositories have earned them. */
+export interface BlobIndex {
+  /** True when the upstream's repository itself has answered for it (or it was uploaded there). */
+  isMember(repository: RepositoryKey, digest: Digest): Promise<boolean>;
+  /** True when a repository that is public right now has it. */
+  isPublic(digest: Digest): Promise<boolean>;
+  addMember(repository: RepositoryKey, digest: Digest, atMs: number): Promise<void>;
+  /** Its size in bytes, when it rests in the store. */
+  stored(digest: Digest): Promise<number | undefined>;
+  /** It rests in the store now. False, and nothing changed, when the lease is no longer the newest of its key. */
+  store(digest: Digest, size: number, lease: Lease, atMs: number): Promise<boolean>;
+  /** It no longer rests in the store. Memberships stay: they were earned. */
+  forget(digest: Digest): Promise<void>;
+  /** In the order of digests, for the scrub. */
+  list(after: Digest | undefined, limit: number): Promise<readonly { readonly digest: Digest; readonly size: number }[]>;
+}
+
+/** The right to do what must happen once in the cluster. Epochs of a key only grow, also across releases. */
+export interface LeaseIndex {
+  /** `undefined` while somebody else's lease runs. Acquiring one's own running lease again is refused as well. */
+  acquire(key: string, holder: string, ttlMs: number, nowMs: number): Promise<Lease | undefined>;
+  /** Prolongs it and publishes `state` to those who wait. False when it is no longer ours: stop, and write nothing. */
+  renew(lease: Lease, state: string, ttlMs: number, nowMs: number): Promise<boolean>;
+  /** Ends it; `state` stays readable for the next holder until then. */
+  release(lease: Lease, state: string): Promise<void>;
+  peek(key: string): Promise<LeaseView | undefined>;
+  /** Forgets ended leases that ended before that time. */
+  prune(beforeMs: number): Promise<void>;
+}
+
+export interface Lease {
+  readonly key: string;
+  readonly holder: string;
+  readonly epoch: number;
+}
+
+export interface LeaseView extends Lease {
+  readonly state: string;
+  /** 0 once released. */
+  readonly expiresAtMs: number;
+}
+
+/** What stays and what goes. The unit is a manifest of a repository with the blobs that only it refers to. */
+export interface KeepingIndex {
+  /** Bytes of blobs in the store that are not hosted content, kept up to date by every change. O(1). */
+  heldBytes(): Promise<number>;
+  /** A use of a manifest or blob; its parents in that repository count as used too. */
+  touch(uses: readonly Use[]): Promise<void>;
+  /**
+   * What to evict next: least recently used first; what the upstream no longer has after everything else; never what
+   * is pinned or hosted. Blobs that no manifest refers to appear with `manifest: undefined`.
+   */
+  candidates(limit: number): Promise<readonly Candidate[]>;
+  /** Drops it from the index and returns the blobs that nothing refers to any more, now to be deleted from the store. */
+  evict(candidate: Candidate): Promise<readonly Digest[]>;
+  pin(pattern: string): Promise<void>;
+  unpin(pattern: string): Promise<boolean>;
+  pins(): Promise<readonly string[]>;
+}
+
+export interface Use {
+  readonly repository: RepositoryKey;
+  readonly digest: Digest;
+  readonly atMs: number;
+}
+
+export interface Candidate {
+  readonly repository: RepositoryKey | undefined;
+  readonly manifest: Digest | undefined;
+  readonly blob: Digest | undefined;
+  readonly lastUsedMs: number;
+  readonly gone: boolean;
+}
+
+export interface RepositoryIndex {
+  /** In byte order of the displayed name: `docker.io/library/redis`, or a hosted name. */
+  list(page: PageRequest): Promise<Page<RepositoryRow>>;
+  images(page: PageRequest, prefix: string): Promise<Page<ImageRow>>;
+  /** Whether anybody may read it upstream, and when that was last checked. */
+  visibility(repository: RepositoryKey): Promise<Visibility | undefined>;
+  setVisibility(repository: RepositoryKey, visibility: Visibility): Promise<void>;
+  statistics(): Promise<IndexStatistics>;
+}
+
+export interface RepositoryRow {
+  readonly key: RepositoryKey;
+  readonly visibility: Visibility | undefined;
+}
+
+export interface Visibility {
+  readonly public: boolean;
+  readonly checkedAtMs: number;
+}
+
+/** A manifest of a repository, for listings. Sizes in bytes. */
+export interface ImageRow {
+  readonly key: RepositoryKey;
+  readonly digest: Digest;
+  readonly mediaType: string;
+  readonly tags: readonly Tag[];
+  /** Of all blobs and manifests it refers to, as its descriptors say. */
+  readonly describedBytes: number;
+  /** Of those that are in the store. */
+  readonly heldBytes: number;
+  readonly storedAtMs: number;
+  readonly lastUsedMs: number;
+  readonly pinned: boolean;
+  readonly gone: boolean;
+}
+
+export interface IndexStatistics {
+  readonly repositories: number;
+  readonly manifests: number;
+  readonly tags: number;
+  readonly blobs: number;
+  readonly heldBytes: number;
+}

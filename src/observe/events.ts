@@ -1,0 +1,87 @@
+import type { Digest } from '../oci/digest.ts';
+import type { ErrorCode, Origin } from '../oci/errors.ts';
+import type { Outcome } from '../oci/repository.ts';
+
+/**
+ * Everything worth telling, as one closed union. A log line and a metric follow from the same event, so they cannot
+ * disagree. Secrets have no field here. Durations are milliseconds, sizes bytes.
+ */
+export type Event =
+  | RequestDone
+  | { readonly type: 'server.listening'; readonly address: string; readonly tls: boolean }
+  | { readonly type: 'server.stopping'; readonly reason: string }
+  | { readonly type: 'server.stopped' }
+  | { readonly type: 'config.notice'; readonly message: string }
+  | { readonly type: 'config.reloaded' }
+  | { readonly type: 'config.invalid'; readonly message: string }
+  | UpstreamRequest
+  | { readonly type: 'upstream.circuit'; readonly upstream: string; readonly state: 'open' | 'closed'; readonly reason: string }
+  | { readonly type: 'upstream.limit'; readonly upstream: string; readonly limit: number; readonly remaining: number }
+  | { readonly type: 'upstream.lied'; readonly upstream: string; readonly repository: string; readonly digest: Digest; readonly reason: string }
+  | { readonly type: 'cache.answered'; readonly upstream: string; readonly object: 'manifest' | 'blob' | 'tags' | 'referrers'; readonly outcome: Outcome }
+  | { readonly type: 'cache.stale'; readonly upstream: string; readonly repository: string; readonly reference: string; readonly reason: string }
+  | DownloadEvent
+  | { readonly type: 'cache.evicted'; readonly repository: string; readonly digest: Digest; readonly bytes: number; readonly reason: string }
+  | { readonly type: 'cache.size'; readonly bytes: number; readonly limitBytes: number }
+  | { readonly type: 'cache.quarantined'; readonly digest: Digest; readonly reason: string }
+  | { readonly type: 'store.failed'; readonly operation: string; readonly code: string; readonly message: string }
+  | { readonly type: 'task.failed'; readonly task: string; readonly message: string };
+
+/** One request answered: the access log's line, and why it went as it did. */
+export interface RequestDone {
+  readonly type: 'request.done';
+  readonly requestId: string;
+  readonly method: string;
+  /** Path and query as asked, at most 2,048 characters. */
+  readonly url: string;
+  readonly status: number;
+  readonly clientAddress: string;
+  readonly userAgent: string;
+  readonly httpVersion: string;
+  readonly upstream: string | undefined;
+  readonly repository: string | undefined;
+  readonly reference: string | undefined;
+  readonly outcome: Outcome | undefined;
+  readonly errorCode: ErrorCode | undefined;
+  readonly errorMessage: string | undefined;
+  readonly origin: Origin | undefined;
+  /** Body bytes handed to the client. */
+  readonly bytes: number;
+  readonly firstByteMs: number;
+  readonly ms: number;
+  /** False when the client went away, or we cut the body, before its end. */
+  readonly complete: boolean;
+}
+
+/** One request of ours to an upstream, its token service or where it redirected us. */
+export interface UpstreamRequest {
+  readonly type: 'upstream.request';
+  readonly upstream: string;
+  readonly kind: 'ping' | 'token' | 'manifest' | 'blob' | 'tags' | 'referrers';
+  readonly method: string;
+  /** 0 when there was no answer. */
+  readonly status: number;
+  readonly ms: number;
+  /** Body bytes received. */
+  readonly bytes: number;
+  readonly failure: ErrorCode | undefined;
+}
+
+export interface DownloadEvent {
+  readonly type: 'download';
+  readonly step: 'started' | 'resumed' | 'following' | 'stored' | 'unstored' | 'suspended' | 'failed';
+  readonly upstream: string;
+  readonly repository: string;
+  readonly digest: Digest;
+  /** Known so far. */
+  readonly bytes: number;
+  readonly ms: number;
+  readonly reason?: string;
+}
+
+export interface Observer {
+  emit(event: Event): void;
+}
+
+/** Tells nobody: for tests and for tools that only need the code below. */
+export const silent: Observer = { emit: () => {} };

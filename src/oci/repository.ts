@@ -1,0 +1,73 @@
+import type { BlobReader } from './blob.ts';
+import type { Digest } from './digest.ts';
+import type { Descriptor, Manifest } from './manifest.ts';
+import type { Reference, RepositoryName, Tag } from './reference.ts';
+
+/** Which repository is meant: one of an upstream, by the upstream's name (`docker.io`), or a hosted one. */
+export interface RepositoryKey {
+  readonly upstream: string | undefined;
+  readonly name: RepositoryName;
+}
+
+/** Who asks. Anonymous is a subject like any other. */
+export type Asker = { readonly kind: 'anonymous' } | { readonly kind: 'operator' };
+
+/** What a request asks for besides content. */
+export interface Ask {
+  readonly asker: Asker;
+  /** The client insists on the upstream's word (`Cache-Control: no-cache`, RFC 9111, 5.2.1.4). */
+  readonly revalidate: boolean;
+  /** Names the request in logs and in error messages. */
+  readonly requestId: string;
+}
+
+/**
+ * What happened on the way, told to the client as `X-Cache`: `hit` was held; `revalidated` was held and the upstream
+ * confirmed it for this request; `stale` was held and the upstream could not be asked; `miss` was fetched for this
+ * request; `coalesced` was being fetched already.
+ */
+export type Outcome = 'hit' | 'miss' | 'stale' | 'revalidated' | 'coalesced';
+
+export interface Answer<T> {
+  readonly value: T;
+  readonly outcome: Outcome;
+  /** Seconds since the upstream last vouched for it (RFC 9111, 5.1); 0 for what is hosted or just fetched. */
+  readonly ageSeconds: number;
+}
+
+export interface PageRequest {
+  /** At most so many entries. */
+  readonly limit: number;
+  /** Only entries that come after this one, in byte order. */
+  readonly last: string | undefined;
+}
+
+export interface Page<T> {
+  readonly items: readonly T[];
+  /** The `last` of the next page; `undefined` at the end. */
+  readonly next: string | undefined;
+}
+
+/** An entry of a referrers list (distribution specification, "Listing Referrers"). */
+export interface Referrer extends Descriptor {
+  readonly artifactType: string | undefined;
+  readonly annotations: Readonly<Record<string, string>> | undefined;
+}
+
+/**
+ * A repository to read from. Handlers cannot tell a hit from a miss. Absence is `undefined`; failure is a
+ * RegistryError.
+ */
+export interface Repository {
+  readonly key: RepositoryKey;
+  /** Where it is, for people: the sentence of a 404 ends with it. */
+  readonly label: string;
+  /** Where a reference points, without moving the manifest's bytes if that can be avoided. */
+  resolve(reference: Reference, ask: Ask): Promise<Answer<Descriptor> | undefined>;
+  manifest(reference: Reference, ask: Ask): Promise<Answer<Manifest> | undefined>;
+  /** Size and digest of a blob; never fetches it. */
+  stat(digest: Digest, ask: Ask): Promise<Answer<Descriptor> | undefined>;
+  blob(digest: Digest, ask: Ask): Promise<Answer<BlobReader> | undefined>;
+  tags(page: PageRequest, ask: Ask): Promise<Answer<Page<Tag>> | undefined>;
+  referrers(subject: Digest, artifactType: string | undefined, ask: Ask): Promise<Answer<readonly Referrer[]>>;
+}

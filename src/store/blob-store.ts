@@ -1,0 +1,66 @@
+import type { BlobReader, ByteSource } from '../oci/blob.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { Verified } from '../bytes/assembly.ts';
+
+/**
+ * Where content rests. Knows digests, not repositories. What it holds is whole and verified: bytes come in through an
+ * `Ingest`, and only `commit` makes them findable.
+ *
+ * Every driver passes `test/contracts/blob-store.ts`.
+ */
+export interface BlobStore extends AsyncDisposable {
+  find(digest: Digest): Promise<BlobReader | undefined>;
+  /**
+   * Begins writing under a name that no other unfinished ingest has; with `resume`, goes on with what an ended process
+   * left under it (`undefined` when nothing is there).
+   */
+  ingest(name: IngestName, mode: 'new'): Promise<Ingest>;
+  ingest(name: IngestName, mode: 'resume'): Promise<Ingest | undefined>;
+  /** Opens another process's unfinished ingest for reading what it has written; `undefined` when there is none. */
+  follow(name: IngestName): Promise<ByteSource | undefined>;
+  /** True when it was there. Open readers keep their bytes. */
+  delete(digest: Digest): Promise<boolean>;
+  /** Everything committed, in no order. */
+  list(): AsyncIterable<StoredBlob>;
+  /** Names of unfinished ingests, of this and of other processes. */
+  unfinished(): AsyncIterable<IngestName>;
+  capacity(): Promise<Capacity>;
+}
+
+/** `[a-z0-9.-]`, at most 200 characters: it becomes a file name or an object key. */
+export type IngestName = string & { readonly __ingestName: unique symbol };
+
+export interface StoredBlob {
+  readonly digest: Digest;
+  /** In bytes. */
+  readonly size: number;
+}
+
+export interface Capacity {
+  /** Bytes that may still be written; `Infinity` where the store has no limit of its own. */
+  readonly freeBytes: number;
+  readonly totalBytes: number;
+}
+
+/**
+ * An unfinished write, invisible until `commit`, forgotten when disposed. Positions are bytes from the start of the
+ * content; pieces may come in any order. What was written can be read back through it.
+ */
+export interface Ingest extends ByteSource {
+  /** Writes all of `bytes`; they may be reused once it resolves. */
+  write(bytes: Uint8Array, position: number): Promise<void>;
+  /**
+   * Makes the content findable, durably: file synced, renamed, directory synced (or the driver's equivalent).
+   * Committing what is held already keeps what is held. Ends the ingest.
+   */
+  commit(content: Verified): Promise<BlobReader>;
+  /** Ends the ingest but leaves its bytes to be resumed by name. */
+  suspend(): Promise<void>;
+}
+
+const ingestNameForm = /^[a-z0-9][a-z0-9.-]{0,199}$/;
+
+export function parseIngestName(text: string): IngestName {
+  if (!ingestNameForm.test(text)) throw new Error(`"${text}" cannot name an ingest`);
+  return text as IngestName;
+}

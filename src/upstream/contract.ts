@@ -1,0 +1,99 @@
+import type { Digest } from '../oci/digest.ts';
+import type { Descriptor, Manifest } from '../oci/manifest.ts';
+import type { Reference, RepositoryName, Tag } from '../oci/reference.ts';
+import type { Page, PageRequest, Referrer } from '../oci/repository.ts';
+
+/**
+ * The only way out of the building. Absence (a 404 that was believed) is `undefined`; every other failure is a
+ * RegistryError with an `UPSTREAM_*` code, the upstream's name and, where there was one, its status and Retry-After.
+ * Deadlines, redirects, tokens, retries of what is safe to retry, the circuit and the concurrency and bandwidth limits
+ * are dealt with inside. Nothing here caches content.
+ */
+export interface Upstreams {
+  /** By a name that a request used (`docker.io`, `index.docker.io`, `team.gcr.io`); `undefined` when it is not known. */
+  find(host: string): Upstream | undefined;
+  /** Every upstream named in the table or used so far. */
+  list(): readonly Upstream[];
+  close(): Promise<void>;
+}
+
+export interface Upstream {
+  /** Its canonical name: `docker.io`. */
+  readonly name: string;
+  /** For people. */
+  readonly url: string;
+  /** True when requests of ours carry credentials, so that what we read may not be public. */
+  readonly hasCredentials: boolean;
+  repository(name: RepositoryName): UpstreamRepository;
+  /** What `entrepot check` and the admin page show: a ping, the token flow, the circuit, the limit. */
+  check(): Promise<UpstreamStatus>;
+  status(): UpstreamStatus;
+}
+
+export interface UpstreamStatus {
+  readonly name: string;
+  readonly url: string;
+  readonly circuit: 'closed' | 'open';
+  readonly lastError: string | undefined;
+  readonly limit: { readonly limit: number; readonly remaining: number } | undefined;
+  readonly transfers: number;
+}
+
+/** As whom we ask: with the configured credentials, if any, or as anybody. */
+export type Identity = 'own' | 'anonymous';
+
+export interface UpstreamRepository {
+  /**
+   * Where a tag points: a HEAD; on 401, 403, 404, 405 or without a digest a GET, whose manifest comes along so that it
+   * is not asked for twice.
+   */
+  resolve(reference: Reference, as: Identity): Promise<Resolution | undefined>;
+  /** One GET; verified against the digest when asked by one. */
+  manifest(reference: Reference, as: Identity): Promise<Manifest | undefined>;
+  /** Size in bytes by HEAD (or a GET that is cut short where HEAD is refused). */
+  blobSize(digest: Digest, as: Identity): Promise<number | undefined>;
+  /**
+   * One transfer of a blob or of a part of it. Resolves when all that was asked for has arrived; throws when it broke
+   * off, whatever had arrived by then having been given to the sink.
+   */
+  blob(digest: Digest, request: BlobRequest, sink: BlobSink, as: Identity): Promise<void>;
+  tags(page: PageRequest, as: Identity): Promise<Page<Tag> | undefined>;
+  /** `undefined` when the upstream has no referrers API. */
+  referrers(subject: Digest, artifactType: string | undefined, as: Identity): Promise<readonly Referrer[] | undefined>;
+}
+
+export interface Resolution {
+  readonly descriptor: Descriptor;
+  readonly manifest: Manifest | undefined;
+}
+
+export interface BlobRequest {
+  /** First byte wanted. */
+  readonly start: number;
+  /** One past the last byte wanted; `undefined` asks for all there is. */
+  readonly end: number | undefined;
+  /** The validator of an earlier answer, sent as If-Range (RFC 9110, 13.1.5). */
+  readonly etag: string | undefined;
+  readonly signal: AbortSignal;
+}
+
+export interface BlobSink {
+  /**
+   * The answer's head, before its first byte. For a part the upstream has confirmed the start (206 with Content-Range);
+   * an upstream that ignores Range answers from 0. Return false to break off without an error.
+   */
+  head(head: BlobHead): boolean;
+  /** A promise holds the upstream back until it resolves. Return false (or a promise of it) to break off. The chunk is the sink's to keep. */
+  data(chunk: Uint8Array): boolean | Promise<boolean>;
+}
+
+export interface BlobHead {
+  /** Position of the first byte that follows. */
+  readonly start: number;
+  /** Size of the whole blob in bytes, when the answer tells. */
+  readonly size: number | undefined;
+  readonly etag: string | undefined;
+  /** The upstream honours Range. */
+  readonly ranges: boolean;
+}
+
