@@ -29,10 +29,14 @@ export interface Reply {
   readonly body: ReplyBody;
 }
 
-/** `slices` of one blob in the order given, each preceded by its `prefix` (multipart/byteranges); `tail` ends the body. */
+/**
+ * `slices` of one blob in the order given, each preceded by its `prefix` (multipart/byteranges); `tail` ends the body.
+ * `stream` has no length known before: its chunks are sent as they come, and asked for no faster than the client reads.
+ */
 export type ReplyBody =
   | { readonly kind: 'none' }
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
+  | { readonly kind: 'stream'; readonly chunks: AsyncIterable<string> }
   | { readonly kind: 'blob'; readonly blob: BlobReader; readonly slices: readonly Slice[]; readonly tail: string };
 
 /** Positions in bytes; `end` is one past the last. `verified` holds back its end until the digest is known to be right. */
