@@ -40,30 +40,40 @@ export interface HeldManifest extends Descriptor {
 export interface TagIndex {
   find(repository: RepositoryKey, tag: Tag): Promise<HeldTag | undefined>;
   /**
-   * Points a tag at a manifest that the repository holds.
+   * The upstream points the tag at a manifest that is not held yet. It replaces nothing: the tag moves there (checked
+   * at `atMs`) in the transaction in which the repository comes to hold that manifest (`ManifestIndex.put`).
+   */
+  see(repository: RepositoryKey, tag: Tag, descriptor: Descriptor, atMs: number): Promise<void>;
+  /**
+   * Points a tag at a manifest that the repository holds; forgets what was seen before.
    * @throws RegistryError `MANIFEST_UNKNOWN` (origin `entrepot`) when it does not
    */
   point(repository: RepositoryKey, tag: Tag, digest: Digest, atMs: number): Promise<void>;
   /** The upstream vouched for it at that time; 0 makes it due. */
   confirm(repository: RepositoryKey, tag: Tag, atMs: number): Promise<void>;
-  /** In byte order. */
+  /** Tags that point at a held manifest, in byte order. */
   list(repository: RepositoryKey, page: PageRequest): Promise<Page<Tag>>;
   remove(repository: RepositoryKey, tag: Tag): Promise<boolean>;
 }
 
 export interface HeldTag {
-  readonly digest: Digest;
-  /** When the upstream last vouched for it. */
+  /** The manifest that it points at, which is held; `undefined` while the tag has only been seen. */
+  readonly digest: Digest | undefined;
+  /** When the upstream last vouched for `digest`; 0 makes it due. */
   readonly checkedAtMs: number;
-  readonly pointedAtMs: number;
+  /** Where the upstream pointed it, by a HEAD, at a manifest that is not held yet. */
+  readonly seen: { readonly descriptor: Descriptor; readonly atMs: number } | undefined;
 }
 
 /** Which blobs rest in the store, and which repositories have earned them. */
 export interface BlobIndex {
-  /** True when the upstream's repository itself has answered for it (or it was uploaded there). */
-  isMember(repository: RepositoryKey, digest: Digest): Promise<boolean>;
-  /** True when a repository that is public right now has it. */
-  isPublic(digest: Digest): Promise<boolean>;
+  /**
+   * `member`: the upstream's repository itself has answered for it (or it was uploaded there). `public`: not that, but
+   * a repository that is public has it. Otherwise `none`.
+   */
+  standing(repository: RepositoryKey, digest: Digest): Promise<'member' | 'public' | 'none'>;
+  /** Repositories that it is a member of: where it can be fetched again. */
+  members(digest: Digest): Promise<readonly RepositoryKey[]>;
   addMember(repository: RepositoryKey, digest: Digest, atMs: number): Promise<void>;
   /** Its size in bytes, when it rests in the store. */
   stored(digest: Digest): Promise<number | undefined>;
@@ -72,7 +82,10 @@ export interface BlobIndex {
   /** It no longer rests in the store. Memberships stay: they were earned. */
   forget(digest: Digest): Promise<void>;
   /** In the order of digests, for the scrub. */
-  list(after: Digest | undefined, limit: number): Promise<readonly { readonly digest: Digest; readonly size: number }[]>;
+  list(
+    after: Digest | undefined,
+    limit: number,
+  ): Promise<readonly { readonly digest: Digest; readonly size: number }[]>;
 }
 
 /** The right to do what must happen once in the cluster. Epochs of a key only grow, also across releases. */

@@ -69,5 +69,10 @@ export interface Repository {
   stat(digest: Digest, ask: Ask): Promise<Answer<Descriptor> | undefined>;
   blob(digest: Digest, ask: Ask): Promise<Answer<BlobReader> | undefined>;
   tags(page: PageRequest, ask: Ask): Promise<Answer<Page<Tag>> | undefined>;
-  referrers(subject: Digest, artifactType: string | undefined, ask: Ask): Promise<Answer<readonly Referrer[]>>;
+  /** `undefined` when the registry has no referrers API: clients then look for the tag `sha256-HEX`. */
+  referrers(
+    subject: Digest,
+    artifactType: string | undefined,
+    ask: Ask,
+  ): Promise<Answer<readonly Referrer[]> | undefined>;
 }

@@ -51,11 +51,21 @@ export interface Ingest extends ByteSource {
   write(bytes: Uint8Array, position: number): Promise<void>;
   /**
    * Makes the content findable, durably: file synced, renamed, directory synced (or the driver's equivalent).
-   * Committing what is held already keeps what is held. Ends the ingest.
+   * Committing what is held already keeps what is held. Reading through the ingest stays possible meanwhile and
+   * afterwards, until it is disposed: nobody who is being served waits for a disk.
    */
   commit(content: Verified): Promise<BlobReader>;
   /** Ends the ingest but leaves its bytes to be resumed by name. */
   suspend(): Promise<void>;
+}
+
+/** An extra power: what turned out to be damaged is moved aside for a look instead of deleted. */
+export interface Quarantine {
+  quarantine(digest: Digest): Promise<void>;
+}
+
+export function canQuarantine(store: BlobStore): store is BlobStore & Quarantine {
+  return 'quarantine' in store;
 }
 
 const ingestNameForm = /^[a-z0-9][a-z0-9.-]{0,199}$/;
