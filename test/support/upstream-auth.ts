@@ -1,0 +1,134 @@
+/**
+ * How the upstream lets people in: nobody asks, Basic, or Bearer with a token service as the public registries have it.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Entry } from './upstream-ledger.ts';
+import { jsonReply, refusal } from './upstream-reply.ts';
+import type { Exchange, Reply } from './upstream-reply.ts';
+
+export interface AuthOptions {
+  readonly kind: 'basic' | 'bearer';
+  /** Passwords by user name. */
+  readonly users?: Readonly<Record<string, string>>;
+  /** Whether those without an account may read what is not private. Default: yes with `bearer`, no with `basic`. */
+  readonly anonymous?: boolean;
+  /** Repositories (and all below them) that only users may read. */
+  readonly private?: readonly string[];
+  /** Narrows what a user may read among the private repositories; without an entry: all of them. */
+  readonly grants?: Readonly<Record<string, readonly string[]>>;
+  /** How long a token lives. Default 300. */
+  readonly tokenSeconds?: number;
+  /** Whether the token service takes POST; many answer 404. Default true. */
+  readonly post?: boolean;
+  /** Where the token service is: at the registry's own origin, or at another. Default `own`. */
+  readonly realm?: 'own' | 'other';
+}
+
+interface Token {
+  readonly repositories: readonly string[];
+  readonly expiresAt: number;
+}
+
+const SERVICE = 'registry.test';
+
+export class Gatekeeper {
+  readonly #options: AuthOptions | undefined;
+  readonly #now: () => number;
+  readonly #realm: () => string;
+  readonly #passwords: Map<string, string>;
+  #tokens = new Map<string, Token>();
+
+  /** @param now milliseconds since the epoch, by which tokens expire */
+  constructor(options: AuthOptions | undefined, now: () => number, realm: () => string) {
+    this.#options = options;
+    this.#now = now;
+    this.#realm = realm;
+    this.#passwords = new Map(Object.entries(options?.users ?? {}));
+  }
+
+  /** From now on this is the user's password; `undefined` closes the account. Tokens already out stay good. */
+  setPassword(user: string, password: string | undefined): void {
+    if (password === undefined) this.#passwords.delete(user);
+    else this.#passwords.set(user, password);
+  }
+
+  /** Every token handed out so far is refused from now on, whatever life it had left. */
+  revokeTokens(): void {
+    this.#tokens = new Map();
+  }
+
+  /** The refusal for a request to the registry, or `undefined` if it may pass. Without a repository: the ping. */
+  refuse(entry: Entry, repository: string | undefined): Reply | undefined {
+    if (!this.#options) return undefined;
+    const allowed =
+      this.#options.kind === 'basic' ? this.#basicAllows(entry, repository) : this.#tokenAllows(entry, repository);
+    return allowed
+      ? undefined
+      : refusal(401, 'UNAUTHORIZED', { 'www-authenticate': this.#challenge(entry, repository) });
+  }
+
+  /** The answer of the token service. */
+  token({ url, entry, request }: Exchange): Reply {
+    if (this.#options?.kind !== 'bearer') return refusal(404, 'NOT_FOUND');
+    const posted = request.method === 'POST';
+    if (posted && this.#options.post === false) return refusal(404, 'NOT_FOUND');
+    const form = posted ? new URLSearchParams(entry.body) : url.searchParams;
+    const claimed = posted ? { user: form.get('username'), password: form.get('password') } : basicCredentials(entry);
+    const user = claimed?.user ?? undefined;
+    if (user !== undefined && this.#passwords.get(user) !== claimed?.password) return refusal(401, 'UNAUTHORIZED');
+    const asked = form.getAll('scope').flatMap((scope) => scope.split(' '));
+    const repositories = asked.map((scope) => /^repository:([^:]+):[^:]*pull/.exec(scope)?.[1] ?? '').filter(Boolean);
+    return this.#issue(repositories.filter((repository) => this.#mayRead(user, repository)));
+  }
+
+  #issue(repositories: readonly string[]): Reply {
+    const token = `token-${randomUUID()}`;
+    const seconds = this.#options?.tokenSeconds ?? 300;
+    this.#tokens.set(token, { repositories, expiresAt: this.#now() + seconds * 1000 });
+    const issued = new Date(this.#now()).toISOString();
+    return jsonReply(200, { token, access_token: token, expires_in: seconds, issued_at: issued });
+  }
+
+  #tokenAllows(entry: Entry, repository: string | undefined): boolean {
+    const token = this.#tokens.get(/^bearer (.+)$/i.exec(entry.headers.authorization ?? '')?.[1] ?? '');
+    if (!token || token.expiresAt <= this.#now()) return false;
+    return repository === undefined || token.repositories.includes(repository);
+  }
+
+  #basicAllows(entry: Entry, repository: string | undefined): boolean {
+    const claimed = basicCredentials(entry);
+    if (claimed && this.#passwords.get(claimed.user) !== claimed.password) return false;
+    return repository === undefined
+      ? claimed !== undefined || this.#anonymous
+      : this.#mayRead(claimed?.user, repository);
+  }
+
+  #mayRead(user: string | undefined, repository: string): boolean {
+    const isPrivate = this.#options?.private?.some((prefix) => covers(prefix, repository)) ?? false;
+    if (!isPrivate) return user !== undefined || this.#anonymous;
+    const grants = this.#options?.grants?.[user ?? ''];
+    return user !== undefined && (grants?.some((prefix) => covers(prefix, repository)) ?? true);
+  }
+
+  get #anonymous(): boolean {
+    return this.#options?.anonymous ?? this.#options?.kind === 'bearer';
+  }
+
+  #challenge(entry: Entry, repository: string | undefined): string {
+    if (this.#options?.kind === 'basic') return `Basic realm="${SERVICE}"`;
+    const scope = repository === undefined ? '' : `,scope="repository:${repository}:pull"`;
+    const error = entry.authorization === 'bearer' ? ',error="invalid_token"' : '';
+    return `Bearer realm="${this.#realm()}",service="${SERVICE}"${scope}${error}`;
+  }
+}
+
+function covers(prefix: string, repository: string): boolean {
+  return repository === prefix || repository.startsWith(`${prefix}/`);
+}
+
+function basicCredentials(entry: Entry): { readonly user: string; readonly password: string } | undefined {
+  const encoded = /^basic (.+)$/i.exec(entry.headers.authorization ?? '')?.[1];
+  if (encoded === undefined) return undefined;
+  const [user = '', ...password] = Buffer.from(encoded, 'base64').toString().split(':');
+  return { user, password: password.join(':') };
+}
