@@ -97,6 +97,8 @@ export interface LeaseIndex {
   /** Ends it; `state` stays readable for the next holder until then. */
   release(lease: Lease, state: string): Promise<void>;
   peek(key: string): Promise<LeaseView | undefined>;
+  /** Those not released, by prefix of their keys: what an ended process left behind. */
+  list(prefix: string): Promise<readonly LeaseView[]>;
   /** Forgets ended leases that ended before that time. */
   prune(beforeMs: number): Promise<void>;
 }
