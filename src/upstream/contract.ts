@@ -53,10 +53,11 @@ export interface UpstreamRepository {
   /** Size in bytes by HEAD (or a GET that is cut short where HEAD is refused). */
   blobSize(digest: Digest, as: Identity): Promise<number | undefined>;
   /**
-   * One transfer of a blob or of a part of it. Resolves when all that was asked for has arrived; throws when it broke
-   * off, whatever had arrived by then having been given to the sink.
+   * One transfer of a blob or of a part of it. Resolves to true when all that was asked for has arrived or the sink had
+   * enough, to false when the upstream does not have it; throws when it broke off, whatever had arrived by then having
+   * been given to the sink.
    */
-  blob(digest: Digest, request: BlobRequest, sink: BlobSink, as: Identity): Promise<void>;
+  blob(digest: Digest, request: BlobRequest, sink: BlobSink, as: Identity): Promise<boolean>;
   tags(page: PageRequest, as: Identity): Promise<Page<Tag> | undefined>;
   /** `undefined` when the upstream has no referrers API. */
   referrers(subject: Digest, artifactType: string | undefined, as: Identity): Promise<readonly Referrer[] | undefined>;
