@@ -15,17 +15,46 @@ export type Event =
   | { readonly type: 'config.reloaded' }
   | { readonly type: 'config.invalid'; readonly message: string }
   | UpstreamRequest
-  | { readonly type: 'upstream.circuit'; readonly upstream: string; readonly state: 'open' | 'closed'; readonly reason: string }
+  | {
+      readonly type: 'upstream.circuit';
+      readonly upstream: string;
+      readonly state: 'open' | 'closed';
+      readonly reason: string;
+    }
   | { readonly type: 'upstream.limit'; readonly upstream: string; readonly limit: number; readonly remaining: number }
-  | { readonly type: 'upstream.lied'; readonly upstream: string; readonly repository: string; readonly digest: Digest; readonly reason: string }
-  | { readonly type: 'cache.answered'; readonly upstream: string; readonly object: 'manifest' | 'blob' | 'tags' | 'referrers'; readonly outcome: Outcome }
-  | { readonly type: 'cache.stale'; readonly upstream: string; readonly repository: string; readonly reference: string; readonly reason: string }
+  | {
+      readonly type: 'upstream.lied';
+      readonly upstream: string;
+      readonly repository: string;
+      readonly digest: Digest;
+      readonly reason: string;
+    }
+  | {
+      readonly type: 'cache.answered';
+      readonly upstream: string;
+      readonly object: 'manifest' | 'blob' | 'tags' | 'referrers';
+      readonly outcome: Outcome;
+    }
+  | {
+      readonly type: 'cache.stale';
+      readonly upstream: string;
+      readonly repository: string;
+      readonly reference: string;
+      readonly reason: string;
+    }
   | DownloadEvent
-  | { readonly type: 'cache.evicted'; readonly repository: string; readonly digest: Digest; readonly bytes: number; readonly reason: string }
+  | {
+      readonly type: 'cache.evicted';
+      readonly repository: string;
+      readonly digest: Digest;
+      readonly bytes: number;
+      readonly reason: string;
+    }
   | { readonly type: 'cache.size'; readonly bytes: number; readonly limitBytes: number }
   | { readonly type: 'cache.quarantined'; readonly digest: Digest; readonly reason: string }
   | { readonly type: 'store.failed'; readonly operation: string; readonly code: string; readonly message: string }
-  | { readonly type: 'task.failed'; readonly task: string; readonly message: string };
+  | { readonly type: 'task.failed'; readonly task: string; readonly message: string }
+  | { readonly type: 'admin.acted'; readonly action: string; readonly target: string; readonly requestId: string };
 
 /** One request answered: the access log's line, and why it went as it did. */
 export interface RequestDone {

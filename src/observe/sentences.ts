@@ -1,0 +1,76 @@
+import type { Event } from './events.ts';
+
+export type Level = 'debug' | 'info' | 'warn' | 'error';
+
+/** What the log says of an event: a constant sentence, and at which level. The event's own fields come with it. */
+export interface Sentence {
+  readonly level: Level;
+  readonly text: string;
+  /** Lines with the same key are told at most once in a while; the next one says how many were left out. */
+  readonly quietKey?: string;
+}
+
+/** `undefined` for what only the metrics or the access log tell. */
+export function sentenceOf(event: Event): Sentence | undefined {
+  // The table's type proves that the entry takes this event.
+  return (sentences[event.type] as (event: Event) => Sentence | undefined)(event);
+}
+
+type EventType = Event['type'];
+type Sentences = { readonly [T in EventType]: (event: Extract<Event, { readonly type: T }>) => Sentence | undefined };
+
+const sentences: Sentences = {
+  'request.done': (event) =>
+    event.status >= 500
+      ? { level: 'warn', text: 'a request failed', quietKey: `${event.errorCode} ${event.upstream}` }
+      : undefined,
+  'server.listening': () => ({ level: 'info', text: 'listening' }),
+  'server.stopping': () => ({ level: 'info', text: 'stopping: open requests may end, new ones are refused' }),
+  'server.stopped': () => ({ level: 'info', text: 'stopped' }),
+  'config.notice': () => ({ level: 'warn', text: 'a note on the configuration' }),
+  'config.reloaded': () => ({ level: 'info', text: 'the configuration was read again and is in force' }),
+  'config.invalid': () => ({ level: 'error', text: 'the configuration is invalid; the one before stays in force' }),
+  'upstream.request': () => ({ level: 'debug', text: 'asked an upstream' }),
+  'upstream.circuit': (event) =>
+    event.state === 'open'
+      ? { level: 'warn', text: 'an upstream fails; requests go without it until a probe succeeds' }
+      : { level: 'info', text: 'an upstream is back' },
+  'upstream.limit': () => ({ level: 'debug', text: 'an upstream told how many requests are left' }),
+  'upstream.lied': (event) => ({
+    level: 'error',
+    text: 'an upstream sent content that is not what its digest says; it was thrown away',
+    quietKey: `${event.upstream} ${event.digest}`,
+  }),
+  'cache.answered': () => undefined,
+  'cache.stale': (event) => ({
+    level: 'warn',
+    text: 'an upstream could not be asked; what is held was served',
+    quietKey: event.upstream,
+  }),
+  download: (event) => downloadSentences[event.step],
+  'cache.evicted': () => ({ level: 'info', text: 'evicted' }),
+  'cache.size': () => undefined,
+  'cache.quarantined': () => ({
+    level: 'error',
+    text: 'content at rest is not what its digest says; it was put aside and will be fetched again when asked for',
+  }),
+  'store.failed': (event) => ({
+    level: 'error',
+    text: 'the store failed; requests go on without it where they can',
+    quietKey: `${event.operation} ${event.code}`,
+  }),
+  'task.failed': (event) => ({ level: 'error', text: 'a background task failed', quietKey: event.task }),
+  'admin.acted': () => ({ level: 'info', text: 'an operator acted' }),
+};
+
+type Step = Extract<Event, { readonly type: 'download' }>['step'];
+
+const downloadSentences: Readonly<Record<Step, Sentence>> = {
+  started: { level: 'debug', text: 'a download began' },
+  resumed: { level: 'info', text: 'a download goes on where it was broken off' },
+  following: { level: 'debug', text: 'a download of another process is followed' },
+  stored: { level: 'info', text: 'a download is complete and kept' },
+  unstored: { level: 'warn', text: 'a download was served but could not be kept' },
+  suspended: { level: 'info', text: 'a download was suspended, to be resumed' },
+  failed: { level: 'warn', text: 'a download failed' },
+};
