@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { Agent, request as httpRequest } from 'node:http';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import { request as httpsRequest } from 'node:https';
+import { Agent as TlsAgent, request as httpsRequest } from 'node:https';
 import { buffer } from 'node:stream/consumers';
 
 export interface RequestOptions {
@@ -66,6 +66,8 @@ export async function open(url: string, options: RequestOptions = {}): Promise<R
   asked.on('information', ({ statusCode }) => onInterim?.(statusCode));
   asked.end(body);
   const [response] = (await once(asked, 'response')) as [IncomingMessage];
+  // After the headers a broken connection is told to the reader of the body, but emitted here as well.
+  asked.on('error', () => undefined);
   return new Reading(response, startedAt);
 }
 
@@ -80,9 +82,9 @@ export function together<T>(count: number, client: (position: number) => Promise
   return Promise.all(Array.from({ length: count }, (_, position) => client(position)));
 }
 
-/** Connections that are kept open between requests, as containerd does: `using agent = keepAlive();` */
-export function keepAlive(): Agent & Disposable {
-  const agent = new Agent({ keepAlive: true });
+/** Connections that are kept open between requests, as containerd does: `using agent = keepAlive('http:');` */
+export function keepAlive(protocol: 'http:' | 'https:' = 'http:'): Agent & Disposable {
+  const agent = protocol === 'http:' ? new Agent({ keepAlive: true }) : new TlsAgent({ keepAlive: true });
   return Object.assign(agent, { [Symbol.dispose]: () => agent.destroy() });
 }
 

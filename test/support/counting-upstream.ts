@@ -190,7 +190,7 @@ export class CountingUpstream implements AsyncDisposable {
     const entry = this.ledger.open(listener.host, request);
     const { promise: over, resolve } = Promise.withResolvers<void>();
     response.once('close', () => {
-      this.ledger.close(entry, response.writableFinished ? 'finished' : 'aborted');
+      this.ledger.close(entry, response.writableFinished ? 'finished' : listener.listening ? 'aborted' : 'broken');
       resolve();
     });
     const url = new URL(request.url ?? '/', listener.origin);

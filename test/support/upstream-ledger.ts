@@ -29,7 +29,7 @@ export interface Entry {
   start: number;
   /** Body bytes that left this process. */
   bytesSent: number;
-  /** `aborted`: the client left before the end; `broken`: a fault ended it. */
+  /** `aborted`: the client left before the end; `broken`: a fault or `down` ended it. */
   outcome: 'open' | 'finished' | 'aborted' | 'broken';
 }
 
@@ -95,7 +95,7 @@ export class Ledger {
     });
   }
 
-  /** Forgets the entries. Bodies still being sent are not followed into the new count. */
+  /** Forgets the entries and lifts `forbid`. Bodies still being sent are not followed into the new count. */
   reset(): void {
     this.#entries = [];
     this.#forbiddenFrom = undefined;
@@ -160,7 +160,7 @@ export class Ledger {
   }
 
   /** For the upstream itself: the exchange is over. */
-  close(entry: Entry, outcome: 'finished' | 'aborted'): void {
+  close(entry: Entry, outcome: 'finished' | 'aborted' | 'broken'): void {
     if (entry.outcome === 'open') entry.outcome = outcome;
     this.#waiters.look();
   }

@@ -70,6 +70,10 @@ export class Listener implements AsyncDisposable {
     return this.#connections;
   }
 
+  get listening(): boolean {
+    return this.#tcp !== undefined;
+  }
+
   /** Takes the connections of the outside world again, on the same port as before. */
   async up(): Promise<void> {
     if (this.swallowing) this.#destroySockets();
