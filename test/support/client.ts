@@ -168,11 +168,11 @@ export class Reading implements Disposable {
 
   async #next(most: number): Promise<Buffer | undefined> {
     for (;;) {
-      const { readableLength, readableEnded } = this.#response;
-      const piece = this.#response.read(Math.max(1, Math.min(most, readableLength))) as Buffer | null;
+      const available = Math.min(most, this.#response.readableLength);
+      const piece = this.#response.read(Math.max(1, available)) as Buffer | null;
       if (piece) return piece;
       if (this.#failure) throw this.#failure;
-      if (readableEnded || this.#response.readableEnded) return undefined;
+      if (this.#response.readableEnded) return undefined;
       await this.#changed();
     }
   }

@@ -207,7 +207,7 @@ export class CountingUpstream implements AsyncDisposable {
     const outcome = this.ledger.forbidding
       ? refusal(500, 'FORBIDDEN_BY_THE_TEST')
       : await this.#faults.arriving(exchange);
-    if (outcome === 'over' || exchange.response.destroyed) return;
+    if (outcome === 'over' || exchange.response.destroyed || exchange.listener.swallowing) return;
     const reply = outcome === 'pass' ? this.#registry.answer(exchange) : outcome;
     this.#faults.replying(exchange, reply);
     await sendReply(exchange, reply, this.#total);

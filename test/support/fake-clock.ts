@@ -1,7 +1,8 @@
 /**
- * Time that moves only when a test says so. It has the methods of the Clock in src/observe/clock.ts.
+ * Time that moves only when a test says so.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Clock } from '../../src/observe/clock.ts';
 import { Waiters } from './waiters.ts';
 
 interface Timer {
@@ -9,7 +10,7 @@ interface Timer {
   readonly run: () => void;
 }
 
-export class FakeClock {
+export class FakeClock implements Clock {
   readonly #start: number;
   #elapsed = 0;
   #timers: Timer[] = [];

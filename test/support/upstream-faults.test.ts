@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
+import { testAuthority } from './certificates.ts';
 import { drain, get, head, open, together } from './client.ts';
 import { CountingUpstream } from './counting-upstream.ts';
 import { makeBlob, makeImage } from './images.ts';
@@ -108,6 +109,14 @@ describe('faults of a body', () => {
     const { sent, distinct, extents } = scene.upstream.blobBytes(BLOB.digest);
     assert.deepEqual([sent, distinct, extents], [BLOB.size, BLOB.size, [[0, BLOB.size]]]);
     assert.equal(scene.upstream.ledger.entries[0]?.outcome, 'broken');
+  });
+
+  test('cut under TLS sends exactly the bytes before it too', async () => {
+    await using upstream = await CountingUpstream.start({ tls: true });
+    upstream.publishBlob('app', BLOB);
+    upstream.fault({}, fault.cut(123_456));
+    const cut = await drain(`${upstream.origin}/v2/app/blobs/${BLOB.digest}`, { ca: testAuthority().ca });
+    assert.deepEqual([cut.complete, cut.bytes, upstream.blobBytes(BLOB.digest).sent], [false, 123_456, 123_456]);
   });
 
   test('cut before the first byte leaves the headers', async () => {
@@ -253,6 +262,28 @@ describe('an outage', () => {
     await scene.upstream.up();
     await assert.rejects(answer, /socket hang up|ECONNRESET/);
     assert.equal((await get(scene.manifest)).status, 200);
+  });
+
+  test('a black hole swallows the rest of what is under way', async () => {
+    await using scene = await stage();
+    const body = scene.upstream.gate({ path: '/blobs/' }, { at: 300_000 });
+    const request = scene.upstream.gate({ path: '/manifests/' });
+    using reading = await open(scene.blob);
+    const answer = get(scene.manifest);
+    await Promise.all([reading.read(300_000), body.arrived(), request.arrived()]);
+    scene.upstream.blackhole();
+    body.release();
+    request.release();
+    for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+    assert.deepEqual(
+      scene.upstream.ledger.entries.map(({ outcome, bytesSent }) => [outcome, bytesSent]),
+      [
+        ['open', 300_000],
+        ['open', 0],
+      ],
+    );
+    await scene.upstream.up();
+    await assert.rejects(answer);
   });
 
   test('may be that of one origin alone', async () => {

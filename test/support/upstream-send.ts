@@ -2,8 +2,7 @@
  * Sends a reply: ranges, corruption, stops and bandwidth limits, at the pace of whoever reads it.
  */
 import type { ServerResponse } from 'node:http';
-import type { Throttle } from './throttle.ts';
-import { Throttle as Limit } from './throttle.ts';
+import { Throttle } from './throttle.ts';
 import type { Exchange, Reply } from './upstream-reply.ts';
 import { resolveRange } from './upstream-reply.ts';
 
@@ -50,7 +49,7 @@ function writeHead(exchange: Exchange, reply: Reply): { readonly start: number; 
 }
 
 function ownLimit(reply: Reply): Throttle | undefined {
-  return reply.bytesPerSecond === undefined ? undefined : new Limit(reply.bytesPerSecond);
+  return reply.bytesPerSecond === undefined ? undefined : new Throttle(reply.bytesPerSecond);
 }
 
 /** True if all of it has left the process. */
