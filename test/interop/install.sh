@@ -81,7 +81,8 @@ make_root() {
   fi
   in_root "$new" apt-get clean
   rm -rf "$new"/usr/share/doc/* "$new"/var/lib/apt/lists/*
-  echo "$*" >"$new/.clients"
+  # What is incomplete is used, and made anew the next time.
+  [ -e "$ROOTS/$suite.missing" ] || echo "$*" >"$new/.clients"
   mv "$new" "$root"
   say "the $suite root is ready ($(du -sh "$root" | cut -f1))"
 }

@@ -23,3 +23,8 @@ export function fullName({ registry, repository, tag }: ImageName): string {
 export function throughPath(image: ImageName): string {
   return `${cacheAuthority}/${fullName(image)}`;
 }
+
+/** As a cache of one registry alone is asked. */
+export function throughName({ repository, tag }: ImageName): string {
+  return `${cacheAuthority}/${repository}:${tag}`;
+}
