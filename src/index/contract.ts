@@ -151,6 +151,8 @@ export interface RepositoryIndex {
   /** In byte order of the displayed name: `docker.io/library/redis`, or a hosted name. */
   list(page: PageRequest): Promise<Page<RepositoryRow>>;
   images(page: PageRequest, prefix: string): Promise<Page<ImageRow>>;
+  /** Digests of manifests that it holds, in any order. */
+  manifests(repository: RepositoryKey, limit: number): Promise<readonly Digest[]>;
   /** Whether anybody may read it upstream, and when that was last checked. */
   visibility(repository: RepositoryKey): Promise<Visibility | undefined>;
   setVisibility(repository: RepositoryKey, visibility: Visibility): Promise<void>;

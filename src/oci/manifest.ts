@@ -17,12 +17,16 @@ export interface ChildDescriptor extends Descriptor {
   readonly platform?: string;
 }
 
+/** A manifest as it travels: what a reply needs, nothing parsed. */
+export interface ManifestContent extends Descriptor {
+  readonly bytes: Uint8Array;
+}
+
 /**
  * A manifest: small, always whole, always verified, kept and served byte for byte. Nothing converts it, nothing trims
  * it; what it says about other content is read once, here.
  */
-export interface Manifest extends Descriptor {
-  readonly bytes: Uint8Array;
+export interface Manifest extends ManifestContent {
   readonly children: readonly ChildDescriptor[];
   readonly subject: Digest | undefined;
   /** The specification's `artifactType`, or the config's media type of an image manifest without one. */
@@ -119,7 +123,8 @@ function descriptor(value: unknown): Descriptor {
   if (!isObject(value)) return invalid('a descriptor is not an object');
   const { digest, size, mediaType } = value;
   if (typeof digest !== 'string' || !isDigest(digest)) return invalid('a descriptor has no valid digest');
-  if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) return invalid('a descriptor has no valid size');
+  if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0)
+    return invalid('a descriptor has no valid size');
   return { digest, size, mediaType: typeof mediaType === 'string' ? mediaType : '' };
 }
 
@@ -133,7 +138,9 @@ function platformOf(value: Json): string | undefined {
 function annotationsOf(content: Json): Readonly<Record<string, string>> | undefined {
   const annotations = member(content, 'annotations');
   if (annotations === undefined) return undefined;
-  const entries = Object.entries(annotations).filter((entry): entry is [string, string] => typeof entry[1] === 'string');
+  const entries = Object.entries(annotations).filter(
+    (entry): entry is [string, string] => typeof entry[1] === 'string',
+  );
   return Object.fromEntries(entries);
 }
 

@@ -1,6 +1,6 @@
 import type { BlobReader } from './blob.ts';
 import type { Digest } from './digest.ts';
-import type { Descriptor, Manifest } from './manifest.ts';
+import type { Descriptor, ManifestContent } from './manifest.ts';
 import type { Reference, RepositoryName, Tag } from './reference.ts';
 
 /** Which repository is meant: one of an upstream, by the upstream's name (`docker.io`), or a hosted one. */
@@ -64,7 +64,7 @@ export interface Repository {
   readonly label: string;
   /** Where a reference points, without moving the manifest's bytes if that can be avoided. */
   resolve(reference: Reference, ask: Ask): Promise<Answer<Descriptor> | undefined>;
-  manifest(reference: Reference, ask: Ask): Promise<Answer<Manifest> | undefined>;
+  manifest(reference: Reference, ask: Ask): Promise<Answer<ManifestContent> | undefined>;
   /** Size and digest of a blob; never fetches it. */
   stat(digest: Digest, ask: Ask): Promise<Answer<Descriptor> | undefined>;
   blob(digest: Digest, ask: Ask): Promise<Answer<BlobReader> | undefined>;

@@ -1,0 +1,110 @@
+import { Extents } from './extents.ts';
+import type { Extent } from './extents.ts';
+
+/** How much of a blob's end is held back from verified readers until its digest is known to be right, in bytes. */
+export const withheldBytes = 32 * 1024;
+
+/**
+ * Content that is still growing, and who waits for which part of it. Knows nothing of files or networks: whoever
+ * brings bytes calls `add` once they can be read, whoever reads asks `readableEnd` and waits.
+ */
+export class Growth {
+  readonly #extents: Extents;
+  readonly #waiters = new Set<Waiter>();
+  readonly #onDemand: () => void;
+  #state: 'growing' | 'verified' | 'retired' = 'growing';
+  #failure: Error | undefined;
+  #size: number;
+
+  /** @param size in bytes; `Infinity` while the sender has not said it */
+  constructor(size: number, extents: Iterable<Extent>, onDemand: () => void) {
+    this.#size = size;
+    this.#extents = Extents.from(extents);
+    this.#onDemand = onDemand;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** The sender ended without having said the size beforehand. */
+  endAt(size: number): void {
+    this.#size = size;
+  }
+
+  get extents(): Extents {
+    return this.#extents;
+  }
+
+  get complete(): boolean {
+    return this.#extents.covers(0, this.#size);
+  }
+
+  add(start: number, end: number): void {
+    this.#extents.add(start, end);
+    this.#wake((waiter) => this.readableEnd(waiter.position, waiter.verified) > waiter.position);
+  }
+
+  /** The digest is right: nothing is held back any more. */
+  verify(): void {
+    if (this.#state === 'growing') this.#state = 'verified';
+    this.#wake(() => true);
+  }
+
+  /** Every read that needs more than is there fails from now on. */
+  fail(failure: Error): void {
+    this.#failure ??= failure;
+    this.#wake(() => true);
+  }
+
+  /** It grows no more, somebody else has the rest: waiters look again at where to read. */
+  retire(): void {
+    this.#state = 'retired';
+    this.#wake(() => true);
+  }
+
+  /** Up to where a reader at `position` may read without waiting; `position` itself when it must wait. */
+  readableEnd(position: number, verified: boolean): number {
+    const end = this.#extents.endOfRunAt(position);
+    if (!verified || this.#state === 'verified') return end;
+    return Math.max(position, Math.min(end, this.#size - withheldBytes));
+  }
+
+  /**
+   * Resolves when it is worth looking again.
+   * @throws the failure, once there is one
+   */
+  wait(position: number, verified: boolean): Promise<void> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (this.#state === 'retired') return Promise.resolve();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#waiters.add({ position, verified, resolve, reject });
+    this.#onDemand();
+    return promise;
+  }
+
+  /** Positions that readers wait for and whose bytes are not there, in ascending order. */
+  wanted(): readonly number[] {
+    const positions = new Set<number>();
+    for (const { position } of this.#waiters) {
+      if (this.#extents.endOfRunAt(position) === position && position < this.#size) positions.add(position);
+    }
+    return [...positions].sort((a, b) => a - b);
+  }
+
+  #wake(ready: (waiter: Waiter) => boolean): void {
+    for (const waiter of this.#waiters) {
+      if (!ready(waiter)) continue;
+      this.#waiters.delete(waiter);
+      if (this.#failure === undefined) waiter.resolve();
+      else waiter.reject(this.#failure);
+    }
+  }
+}
+
+interface Waiter {
+  readonly position: number;
+  readonly verified: boolean;
+  resolve(): void;
+  reject(reason: Error): void;
+}

@@ -1,0 +1,172 @@
+import type { Index } from '../index/contract.ts';
+import type { Clock } from '../observe/clock.ts';
+import type { Observer } from '../observe/events.ts';
+import type { Digest } from '../oci/digest.ts';
+import { RegistryError } from '../oci/errors.ts';
+import type { Descriptor } from '../oci/manifest.ts';
+import { isDigestReference } from '../oci/reference.ts';
+import type { Reference, Tag } from '../oci/reference.ts';
+import type { Answer, Ask, Repository, RepositoryKey } from '../oci/repository.ts';
+import type { BlobStore } from '../store/blob-store.ts';
+import type { Upstreams } from '../upstream/contract.ts';
+import type { Cache, DownloadView, PurgeReport, WarmOptions, WarmReport } from './contract.ts';
+import { Downloads } from './downloads.ts';
+import type { Policy } from './freshness.ts';
+import { thisProcess } from './holder.ts';
+import { Keeper } from './keeper.ts';
+import type { KeeperLimits } from './keeper.ts';
+import { OnceInCluster } from './once.ts';
+import { CachedRepository } from './repository.ts';
+import type { RepositoryContext } from './repository.ts';
+import { Scrub } from './scrub.ts';
+import { Uses } from './uses.ts';
+import { warm } from './warm.ts';
+
+export interface CacheOptions {
+  readonly store: BlobStore;
+  readonly index: Index;
+  readonly upstreams: Upstreams;
+  readonly clock: Clock;
+  readonly observer: Observer;
+  readonly limits: KeeperLimits;
+  /** By the upstream's canonical name. Asked anew for every request, so that it may change while running. */
+  policy(upstream: string): Policy;
+  readonly mayRead: RepositoryContext['mayRead'];
+  readonly isPublic: RepositoryContext['isPublic'];
+}
+
+/** What has been used of an image is purged in pages of so many tags. */
+const purgePage = 500;
+
+export function createCache(options: CacheOptions): Cache & { readonly scrub: Scrub; recover(): Promise<void> } {
+  return new TheCache(options);
+}
+
+class TheCache implements Cache {
+  readonly scrub: Scrub;
+  readonly #options: CacheOptions;
+  readonly #downloads: Downloads;
+  readonly #keeper: Keeper;
+  readonly #uses: Uses;
+  readonly #context: RepositoryContext;
+
+  constructor(options: CacheOptions) {
+    this.#options = options;
+    const { store, index, clock, observer, limits } = options;
+    const holder = thisProcess();
+    const base = { store, index, clock, observer, holder };
+    this.#downloads = new Downloads({ ...base, makeRoom: (bytes) => this.#keeper.makeRoom(bytes) });
+    this.#keeper = new Keeper({
+      ...base,
+      limits,
+      isBusy: (digest) => this.#downloads.find(digest) !== undefined,
+      arrivingBytes: () => this.#downloads.arrivingBytes(),
+    });
+    this.#uses = new Uses(index.keeping, clock, (error) => this.#taskFailed('recording uses', error));
+    this.#context = {
+      ...options,
+      downloads: this.#downloads,
+      once: new OnceInCluster(index.leases, clock, holder),
+      uses: this.#uses,
+    };
+    this.scrub = new Scrub({ store, index, clock, observer, refetch: (digest) => this.#refetch(digest) });
+  }
+
+  repository(key: RepositoryKey): Repository {
+    return this.#cached(key);
+  }
+
+  downloads(): readonly DownloadView[] {
+    return this.#downloads.list();
+  }
+
+  warm(key: RepositoryKey, reference: Reference, options: WarmOptions): Promise<WarmReport> {
+    return warm(this.repository(key), reference, options);
+  }
+
+  refresh(key: RepositoryKey, tag: Tag, ask: Ask): Promise<Answer<Descriptor> | undefined> {
+    return this.repository(key).resolve(tag, { ...ask, revalidate: true });
+  }
+
+  async purge(key: RepositoryKey, reference: Reference | undefined): Promise<PurgeReport> {
+    await this.#uses.flush();
+    if (reference === undefined) return this.#purgeRepository(key);
+    if (isDigestReference(reference)) return this.#purgeManifest(key, reference);
+    const held = await this.#options.index.tags.find(key, reference);
+    if (held === undefined) return nothing;
+    await this.#options.index.tags.remove(key, reference);
+    const report = held.digest === undefined ? nothing : await this.#purgeManifest(key, held.digest);
+    return { ...report, tags: 1 };
+  }
+
+  /** Settles what an ended process left unfinished. */
+  recover(): Promise<void> {
+    return this.#downloads.recover();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#keeper.close();
+    await this.scrub.close();
+    await this.#downloads.close();
+    await this.#uses.flush();
+  }
+
+  #cached(key: RepositoryKey): CachedRepository {
+    const upstream = key.upstream === undefined ? undefined : this.#options.upstreams.find(key.upstream);
+    if (upstream === undefined) {
+      throw new RegistryError(
+        'UPSTREAM_UNKNOWN',
+        `no upstream is called "${key.upstream ?? ''}"; name it under "upstreams" in the configuration`,
+        {
+          origin: 'client',
+        },
+      );
+    }
+    const policy = this.#options.policy(upstream.name);
+    return new CachedRepository(key, upstream.url, upstream.repository(key.name), policy, this.#context);
+  }
+
+  async #purgeManifest(key: RepositoryKey, digest: Digest): Promise<PurgeReport> {
+    const candidate = { repository: key, manifest: digest, blob: undefined, lastUsedMs: 0, gone: false };
+    const digests = await this.#options.index.keeping.evict(candidate);
+    const bytes = await this.#keeper.deleteBlobs(digests);
+    return { manifests: 1, tags: 0, blobs: digests.length, bytes };
+  }
+
+  async #purgeRepository(key: RepositoryKey): Promise<PurgeReport> {
+    let report = nothing;
+    const { index } = this.#options;
+    for (;;) {
+      const page = await index.repositories.manifests(key, purgePage);
+      if (page.length === 0) return report;
+      for (const digest of page) {
+        const one = await this.#purgeManifest(key, digest);
+        report = sum(report, one);
+      }
+    }
+  }
+
+  /** From any repository that has earned it; nothing happens where none can be asked. */
+  async #refetch(digest: Digest): Promise<void> {
+    for (const key of await this.#options.index.blobs.members(digest)) {
+      if (key.upstream === undefined || this.#options.upstreams.find(key.upstream) === undefined) continue;
+      if (await this.#cached(key).fetch(digest)) return;
+    }
+  }
+
+  #taskFailed(task: string, error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
+    this.#options.observer.emit({ type: 'task.failed', task, message });
+  }
+}
+
+const nothing: PurgeReport = { manifests: 0, tags: 0, blobs: 0, bytes: 0 };
+
+function sum(a: PurgeReport, b: PurgeReport): PurgeReport {
+  return {
+    manifests: a.manifests + b.manifests,
+    tags: a.tags + b.tags,
+    blobs: a.blobs + b.blobs,
+    bytes: a.bytes + b.bytes,
+  };
+}

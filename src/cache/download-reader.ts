@@ -1,0 +1,87 @@
+import type { BlobReader, ByteSource, OpenOptions } from '../oci/blob.ts';
+import type { Download, Phase } from './download.ts';
+import { Passage } from './passage.ts';
+
+/** A blob that is still arriving, as any other blob. */
+export function readerOf(download: Download, size: number): BlobReader {
+  return {
+    digest: download.digest,
+    size,
+    open: async (options) => new DownloadReader(download, size, options),
+  };
+}
+
+/** One reader of a download: it follows the download through its phases at its own pace. */
+class DownloadReader implements ByteSource {
+  readonly #download: Download;
+  readonly #size: number;
+  readonly #verified: boolean;
+  #own: { readonly phase: Phase; readonly source: ByteSource } | undefined;
+  #left = false;
+
+  constructor(download: Download, size: number, options: OpenOptions) {
+    this.#download = download;
+    this.#size = size;
+    this.#verified = options.verified;
+    download.join();
+  }
+
+  async read(into: Uint8Array, position: number): Promise<number> {
+    if (position >= this.#size || into.length === 0) return 0;
+    for (;;) {
+      const { phase } = this.#download;
+      try {
+        const length = await this.#readIn(phase, into, position);
+        if (length > 0) return length;
+      } catch (error) {
+        // The phase that it read in has ended meanwhile, and its files with it: look again.
+        if (phase === this.#download.phase) throw error;
+      }
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#left) return;
+    this.#left = true;
+    await this.#own?.source[Symbol.asyncDispose]();
+    await this.#download.leave();
+  }
+
+  /** Resolves to 0 when it is worth looking again. */
+  async #readIn(phase: Phase, into: Uint8Array, position: number): Promise<number> {
+    switch (phase.kind) {
+      case 'failed':
+        throw phase.error;
+      case 'absent':
+        throw new Error('an absent blob has no readers');
+      case 'seeking':
+        await this.#download.changed;
+        return 0;
+      case 'stored':
+        return (await this.#ownSource(phase, () => phase.blob.open({ verified: this.#verified }))).read(into, position);
+      case 'growing':
+      case 'unstored': {
+        const { growth, bytes } = phase;
+        const end = growth.readableEnd(position, this.#verified);
+        if (bytes !== undefined && end > position) return bytes.read(into.subarray(0, end - position), position);
+        if (phase.kind === 'unstored') return this.#passBy(phase, into, position);
+        await growth.wait(position, this.#verified);
+        return 0;
+      }
+    }
+  }
+
+  async #passBy(phase: Phase & { kind: 'unstored' }, into: Uint8Array, position: number): Promise<number> {
+    const { digest, source } = this.#download;
+    const fork = this.#verified ? phase.fork : undefined;
+    const passage = await this.#ownSource(phase, async () => new Passage(digest, this.#size, source, fork));
+    return passage.read(into, position);
+  }
+
+  async #ownSource(phase: Phase, open: () => Promise<ByteSource>): Promise<ByteSource> {
+    if (this.#own?.phase === phase) return this.#own.source;
+    await this.#own?.source[Symbol.asyncDispose]();
+    this.#own = { phase, source: await open() };
+    return this.#own.source;
+  }
+}

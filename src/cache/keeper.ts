@@ -1,0 +1,146 @@
+import type { Candidate, Index } from '../index/contract.ts';
+import type { Clock, Timer } from '../observe/clock.ts';
+import type { Observer } from '../observe/events.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { BlobStore } from '../store/blob-store.ts';
+import { leaseKeyOf } from './download-state.ts';
+import type { Holder } from './holder.ts';
+
+export interface KeeperLimits {
+  /** What cached blobs may take at most, in bytes. */
+  readonly sizeBytesMax: number;
+  /** What must stay free on the disk, in bytes. */
+  freeBytesMin(totalBytes: number): number;
+}
+
+export interface KeeperContext {
+  readonly store: BlobStore;
+  readonly index: Index;
+  readonly clock: Clock;
+  readonly observer: Observer;
+  readonly holder: Holder;
+  readonly limits: KeeperLimits;
+  /** True while somebody reads it, or it arrives: it is left alone. */
+  isBusy(digest: Digest): boolean;
+  /** What running downloads will still write. */
+  arrivingBytes(): number;
+}
+
+/** How many images are looked at before asking for more. */
+const batch = 32;
+const deleteLeaseMs = 10_000;
+const checkMs = 60_000;
+
+/**
+ * Keeps the cache within its limits: the least recently used images go first, a blob only with its last reference.
+ * What is hosted or pinned is never a candidate; what the upstream no longer has comes last.
+ */
+export class Keeper {
+  readonly #context: KeeperContext;
+  #running: Promise<void> | undefined;
+  #timer: Timer | undefined;
+
+  constructor(context: KeeperContext) {
+    this.#context = context;
+    this.#schedule();
+  }
+
+  /** Makes room for a blob that is about to arrive; false when it may not be held. */
+  async makeRoom(bytes: number): Promise<boolean> {
+    const { sizeBytesMax } = this.#context.limits;
+    if (bytes > sizeBytesMax) return false;
+    const before = await this.#excessBytes(bytes);
+    if (before <= 0) return true;
+    await this.trim(bytes);
+    return (await this.#excessBytes(bytes)) <= 0;
+  }
+
+  /** Evicts until the limits hold with `bytes` more. One run at a time; whoever asks meanwhile waits for it. */
+  async trim(bytes: number): Promise<void> {
+    while (this.#running !== undefined) await this.#running;
+    this.#running = this.#evictWhile(async () => (await this.#excessBytes(bytes)) > 0).finally(() => {
+      this.#running = undefined;
+    });
+    await this.#running;
+  }
+
+  /** Deletes blobs that nothing refers to any more from the store. Resolves to the bytes that were freed. */
+  async deleteBlobs(digests: readonly Digest[]): Promise<number> {
+    let freed = 0;
+    for (const digest of digests) freed += await this.#deleteBlob(digest);
+    return freed;
+  }
+
+  close(): void {
+    this.#timer?.cancel();
+  }
+
+  async #excessBytes(bytes: number): Promise<number> {
+    const { index, store, limits } = this.#context;
+    const heldBytes = await index.keeping.heldBytes();
+    this.#context.observer.emit({ type: 'cache.size', bytes: heldBytes, limitBytes: limits.sizeBytesMax });
+    const { freeBytes, totalBytes } = await store.capacity();
+    const ahead = bytes + this.#context.arrivingBytes();
+    const overLimit = heldBytes + ahead - limits.sizeBytesMax;
+    const underFloor = limits.freeBytesMin(totalBytes) + ahead - freeBytes;
+    return Math.max(overLimit, underFloor);
+  }
+
+  async #evictWhile(tooFull: () => Promise<boolean>): Promise<void> {
+    let passedOver = 0;
+    while (await tooFull()) {
+      const candidates = (await this.#context.index.keeping.candidates(batch + passedOver)).slice(passedOver);
+      if (candidates.length === 0) return;
+      for (const candidate of candidates) {
+        if (!(await tooFull())) return;
+        if (!(await this.#evict(candidate))) passedOver += 1;
+      }
+    }
+  }
+
+  /** False when it must stay for now. */
+  async #evict(candidate: Candidate): Promise<boolean> {
+    const { index, observer } = this.#context;
+    if (candidate.blob !== undefined && this.#context.isBusy(candidate.blob)) return false;
+    const digests = await index.keeping.evict(candidate);
+    const bytes = await this.deleteBlobs(digests);
+    const digest = candidate.manifest ?? candidate.blob;
+    if (digest === undefined) return true;
+    observer.emit({
+      type: 'cache.evicted',
+      repository:
+        candidate.repository === undefined ? '' : `${candidate.repository.upstream}/${candidate.repository.name}`,
+      digest,
+      bytes,
+      reason: 'the cache is full and this was used least recently',
+    });
+    return true;
+  }
+
+  /** Under the same lease as a download of it, so that what is just arriving anew is never deleted. */
+  async #deleteBlob(digest: Digest): Promise<number> {
+    const { index, store, clock, holder } = this.#context;
+    const lease = await index.leases.acquire(leaseKeyOf(digest), holder, deleteLeaseMs, clock.now());
+    if (lease === undefined) return 0;
+    try {
+      if ((await index.blobs.stored(digest)) !== undefined) return 0;
+      const held = await store.find(digest);
+      if (held === undefined) return 0;
+      await store.delete(digest);
+      return held.size;
+    } finally {
+      await index.leases.release(lease, '');
+    }
+  }
+
+  #schedule(): void {
+    this.#timer = this.#context.clock.setTimer(checkMs, () => {
+      this.trim(0)
+        .catch((error: unknown) => {
+          const message = error instanceof Error ? error.message : String(error);
+          this.#context.observer.emit({ type: 'task.failed', task: 'eviction', message });
+        })
+        .finally(() => this.#schedule());
+    });
+  }
+}

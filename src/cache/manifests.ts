@@ -1,0 +1,217 @@
+import type { HeldTag } from '../index/contract.ts';
+import type { Digest } from '../oci/digest.ts';
+import { RegistryError } from '../oci/errors.ts';
+import type { Descriptor, Manifest, ManifestContent } from '../oci/manifest.ts';
+import type { Tag } from '../oci/reference.ts';
+import type { Answer, Outcome, RepositoryKey } from '../oci/repository.ts';
+import type { Identity, UpstreamRepository } from '../upstream/contract.ts';
+import { judge } from './freshness.ts';
+import type { Policy } from './freshness.ts';
+import type { RepositoryContext } from './repository.ts';
+
+/** Where a tag points, and how we know. */
+interface Pointed {
+  readonly descriptor: Descriptor;
+  /** Where it was looked up on the way. */
+  readonly held?: ManifestContent;
+  readonly outcome: Outcome;
+  readonly atMs: number;
+}
+
+/**
+ * Manifests of one repository of an upstream: by digest for ever once held, by tag as fresh as the policy wants, and
+ * as stale as need be when the upstream is away.
+ */
+export class Manifests {
+  readonly #key: RepositoryKey;
+  readonly #upstream: UpstreamRepository;
+  readonly #identity: Identity;
+  readonly #policy: Policy;
+  readonly #context: RepositoryContext;
+
+  constructor(
+    key: RepositoryKey,
+    upstream: UpstreamRepository,
+    identity: Identity,
+    policy: Policy,
+    context: RepositoryContext,
+  ) {
+    this.#key = key;
+    this.#upstream = upstream;
+    this.#identity = identity;
+    this.#policy = policy;
+    this.#context = context;
+  }
+
+  async byDigest(digest: Digest): Promise<Answer<ManifestContent> | undefined> {
+    const { index, once } = this.#context;
+    const held = await index.manifests.find(this.#key, digest);
+    if (held !== undefined) return this.#used(held, 'hit', held.storedAtMs);
+    const look = async (): Promise<ManifestContent | undefined> => index.manifests.find(this.#key, digest);
+    const fetch = async (): Promise<ManifestContent | undefined> => {
+      const manifest = await this.#upstream.manifest(digest, this.#identity);
+      if (manifest !== undefined) await this.#put(manifest);
+      return manifest;
+    };
+    const { value, shared } = await once.run(this.#workKey('manifest', digest), look, fetch);
+    return value === undefined
+      ? undefined
+      : this.#used(value, shared ? 'coalesced' : 'miss', this.#context.clock.now());
+  }
+
+  async byTag(tag: Tag, revalidate: boolean): Promise<Answer<ManifestContent> | undefined> {
+    const held = await this.#context.index.tags.find(this.#key, tag);
+    if (this.#judge(tag, held, revalidate) === 'absent') return this.#firstByTag(tag);
+    const pointed = await this.#point(tag, held, revalidate);
+    if (pointed === undefined) return undefined;
+    if (pointed.held !== undefined) return this.#used(pointed.held, pointed.outcome, pointed.atMs);
+    try {
+      const answer = await this.byDigest(pointed.descriptor.digest);
+      if (answer === undefined) throw vanished(tag, pointed.descriptor.digest);
+      return answer.outcome === 'hit' ? this.#aged(answer.value, pointed.outcome, pointed.atMs) : answer;
+    } catch (error) {
+      // It has moved to what cannot be had: what it pointed at before is better than nothing.
+      if (held?.digest === undefined) throw error;
+      return this.#stale(tag, held.digest, held.checkedAtMs, error);
+    }
+  }
+
+  /** Without moving the manifest's bytes, if that can be avoided. */
+  async describe(digest: Digest): Promise<Answer<Descriptor> | undefined> {
+    const held = await this.#context.index.manifests.find(this.#key, digest);
+    if (held !== undefined) return this.#used(held, 'hit', held.storedAtMs);
+    const resolution = await this.#upstream.resolve(digest, this.#identity);
+    if (resolution === undefined) return undefined;
+    if (resolution.manifest !== undefined) await this.#put(resolution.manifest);
+    return this.#aged(resolution.descriptor, 'miss', this.#context.clock.now());
+  }
+
+  async resolveTag(tag: Tag, revalidate: boolean): Promise<Answer<Descriptor> | undefined> {
+    const held = await this.#context.index.tags.find(this.#key, tag);
+    const pointed = await this.#point(tag, held, revalidate);
+    if (pointed === undefined) return undefined;
+    this.#context.uses.note(this.#key, pointed.descriptor.digest);
+    return this.#aged(pointed.descriptor, pointed.outcome, pointed.atMs);
+  }
+
+  #judge(tag: Tag, held: HeldTag | undefined, revalidate: boolean): ReturnType<typeof judge> {
+    return judge(held, this.#policy.freshMs(tag), this.#context.clock.now(), revalidate);
+  }
+
+  /** Nothing is held under this tag: one GET brings both where it points and the manifest. */
+  async #firstByTag(tag: Tag): Promise<Answer<ManifestContent> | undefined> {
+    const { index, once, clock } = this.#context;
+    const look = async (): Promise<ManifestContent | undefined> => {
+      const held = await index.tags.find(this.#key, tag);
+      return held?.digest === undefined ? undefined : index.manifests.find(this.#key, held.digest);
+    };
+    const fetch = async (): Promise<ManifestContent | undefined> => {
+      const manifest = await this.#upstream.manifest(tag, this.#identity);
+      if (manifest === undefined) return undefined;
+      await this.#put(manifest);
+      await index.tags.point(this.#key, tag, manifest.digest, clock.now());
+      return manifest;
+    };
+    const { value, shared } = await once.run(this.#workKey('tag', tag), look, fetch);
+    return value === undefined ? undefined : this.#used(value, shared ? 'coalesced' : 'miss', clock.now());
+  }
+
+  /** Where the tag points, asking the upstream when that is due; `undefined` when there is no such tag. */
+  async #point(tag: Tag, held: HeldTag | undefined, revalidate: boolean): Promise<Pointed | undefined> {
+    const judgement = this.#judge(tag, held, revalidate);
+    if (judgement === 'seen' && held?.seen !== undefined) {
+      return { descriptor: held.seen.descriptor, outcome: 'hit', atMs: held.seen.atMs };
+    }
+    if (judgement === 'fresh' && held?.digest !== undefined) {
+      const manifest = await this.#context.index.manifests.find(this.#key, held.digest);
+      if (manifest !== undefined)
+        return { descriptor: manifest, held: manifest, outcome: 'hit', atMs: held.checkedAtMs };
+    }
+    try {
+      return (await this.#check(tag, held)) ?? (await this.#gone(tag, held));
+    } catch (error) {
+      if (held?.digest === undefined || !this.#keeps(error)) throw error;
+      const { value, ageSeconds } = await this.#stale(tag, held.digest, held.checkedAtMs, error);
+      return { descriptor: value, outcome: 'stale', atMs: this.#context.clock.now() - ageSeconds * 1000 };
+    }
+  }
+
+  /** One HEAD, shared by all who ask meanwhile. */
+  async #check(tag: Tag, held: HeldTag | undefined): Promise<Pointed | undefined> {
+    const { index, once, clock } = this.#context;
+    const look = async (): Promise<Pointed | undefined> => {
+      const now = await index.tags.find(this.#key, tag);
+      const judgement = this.#judge(tag, now, false);
+      if (now === undefined || (judgement !== 'fresh' && judgement !== 'seen')) return undefined;
+      return this.#point(tag, now, false);
+    };
+    const ask = async (): Promise<Pointed | undefined> => {
+      const resolution = await this.#upstream.resolve(tag, this.#identity);
+      if (resolution === undefined) return undefined;
+      const { descriptor, manifest } = resolution;
+      const atMs = clock.now();
+      if (manifest !== undefined) await this.#put(manifest);
+      const isHeld = manifest !== undefined || (await index.manifests.find(this.#key, descriptor.digest)) !== undefined;
+      if (held?.digest === descriptor.digest && held.seen === undefined) await index.tags.confirm(this.#key, tag, atMs);
+      else if (isHeld) await index.tags.point(this.#key, tag, descriptor.digest, atMs);
+      else await index.tags.see(this.#key, tag, descriptor, atMs);
+      if (isHeld) await index.manifests.mark(this.#key, descriptor.digest, false);
+      return { descriptor, outcome: isHeld && manifest === undefined ? 'revalidated' : 'miss', atMs };
+    };
+    return (await once.run(this.#workKey('check', tag), look, ask)).value;
+  }
+
+  /** The upstream has no such tag any more: what is held is kept, and evicted last, or forgotten as the policy says. */
+  async #gone(tag: Tag, held: HeldTag | undefined): Promise<Pointed | undefined> {
+    const { index } = this.#context;
+    if (held?.digest === undefined || !this.#policy.keep.notfound) {
+      if (held !== undefined) await index.tags.remove(this.#key, tag);
+      return undefined;
+    }
+    await index.manifests.mark(this.#key, held.digest, true);
+    const reason = new RegistryError('UPSTREAM_FAILED', 'the upstream no longer has this tag', { upstreamStatus: 404 });
+    const { value } = await this.#stale(tag, held.digest, held.checkedAtMs, reason);
+    return { descriptor: value, outcome: 'stale', atMs: held.checkedAtMs };
+  }
+
+  #keeps(error: unknown): boolean {
+    const denied = error instanceof RegistryError && error.code === 'UPSTREAM_DENIED';
+    return error instanceof RegistryError && (denied ? this.#policy.keep.denied : error.origin === 'upstream');
+  }
+
+  /** @throws the reason itself when nothing is held after all */
+  async #stale(tag: Tag, digest: Digest, checkedAtMs: number, reason: unknown): Promise<Answer<ManifestContent>> {
+    const held = await this.#context.index.manifests.find(this.#key, digest);
+    if (held === undefined) throw reason;
+    this.#context.observer.emit({
+      type: 'cache.stale',
+      upstream: this.#key.upstream ?? '',
+      repository: this.#key.name,
+      reference: tag,
+      reason: reason instanceof Error ? reason.message : String(reason),
+    });
+    return this.#used(held, 'stale', checkedAtMs);
+  }
+
+  /** By way of the transaction that also moves the tags that were waiting for this manifest. */
+  async #put(manifest: Manifest): Promise<void> {
+    await this.#context.index.manifests.put(this.#key, manifest, this.#context.clock.now());
+  }
+
+  #used<T extends Descriptor>(value: T, outcome: Outcome, atMs: number): Answer<T> {
+    this.#context.uses.note(this.#key, value.digest);
+    return this.#aged(value, outcome, atMs);
+  }
+
+  #aged<T>(value: T, outcome: Outcome, atMs: number): Answer<T> {
+    return { value, outcome, ageSeconds: Math.max(0, Math.floor((this.#context.clock.now() - atMs) / 1000)) };
+  }
+
+  #workKey(kind: string, reference: string): string {
+    return `${kind}:${this.#key.upstream ?? ''}/${this.#key.name}:${reference}`;
+  }
+}
+
+function vanished(tag: Tag, digest: Digest): RegistryError {
+  return new RegistryError('UPSTREAM_FAILED', `the upstream points ${tag} at ${digest}, which it does not have`);
+}

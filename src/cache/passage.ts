@@ -1,0 +1,181 @@
+import type { Hash } from 'node:crypto';
+import { withheldBytes } from '../bytes/growth.ts';
+import { algorithmOf, digestOfHash } from '../oci/digest.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { ByteSource } from '../oci/blob.ts';
+import { RegistryError } from '../oci/errors.ts';
+import type { Source } from './transfer.ts';
+
+/** How much may arrive ahead of the reader, in bytes. */
+const queuedBytesMax = 512 * 1024;
+const attemptsMax = 5;
+
+/** A hash of everything before `position`. */
+export interface Fork {
+  readonly position: number;
+  readonly hash: Hash;
+}
+
+/**
+ * A blob on its way from the upstream to one reader, resting nowhere: for a store that is full or broken, and for what
+ * is larger than the cache may be. Reads go forward; a reader that jumps begins anew where it lands.
+ */
+export class Passage implements ByteSource {
+  readonly #digest: Digest;
+  readonly #size: number;
+  readonly #source: Source;
+  readonly #fork: Fork | undefined;
+  #flow: Flow | undefined;
+
+  /** @param fork where a reader that must have verified content goes on hashing; without it nothing is verified */
+  constructor(digest: Digest, size: number, source: Source, fork: Fork | undefined) {
+    this.#digest = digest;
+    this.#size = size;
+    this.#source = source;
+    this.#fork = fork;
+  }
+
+  async read(into: Uint8Array, position: number): Promise<number> {
+    if (position >= this.#size) return 0;
+    if (this.#flow === undefined || position < this.#flow.position) this.#restart(position);
+    const flow = this.#flow;
+    if (flow === undefined) return 0;
+    while (flow.position < position) await flow.take(new Uint8Array(Math.min(into.length, position - flow.position)));
+    return flow.take(into);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#flow?.stop();
+  }
+
+  #restart(position: number): void {
+    this.#flow?.stop();
+    const fork = this.#fork;
+    const verifying = fork !== undefined && fork.position <= position ? { ...fork, hash: fork.hash.copy() } : undefined;
+    this.#flow = new Flow(this.#digest, this.#size, this.#source, verifying?.position ?? position, verifying?.hash);
+  }
+}
+
+/** One forward run: a short queue between the upstream, which is held back, and the reader, who waits. */
+class Flow {
+  /** The next byte to hand out. */
+  position: number;
+  readonly #digest: Digest;
+  readonly #size: number;
+  readonly #source: Source;
+  readonly #hash: Hash | undefined;
+  readonly #abort = new AbortController();
+  readonly #queue: Uint8Array[] = [];
+  #queuedBytes = 0;
+  #arrived: number;
+  #verified = false;
+  #failure: Error | undefined;
+  #changed = Promise.withResolvers<void>();
+
+  constructor(digest: Digest, size: number, source: Source, start: number, hash: Hash | undefined) {
+    this.position = start;
+    this.#arrived = start;
+    this.#digest = digest;
+    this.#size = size;
+    this.#source = source;
+    this.#hash = hash;
+    this.#run().catch((error: unknown) => {
+      this.#failure = error instanceof Error ? error : new Error(String(error));
+      this.#change();
+    });
+  }
+
+  async take(into: Uint8Array): Promise<number> {
+    for (;;) {
+      const first = this.#queue[0];
+      const allowed = this.#handOutEnd() - this.position;
+      if (first !== undefined && allowed > 0) return this.#handOut(first, into, allowed);
+      if (this.#failure !== undefined) throw this.#failure;
+      await this.#changed.promise;
+    }
+  }
+
+  stop(): void {
+    this.#abort.abort(new Error('the reader left'));
+    this.#change();
+  }
+
+  #handOutEnd(): number {
+    return this.#hash === undefined || this.#verified ? this.#size : this.#size - withheldBytes;
+  }
+
+  #handOut(first: Uint8Array, into: Uint8Array, allowed: number): number {
+    const length = Math.min(first.length, into.length, allowed);
+    into.set(first.subarray(0, length));
+    if (length === first.length) this.#queue.shift();
+    else this.#queue[0] = first.subarray(length);
+    this.position += length;
+    this.#queuedBytes -= length;
+    this.#change();
+    return length;
+  }
+
+  async #run(): Promise<void> {
+    let attempts = 0;
+    while (this.#arrived < this.#size && !this.#abort.signal.aborted) {
+      const before = this.#arrived;
+      try {
+        const found = await this.#fetch();
+        if (!found) throw new RegistryError('UPSTREAM_FAILED', 'the upstream no longer has what it was sending');
+      } catch (error) {
+        attempts = this.#arrived > before ? 0 : attempts + 1;
+        if (attempts >= attemptsMax || this.#abort.signal.aborted) throw error;
+      }
+    }
+    this.#verify();
+  }
+
+  #fetch(): Promise<boolean> {
+    const end = this.#arrived === 0 ? undefined : this.#size;
+    let skip = 0;
+    return this.#source.repository.blob(
+      this.#digest,
+      { start: this.#arrived, end, etag: undefined, signal: this.#abort.signal },
+      {
+        head: (head) => {
+          skip = this.#arrived - head.start;
+          return true;
+        },
+        data: async (chunk) => {
+          const skipped = Math.min(skip, chunk.length);
+          skip -= skipped;
+          return this.#arrive(chunk.subarray(skipped, skipped + this.#size - this.#arrived));
+        },
+      },
+      this.#source.identity,
+    );
+  }
+
+  async #arrive(chunk: Uint8Array): Promise<boolean> {
+    if (chunk.length > 0) {
+      this.#hash?.update(chunk);
+      this.#queue.push(chunk);
+      this.#queuedBytes += chunk.length;
+      this.#arrived += chunk.length;
+      this.#change();
+    }
+    while (this.#queuedBytes > queuedBytesMax && !this.#abort.signal.aborted) await this.#changed.promise;
+    return !this.#abort.signal.aborted;
+  }
+
+  #verify(): void {
+    if (this.#hash !== undefined) {
+      const digest = digestOfHash(algorithmOf(this.#digest), this.#hash);
+      if (digest !== this.#digest) {
+        throw new RegistryError('UPSTREAM_INVALID', `the content has digest ${digest}, not ${this.#digest}`);
+      }
+    }
+    this.#verified = true;
+    this.#change();
+  }
+
+  #change(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers<void>();
+  }
+}

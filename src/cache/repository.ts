@@ -1,0 +1,215 @@
+import type { Index } from '../index/contract.ts';
+import type { Clock } from '../observe/clock.ts';
+import type { Observer } from '../observe/events.ts';
+import type { BlobReader } from '../oci/blob.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { Descriptor, ManifestContent } from '../oci/manifest.ts';
+import { isDigestReference } from '../oci/reference.ts';
+import type { Reference, Tag } from '../oci/reference.ts';
+import type {
+  Answer,
+  Ask,
+  Asker,
+  Outcome,
+  Page,
+  PageRequest,
+  Referrer,
+  Repository,
+  RepositoryKey,
+} from '../oci/repository.ts';
+import type { BlobStore } from '../store/blob-store.ts';
+import type { Identity, UpstreamRepository } from '../upstream/contract.ts';
+import { readerOf } from './download-reader.ts';
+import type { Downloads } from './downloads.ts';
+import type { Policy } from './freshness.ts';
+import { Manifests } from './manifests.ts';
+import type { OnceInCluster } from './once.ts';
+import type { Source } from './transfer.ts';
+import type { Uses } from './uses.ts';
+
+export interface RepositoryContext {
+  readonly store: BlobStore;
+  readonly index: Index;
+  readonly clock: Clock;
+  readonly observer: Observer;
+  readonly downloads: Downloads;
+  readonly once: OnceInCluster;
+  readonly uses: Uses;
+  /** @throws RegistryError when the asker may not read it. Stands before every lookup and every joining of a download. */
+  mayRead(asker: Asker, key: RepositoryKey, reference: Reference | undefined): Promise<void>;
+  /** Whether anybody may read this repository upstream. */
+  isPublic(key: RepositoryKey): Promise<boolean>;
+}
+
+/** What an upstream's repository looks like from behind the cache: the same, faster, and there when the upstream is not. */
+export class CachedRepository implements Repository {
+  readonly key: RepositoryKey;
+  readonly label: string;
+  readonly #upstream: UpstreamRepository;
+  readonly #identity: Identity = 'own';
+  readonly #policy: Policy;
+  readonly #context: RepositoryContext;
+  readonly #manifests: Manifests;
+
+  constructor(
+    key: RepositoryKey,
+    url: string,
+    upstream: UpstreamRepository,
+    policy: Policy,
+    context: RepositoryContext,
+  ) {
+    this.key = key;
+    this.label = `${key.upstream}/${key.name} (${url})`;
+    this.#upstream = upstream;
+    this.#policy = policy;
+    this.#context = context;
+    this.#manifests = new Manifests(key, upstream, this.#identity, policy, context);
+  }
+
+  async resolve(reference: Reference, ask: Ask): Promise<Answer<Descriptor> | undefined> {
+    await this.#context.mayRead(ask.asker, this.key, reference);
+    const answer = isDigestReference(reference)
+      ? await this.#manifests.describe(reference)
+      : await this.#manifests.resolveTag(reference, ask.revalidate);
+    return this.#tell('manifest', answer);
+  }
+
+  async manifest(reference: Reference, ask: Ask): Promise<Answer<ManifestContent> | undefined> {
+    await this.#context.mayRead(ask.asker, this.key, reference);
+    const answer = isDigestReference(reference)
+      ? await this.#manifests.byDigest(reference)
+      : await this.#manifests.byTag(reference, ask.revalidate);
+    return this.#tell('manifest', answer);
+  }
+
+  async stat(digest: Digest, ask: Ask): Promise<Answer<Descriptor> | undefined> {
+    await this.#context.mayRead(ask.asker, this.key, digest);
+    const held = await this.#heldBlob(digest);
+    if (held !== undefined) return this.#tell('blob', answerOf(blobDescriptor(held), 'hit'));
+    const size = await this.#upstream.blobSize(digest, this.#identity);
+    if (size === undefined) return undefined;
+    return this.#tell('blob', answerOf({ digest, size, mediaType: octetStream }, 'miss'));
+  }
+
+  async blob(digest: Digest, ask: Ask): Promise<Answer<BlobReader> | undefined> {
+    await this.#context.mayRead(ask.asker, this.key, digest);
+    const held = await this.#heldBlob(digest);
+    if (held !== undefined) return this.#tell('blob', answerOf(held, 'hit'));
+    return this.#tell('blob', await this.#download(digest));
+  }
+
+  /** Brings a blob in without serving it to anybody. False when that did not succeed. */
+  async fetch(digest: Digest): Promise<boolean> {
+    const { downloads, index } = this.#context;
+    const expected = await index.manifests.described(this.key, digest);
+    const download = downloads.start(digest, this.#source(), expected?.size);
+    await download.ended;
+    return download.phase.kind === 'stored';
+  }
+
+  /** The upstream's own list; what is held when the upstream cannot be asked. */
+  async tags(page: PageRequest, ask: Ask): Promise<Answer<Page<Tag>> | undefined> {
+    await this.#context.mayRead(ask.asker, this.key, undefined);
+    try {
+      const list = await this.#upstream.tags(page, this.#identity);
+      if (list !== undefined) return this.#tell('tags', answerOf(list, 'miss'));
+    } catch (error) {
+      const held = await this.#context.index.tags.list(this.key, page);
+      if (held.items.length === 0 && page.last === undefined) throw error;
+      return this.#tell('tags', answerOf(held, 'stale'));
+    }
+    const held = this.#policy.keep.notfound ? await this.#context.index.tags.list(this.key, page) : undefined;
+    return held === undefined || held.items.length === 0 ? undefined : this.#tell('tags', answerOf(held, 'stale'));
+  }
+
+  /** The upstream's own list; what is held when the upstream cannot be asked. */
+  async referrers(
+    subject: Digest,
+    artifactType: string | undefined,
+    ask: Ask,
+  ): Promise<Answer<readonly Referrer[]> | undefined> {
+    await this.#context.mayRead(ask.asker, this.key, subject);
+    try {
+      const list = await this.#upstream.referrers(subject, artifactType, this.#identity);
+      return list === undefined ? undefined : this.#tell('referrers', answerOf(list, 'miss'));
+    } catch (error) {
+      const held = await this.#context.index.manifests.referrers(this.key, subject);
+      if (held.length === 0) throw error;
+      const wanted = held.filter((referrer) => artifactType === undefined || referrer.artifactType === artifactType);
+      return this.#tell('referrers', answerOf(wanted, 'stale'));
+    }
+  }
+
+  /**
+   * A blob at rest that this repository has earned: the upstream's repository has answered for it, or both it and this
+   * repository are public. That a manifest names it proves nothing.
+   */
+  async #heldBlob(digest: Digest): Promise<BlobReader | undefined> {
+    const held = await this.#context.store.find(digest);
+    if (held === undefined || !(await this.#mayShare(digest))) return undefined;
+    this.#context.uses.note(this.key, digest);
+    return held;
+  }
+
+  async #mayShare(digest: Digest): Promise<boolean> {
+    const { index, clock } = this.#context;
+    const standing = await index.blobs.standing(this.key, digest);
+    if (standing === 'member') return true;
+    const shared = standing === 'public' && (await this.#context.isPublic(this.key));
+    const earned = shared || (await this.#upstream.blobSize(digest, this.#identity)) !== undefined;
+    if (earned) await index.blobs.addMember(this.key, digest, clock.now());
+    return earned;
+  }
+
+  async #download(digest: Digest): Promise<Answer<BlobReader> | undefined> {
+    const { downloads, index } = this.#context;
+    const running = downloads.find(digest);
+    if (running !== undefined && !this.#isMine(running.source.key)) {
+      if (!(await this.#mayJoin(digest, running.source.key))) return undefined;
+    }
+    const expected = await index.manifests.described(this.key, digest);
+    const outcome = downloads.find(digest) === undefined ? 'miss' : 'coalesced';
+    const download = downloads.start(digest, this.#source(), expected?.size);
+    try {
+      const size = await download.opened;
+      if (size !== undefined) return answerOf(readerOf(download, size), outcome);
+    } catch (error) {
+      if (this.#isMine(download.source.key)) throw error;
+    }
+    // Somebody else's source did not have it, or failed: ours may do better.
+    if (this.#isMine(download.source.key)) return undefined;
+    await download.ended;
+    return this.#download(digest);
+  }
+
+  async #mayJoin(digest: Digest, other: RepositoryKey): Promise<boolean> {
+    const both = await Promise.all([this.#context.isPublic(this.key), this.#context.isPublic(other)]);
+    return both.every(Boolean) || (await this.#upstream.blobSize(digest, this.#identity)) !== undefined;
+  }
+
+  #source(): Source {
+    return { key: this.key, repository: this.#upstream, identity: this.#identity, ranges: this.#policy.ranges };
+  }
+
+  #isMine(key: RepositoryKey): boolean {
+    return key.upstream === this.key.upstream && key.name === this.key.name;
+  }
+
+  #tell<T>(object: 'manifest' | 'blob' | 'tags' | 'referrers', answer: Answer<T> | undefined): Answer<T> | undefined {
+    if (answer !== undefined) {
+      const { outcome } = answer;
+      this.#context.observer.emit({ type: 'cache.answered', upstream: this.key.upstream ?? '', object, outcome });
+    }
+    return answer;
+  }
+}
+
+const octetStream = 'application/octet-stream';
+
+function blobDescriptor(blob: BlobReader): Descriptor {
+  return { digest: blob.digest, size: blob.size, mediaType: octetStream };
+}
+
+function answerOf<T>(value: T, outcome: Outcome): Answer<T> {
+  return { value, outcome, ageSeconds: 0 };
+}

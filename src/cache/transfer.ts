@@ -1,0 +1,251 @@
+import type { Growth } from '../bytes/growth.ts';
+import type { Clock } from '../observe/clock.ts';
+import type { Digest } from '../oci/digest.ts';
+import { RegistryError } from '../oci/errors.ts';
+import type { RepositoryKey } from '../oci/repository.ts';
+import type { BlobHead, BlobSink, Identity, UpstreamRepository } from '../upstream/contract.ts';
+import { nextClaim, piecesFromBytes } from './claims.ts';
+import type { Claim } from './claims.ts';
+
+/** Where a blob is fetched from, and as whom. */
+export interface Source {
+  readonly key: RepositoryKey;
+  readonly repository: UpstreamRepository;
+  readonly identity: Identity;
+  /** In how many ranges a big blob is fetched at once; 1 = one. */
+  readonly ranges: number;
+}
+
+/** Where the bytes go. `write` resolves once they can be read. */
+export interface Target {
+  readonly growth: Growth;
+  write(chunk: Uint8Array, position: number): Promise<void>;
+  /** The upstream ended without having said the size. */
+  endAt(size: number): void;
+}
+
+/** How long to wait before asking again after so many failures in a row without a byte between them, in milliseconds. */
+const retryDelaysMs = [0, 100, 300, 1000, 2000, 4000, 8000, 15_000];
+/** An upstream that asks for more patience than this has given up on us, in milliseconds. */
+const retryAfterMsMax = 30_000;
+
+/**
+ * Fetches what is missing of one blob, in as many ranges at once as the upstream and the configuration allow, where
+ * readers wait first. A range that breaks off is taken up again where it ended; readers notice nothing.
+ */
+export class Transfer {
+  readonly #digest: Digest;
+  readonly #source: Source;
+  readonly #expectedSize: number | undefined;
+  readonly #begin: (size: number | undefined) => Promise<Target>;
+  readonly #clock: Clock;
+  readonly #claims: Claim[] = [];
+  readonly #abort = new AbortController();
+  readonly #outcome = Promise.withResolvers<'complete' | 'absent'>();
+  #target: Target | undefined;
+  #beginning: Promise<Target> | undefined;
+  #rangesHonoured = true;
+  #etag: string | undefined;
+  #failures = 0;
+  #paused = false;
+  #ended = false;
+
+  /**
+   * @param expectedSize in bytes, where a manifest tells
+   * @param target what an earlier transfer left, to go on with
+   * @param begin called once with the size, when the upstream has answered and nothing was left
+   */
+  constructor(
+    digest: Digest,
+    source: Source,
+    expectedSize: number | undefined,
+    target: Target | undefined,
+    begin: (size: number | undefined) => Promise<Target>,
+    clock: Clock,
+  ) {
+    this.#digest = digest;
+    this.#source = source;
+    this.#expectedSize = expectedSize;
+    this.#target = target;
+    this.#begin = begin;
+    this.#clock = clock;
+  }
+
+  /**
+   * Resolves to `absent` when the upstream does not have the blob.
+   * @throws RegistryError when the upstream gave up on us, or `write` failed
+   */
+  run(): Promise<'complete' | 'absent'> {
+    this.pump();
+    return this.#outcome.promise;
+  }
+
+  /** Looks for something to fetch: called again when readers want something else. */
+  pump(): void {
+    if (this.#ended || this.#paused) return;
+    if (this.#target === undefined) {
+      if (this.#claims.length === 0 && this.#beginning === undefined) this.#start(this.#firstClaim());
+      return;
+    }
+    const { growth } = this.#target;
+    if (growth.complete) return this.#end('complete');
+    for (;;) {
+      const claim = nextClaim({
+        size: growth.size,
+        extents: growth.extents,
+        claims: this.#claims,
+        wanted: growth.wanted(),
+        ranges: this.#source.ranges,
+        rangesHonoured: this.#rangesHonoured,
+      });
+      if (claim === undefined) return;
+      this.#start(claim);
+    }
+  }
+
+  stop(reason: Error): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#abort.abort(reason);
+    this.#outcome.reject(reason);
+  }
+
+  /** Before the size is known a range asks for no more than would be fetched in one piece anyway. */
+  #firstClaim(): Claim {
+    const size = this.#expectedSize;
+    if (size === undefined || (size >= piecesFromBytes && this.#source.ranges > 1)) {
+      return { start: 0, position: 0, end: piecesFromBytes };
+    }
+    return { start: 0, position: 0, end: size };
+  }
+
+  #start(claim: Claim): void {
+    this.#claims.push(claim);
+    this.#fetch(claim).then(
+      (found) => this.#fetched(claim, found),
+      (error: unknown) => this.#broke(claim, error),
+    );
+  }
+
+  async #fetch(claim: Claim): Promise<boolean> {
+    const size = this.#target?.growth.size ?? this.#expectedSize;
+    const whole = claim.start === 0 && (claim.end === size || !this.#rangesHonoured);
+    const requestedEnd = whole || claim.end === Infinity ? undefined : claim.end;
+    const request = { start: claim.start, end: requestedEnd, etag: this.#etag, signal: this.#abort.signal };
+    const sink = this.#sink(claim, requestedEnd ?? Infinity);
+    return this.#source.repository.blob(this.#digest, request, sink, this.#source.identity);
+  }
+
+  #sink(claim: Claim, requestedEnd: number): BlobSink {
+    return {
+      head: (head) => this.#accept(claim, head),
+      data: async (chunk) => {
+        const target = this.#target ?? (await this.#beginning);
+        if (target === undefined || this.#ended) return false;
+        await this.#take(claim, target, chunk);
+        // A range that ends by itself leaves its connection usable; one that was shortened is broken off.
+        return claim.position < claim.end || claim.end >= requestedEnd || claim.end === target.growth.size;
+      },
+    };
+  }
+
+  /** False when this answer is of no use, because it begins elsewhere and others are fetching already. */
+  #accept(claim: Claim, head: BlobHead): boolean {
+    if (this.#ended) return false;
+    const size = head.size ?? this.#expectedSize;
+    const known = this.#target?.growth.size ?? this.#expectedSize;
+    if (head.size !== undefined && known !== undefined && known !== Infinity && head.size !== known) {
+      throw new RegistryError(
+        'UPSTREAM_INVALID',
+        `the upstream says ${this.#digest} has ${head.size} bytes, its manifest says ${known}`,
+      );
+    }
+    this.#etag = head.etag;
+    if (!head.ranges) this.#rangesHonoured = false;
+    if (head.start !== claim.start) {
+      if (this.#claims.length > 1) return false;
+      claim.position = head.start;
+    }
+    if (!this.#rangesHonoured) claim.end = size ?? Infinity;
+    else if (size !== undefined) claim.end = Math.min(claim.end, size);
+    if (this.#target === undefined && this.#beginning === undefined) this.#beginOnce(size);
+    return true;
+  }
+
+  #beginOnce(size: number | undefined): void {
+    this.#beginning = this.#begin(size).then((target) => {
+      this.#target = target;
+      this.pump();
+      return target;
+    });
+    this.#beginning.catch((error: unknown) => this.stop(asError(error)));
+  }
+
+  async #take(claim: Claim, target: Target, chunk: Uint8Array): Promise<void> {
+    const from = Math.max(claim.position, target.growth.extents.endOfRunAt(claim.position));
+    const to = Math.min(claim.position + chunk.length, claim.end);
+    if (from < to) {
+      await target.write(chunk.subarray(from - claim.position, to - claim.position), from);
+      this.#failures = 0;
+    }
+    claim.position = Math.max(claim.position, to);
+  }
+
+  #fetched(claim: Claim, found: boolean): void {
+    this.#release(claim);
+    if (!found) {
+      if (this.#beginning === undefined && this.#target === undefined) return this.#end('absent');
+      return this.#broke(claim, new RegistryError('UPSTREAM_FAILED', 'the upstream no longer has what it was sending'));
+    }
+    if (claim.end === Infinity) {
+      this.#beginning?.then(
+        (target) => {
+          target.endAt(claim.position);
+          this.pump();
+        },
+        () => {},
+      );
+    }
+    this.pump();
+  }
+
+  #broke(claim: Claim, error: unknown): void {
+    this.#release(claim);
+    if (this.#ended || this.#paused) return;
+    const failure = error instanceof RegistryError ? error : undefined;
+    const begun = this.#target !== undefined || this.#beginning !== undefined;
+    if (!begun && failure?.upstreamStatus === 416 && this.#rangesHonoured) {
+      // An empty blob has no range to ask for (RFC 9110, 15.5.17).
+      this.#rangesHonoured = false;
+      return this.pump();
+    }
+    const delayMs = retryDelaysMs[this.#failures];
+    const hopeless = !begun || failure === undefined || failure.origin === 'store';
+    if (hopeless || delayMs === undefined) return this.stop(asError(error));
+    this.#failures += 1;
+    this.#pause(Math.max(delayMs, Math.min((failure.retryAfterSeconds ?? 0) * 1000, retryAfterMsMax)));
+  }
+
+  #pause(ms: number): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    this.#clock.setTimer(ms, () => {
+      this.#paused = false;
+      this.pump();
+    });
+  }
+
+  #release(claim: Claim): void {
+    const at = this.#claims.indexOf(claim);
+    if (at >= 0) this.#claims.splice(at, 1);
+  }
+
+  #end(outcome: 'complete' | 'absent'): void {
+    this.#ended = true;
+    this.#outcome.resolve(outcome);
+  }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}

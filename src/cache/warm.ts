@@ -1,0 +1,75 @@
+import { parseManifest } from '../oci/manifest.ts';
+import type { ChildDescriptor, Manifest, ManifestContent } from '../oci/manifest.ts';
+import type { Reference } from '../oci/reference.ts';
+import type { Repository } from '../oci/repository.ts';
+import { RegistryError } from '../oci/errors.ts';
+import type { WarmOptions, WarmReport } from './contract.ts';
+
+const readBytes = 1024 * 1024;
+
+/** Fetches an image whole through its repository: everything that a client of these platforms would ask for. */
+export async function warm(repository: Repository, reference: Reference, options: WarmOptions): Promise<WarmReport> {
+  const root = await manifestOf(repository, reference, options);
+  const report = { digest: root.digest, manifests: 1, blobs: 0, bytes: root.size, fetchedBytes: 0 };
+  const visit = async (manifest: Manifest): Promise<void> => {
+    for (const child of manifest.children) {
+      if (!isWanted(child, options.platforms)) continue;
+      report.bytes += child.size;
+      if (child.kind === 'manifest') {
+        report.manifests += 1;
+        await visit(await manifestOf(repository, child.digest, options));
+      } else {
+        report.blobs += 1;
+        report.fetchedBytes += await fetchBlob(repository, child, options);
+      }
+    }
+  };
+  await visit(root);
+  return report;
+}
+
+function isWanted(child: ChildDescriptor, platforms: readonly string[]): boolean {
+  if (child.kind === 'blob' || platforms.length === 0 || child.platform === undefined) return true;
+  return platforms.some((platform) => child.platform === platform || child.platform?.startsWith(`${platform}/`));
+}
+
+async function manifestOf(repository: Repository, reference: Reference, options: WarmOptions): Promise<Manifest> {
+  const answer = await repository.manifest(reference, options.ask);
+  if (answer === undefined) throw missing('MANIFEST_UNKNOWN', reference, repository);
+  const { digest, size } = answer.value;
+  options.onProgress({ digest, what: 'manifest', size, done: size });
+  return parsed(answer.value);
+}
+
+function parsed(content: ManifestContent): Manifest {
+  return parseManifest(content.bytes, content.mediaType, content.digest);
+}
+
+/** Resolves to the bytes that had to be fetched. */
+async function fetchBlob(repository: Repository, child: ChildDescriptor, options: WarmOptions): Promise<number> {
+  const answer = await repository.blob(child.digest, options.ask);
+  if (answer === undefined) throw missing('BLOB_UNKNOWN', child.digest, repository);
+  const { digest, size } = answer.value;
+  if (answer.outcome === 'hit') {
+    options.onProgress({ digest, what: 'blob', size, done: size });
+    return 0;
+  }
+  await using source = await answer.value.open({ verified: true });
+  const buffer = Buffer.allocUnsafeSlow(readBytes);
+  let done = 0;
+  while (done < size) {
+    const length = await source.read(buffer, done);
+    if (length === 0) throw new RegistryError('UNAVAILABLE', `${digest} ended early`, { origin: 'entrepot' });
+    done += length;
+    options.onProgress({ digest, what: 'blob', size, done });
+  }
+  return size;
+}
+
+function missing(
+  code: 'MANIFEST_UNKNOWN' | 'BLOB_UNKNOWN',
+  reference: Reference,
+  repository: Repository,
+): RegistryError {
+  return new RegistryError(code, `${reference} is not known to ${repository.label}`);
+}
