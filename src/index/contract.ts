@@ -145,6 +145,8 @@ export interface Candidate {
   readonly blob: Digest | undefined;
   readonly lastUsedMs: number;
   readonly gone: boolean;
+  /** Set by `candidates`: `evict` then leaves it alone when it was pinned or used since. Without it, it goes anyway. */
+  readonly chosen?: true;
 }
 
 export interface RepositoryIndex {

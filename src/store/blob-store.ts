@@ -70,7 +70,12 @@ export function canQuarantine(store: BlobStore): store is BlobStore & Quarantine
 
 const ingestNameForm = /^[a-z0-9][a-z0-9.-]{0,199}$/;
 
+/** @throws Error: names are made by us, so a bad one is our mistake */
 export function parseIngestName(text: string): IngestName {
-  if (!ingestNameForm.test(text)) throw new Error(`"${text}" cannot name an ingest`);
-  return text as IngestName;
+  if (isIngestName(text)) return text;
+  throw new Error(`"${text.slice(0, 210)}" cannot name an ingest`);
+}
+
+export function isIngestName(text: string): text is IngestName {
+  return ingestNameForm.test(text);
 }

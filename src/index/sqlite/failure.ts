@@ -1,0 +1,32 @@
+import { RegistryError } from '../../oci/errors.ts';
+
+/** SQLite's primary result codes (https://sqlite.org/rescode.html) and what to do about each. */
+const advice: Readonly<Record<number, readonly [code: string, what: string]>> = {
+  5: ['BUSY', 'another process keeps it locked: stop what else uses it, or ask again'],
+  8: ['READONLY', 'remount its file system writable, or give the user that runs entrepot write access to it'],
+  10: ['IOERR', 'look at the kernel log and at the disk'],
+  11: [
+    'CORRUPT',
+    'it is damaged: stop entrepot, move it and its -wal and -shm files away, and start again; what was cached is fetched again',
+  ],
+  13: ['FULL', 'free some space on its disk, or lower cache.size'],
+  14: ['CANTOPEN', 'make its directory readable and writable for the user that runs entrepot'],
+  26: ['NOTADB', 'it is not a database: move the file away and start again; what was cached is fetched again'],
+};
+
+/** An error of SQLite as a RegistryError `UNAVAILABLE` of origin `index`; anything else as it is. */
+export function indexFailure(path: string, cause: unknown): unknown {
+  const number = sqliteCode(cause);
+  if (number === undefined || !(cause instanceof Error)) return cause;
+  const [code, what] = advice[number & 0xff] ?? [`SQLITE ${number}`, 'look at its disk and file system'];
+  return indexError(`the index ${path} failed (${cause.message}): ${what}`, code, cause);
+}
+
+export function indexError(message: string, code: string, cause?: unknown): RegistryError {
+  return new RegistryError('UNAVAILABLE', message, { origin: 'index', detail: { code }, cause });
+}
+
+function sqliteCode(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !('errcode' in error)) return undefined;
+  return typeof error.errcode === 'number' ? error.errcode : undefined;
+}

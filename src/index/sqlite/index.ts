@@ -1,0 +1,66 @@
+import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Index } from '../contract.ts';
+import { SqliteBlobs } from './blobs.ts';
+import { Database } from './database.ts';
+import { indexError } from './failure.ts';
+import { ContentIds, RepositoryIds } from './identities.ts';
+import { SqliteKeeping } from './keeping.ts';
+import { SqliteLeases } from './leases.ts';
+import { SqliteManifests } from './manifests.ts';
+import { migrate } from './migrate.ts';
+import { Removal } from './removal.ts';
+import { SqliteRepositories } from './repositories.ts';
+import { migrations } from './schema.ts';
+import { Standing } from './standing.ts';
+import { SqliteTags } from './tags.ts';
+
+export interface SqliteIndexOptions {
+  /** `<rootdirectory>/entrepot/index.db`; the file and its directory are made, readable by the owner alone. */
+  readonly path: string;
+}
+
+/**
+ * The index in one SQLite file (`schema.ts` draws it). Several processes of one host may share it. Calls run to their
+ * end before they return: a statement takes microseconds, and there is nothing to wait for but another process's write.
+ * @throws RegistryError `UNAVAILABLE` (origin `index`) when it cannot be opened, is damaged, or is a newer entrepot's
+ */
+export async function openSqliteIndex(options: SqliteIndexOptions): Promise<Index> {
+  makePrivate(options.path);
+  const database = new Database(options.path);
+  try {
+    migrate(database, migrations);
+    const repositories = new RepositoryIds(database);
+    const contents = new ContentIds(database);
+    const standing = new Standing(database);
+    const removal = new Removal(database, contents, standing);
+    const parts = { database, repositories, contents, standing, removal };
+    return {
+      manifests: new SqliteManifests(parts),
+      tags: new SqliteTags(parts),
+      blobs: new SqliteBlobs(parts),
+      leases: new SqliteLeases(database),
+      keeping: new SqliteKeeping(parts),
+      repositories: new SqliteRepositories(parts),
+      [Symbol.asyncDispose]: async () => database[Symbol.dispose](),
+    };
+  } catch (error) {
+    database[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** SQLite gives its -wal and -shm files the mode of the database. */
+function makePrivate(path: string): void {
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    closeSync(openSync(path, 'a', 0o600));
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'UNKNOWN';
+    throw indexError(
+      `the index ${path} cannot be opened (${code}): make its directory writable for the user that runs entrepot`,
+      code,
+      error,
+    );
+  }
+}

@@ -1,0 +1,66 @@
+import fs from 'node:fs';
+import type { BlobReader, ByteSource } from '../../oci/blob.ts';
+import { algorithmOf, digestOf } from '../../oci/digest.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { errorCode, storeFailure, storeLoss } from '../failure.ts';
+import { OpenFile } from './open-file.ts';
+
+const emptyDigests = { sha256: digestOf('', 'sha256'), sha512: digestOf('', 'sha512') };
+
+/**
+ * The blob whose content lies at `path`, or `undefined`. One `stat`, nothing remembered: the file system itself says
+ * what exists. A file without content is what a crash or a full disk left behind, unless the digest is that of no bytes.
+ */
+export async function findBlob(path: string, digest: Digest): Promise<BlobReader | undefined> {
+  const size = await fileSize(path);
+  if (size === undefined || (size === 0 && digest !== emptyDigests[algorithmOf(digest)])) return undefined;
+  return { digest, size, open: () => openBlob(path, digest, size) };
+}
+
+/** Of a regular file, in bytes; `undefined` when there is none. */
+export function fileSize(path: string): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    fs.stat(path, (error, found) => {
+      if (error === null) resolve(found.isFile() ? found.size : undefined);
+      else if (error.code === 'ENOENT' || error.code === 'ENOTDIR') resolve(undefined);
+      else reject(storeFailure('looking into the store', error));
+    });
+  });
+}
+
+async function openBlob(path: string, digest: Digest, size: number): Promise<ByteSource> {
+  try {
+    return new BlobSource(await OpenFile.open(path, 'r'), digest, size);
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw storeFailure('opening a blob', error);
+    throw storeLoss(`${digest} vanished from the store just now: ask again`, 'VANISHED', error);
+  }
+}
+
+/** Ends at the size that was announced: neither before, silently, nor after. */
+class BlobSource implements ByteSource {
+  readonly #file: OpenFile;
+  readonly #digest: Digest;
+  readonly #size: number;
+
+  constructor(file: OpenFile, digest: Digest, size: number) {
+    this.#file = file;
+    this.#digest = digest;
+    this.#size = size;
+  }
+
+  async read(into: Uint8Array, position: number): Promise<number> {
+    const length = Math.min(into.length, this.#size - position);
+    if (length <= 0) return 0;
+    const count = await this.#file.read(into, length, position);
+    if (count > 0) return count;
+    throw storeLoss(
+      `${this.#digest} in the store ends at or before byte ${position} of ${this.#size}: ask again, and check the disk if it repeats`,
+      'TRUNCATED',
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#file.close();
+  }
+}

@@ -1,0 +1,143 @@
+import { rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Verified } from '../../bytes/assembly.ts';
+import type { BlobReader, ByteSource } from '../../oci/blob.ts';
+import type { Digest } from '../../oci/digest.ts';
+import type { Ingest, IngestName } from '../blob-store.ts';
+import { errorCode, storeFailure, storeLoss } from '../failure.ts';
+import { fileSize, findBlob } from './blob.ts';
+import { makeDirectory, syncDirectory } from './directories.ts';
+import type { Directories } from './directories.ts';
+import { blobDirectory, dataPath, ingestPath, prefixPath } from './layout.ts';
+import type { Layout } from './layout.ts';
+import { OpenFile } from './open-file.ts';
+
+/** Where ingests are made, and what they need to become blobs. */
+export interface Yard {
+  readonly layout: Layout;
+  readonly directories: Directories;
+}
+
+export async function startIngest(yard: Yard, name: IngestName): Promise<Ingest> {
+  const path = ingestPath(yard.layout, name);
+  try {
+    await yard.directories.ensure(yard.layout.ingests, 0o700);
+    return new FileIngest(yard, path, await OpenFile.open(path, 'wx+'));
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') yard.directories.forget();
+    throw storeFailure('beginning an ingest', error);
+  }
+}
+
+export async function resumeIngest(yard: Yard, name: IngestName): Promise<Ingest | undefined> {
+  const path = ingestPath(yard.layout, name);
+  const file = await openIfThere(path, 'r+');
+  return file === undefined ? undefined : new FileIngest(yard, path, file);
+}
+
+export async function followIngest(layout: Layout, name: IngestName): Promise<ByteSource | undefined> {
+  const file = await openIfThere(ingestPath(layout, name), 'r');
+  if (file === undefined) return undefined;
+  return {
+    read: (into, position) => file.read(into, into.length, position),
+    [Symbol.asyncDispose]: () => file.close(),
+  };
+}
+
+async function openIfThere(path: string, flags: string): Promise<OpenFile | undefined> {
+  try {
+    return await OpenFile.open(path, flags);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw storeFailure('opening an ingest', error);
+  }
+}
+
+/**
+ * A file below `entrepot/ingest`. It leaves there in one of three ways: renamed (`commit`), left behind (`suspend`), or
+ * deleted (disposed before either, also after a `commit` that failed: what a failed sync left on the disk is unknown).
+ */
+class FileIngest implements Ingest {
+  readonly #yard: Yard;
+  readonly #path: string;
+  readonly #file: OpenFile;
+  /** Nothing of ours lies under its name any more, or what lies there is meant to stay. */
+  #moved = false;
+
+  constructor(yard: Yard, path: string, file: OpenFile) {
+    this.#yard = yard;
+    this.#path = path;
+    this.#file = file;
+  }
+
+  async write(bytes: Uint8Array, position: number): Promise<void> {
+    if (this.#moved) throw new Error('this ingest has ended');
+    await this.#file.write(bytes, position);
+  }
+
+  async read(into: Uint8Array, position: number): Promise<number> {
+    return this.#file.read(into, into.length, position);
+  }
+
+  async commit(content: Verified): Promise<BlobReader> {
+    const path = dataPath(this.#yard.layout, content.digest);
+    try {
+      await this.#settle(content);
+      if ((await fileSize(path)) === content.size) {
+        await rm(this.#path, { force: true });
+      } else {
+        await this.#file.sync();
+        await this.#publish(content.digest);
+      }
+    } catch (error) {
+      throw storeFailure('committing a blob', error);
+    }
+    this.#moved = true;
+    const blob = await findBlob(path, content.digest);
+    if (blob === undefined) throw storeLoss(`${content.digest} vanished as it was stored: ask again`, 'VANISHED');
+    return blob;
+  }
+
+  async suspend(): Promise<void> {
+    this.#moved = true;
+    await this.#file.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#file.close();
+    if (this.#moved) return;
+    this.#moved = true;
+    await rm(this.#path, { force: true }).catch((error: unknown) => {
+      throw storeFailure('discarding an ingest', error);
+    });
+  }
+
+  /** A resumed ingest may have more bytes than the content turned out to have; fewer would be a blob with a hole. */
+  async #settle(content: Verified): Promise<void> {
+    const size = await this.#file.size();
+    if (size > content.size) await this.#file.truncate(content.size);
+    if (size >= content.size) return;
+    throw storeLoss(
+      `an ingest of ${content.digest} has ${size} bytes on disk, not ${content.size}: ask again`,
+      'TRUNCATED',
+    );
+  }
+
+  /** The blob's own directory is made last and may be removed by a `delete` at any time before the rename; then once more. */
+  async #publish(digest: Digest): Promise<void> {
+    const { layout, directories } = this.#yard;
+    const own = blobDirectory(layout, digest);
+    for (let attempt = 1; ; attempt += 1) {
+      await directories.ensure(prefixPath(layout, digest));
+      const found = await makeDirectory(own);
+      try {
+        await rename(this.#path, dataPath(layout, digest));
+        await Promise.all([syncDirectory(own), found === 'made' ? syncDirectory(dirname(own)) : undefined]);
+        return;
+      } catch (error) {
+        if (errorCode(error) !== 'ENOENT' || attempt === 3) throw error;
+        directories.forget();
+      }
+    }
+  }
+}

@@ -1,0 +1,61 @@
+import { join } from 'node:path';
+import { algorithmOf, hexOf, isDigest } from '../../oci/digest.ts';
+import type { Digest, DigestAlgorithm } from '../../oci/digest.ts';
+import type { IngestName } from '../blob-store.ts';
+
+/*
+ * Blobs rest where `registry:2` keeps them, so that a volume of either can be used by the other; what is ours alone
+ * lies beside it and means nothing to a registry.
+ *
+ *   <root>/
+ *   ├── docker/registry/v2/blobs/
+ *   │   ├── sha256/
+ *   │   │   └── e3/                        the first two characters of the digest's hexadecimal form
+ *   │   │       └── e3b0c44298fc…b855/     the whole of it
+ *   │   │           └── data               the content
+ *   │   └── sha512/…
+ *   └── entrepot/                          mode 0700
+ *       ├── ingest/<name>                  content that is not whole yet; renamed to `data` when it is
+ *       └── index.db                       the index, when it is SQLite
+ */
+
+export const algorithms: readonly DigestAlgorithm[] = ['sha256', 'sha512'];
+
+export interface Layout {
+  readonly root: string;
+  readonly own: string;
+  readonly ingests: string;
+}
+
+export function layoutOf(root: string): Layout {
+  const own = join(root, 'entrepot');
+  return { root, own, ingests: join(own, 'ingest') };
+}
+
+export function ingestPath(layout: Layout, name: IngestName): string {
+  return `${layout.ingests}/${name}`;
+}
+
+export function algorithmPath(layout: Layout, algorithm: DigestAlgorithm): string {
+  return `${layout.root}/docker/registry/v2/blobs/${algorithm}`;
+}
+
+/** The directory that blobs of a prefix share. */
+export function prefixPath(layout: Layout, digest: Digest): string {
+  return `${algorithmPath(layout, algorithmOf(digest))}/${hexOf(digest).slice(0, 2)}`;
+}
+
+/** The directory of one blob. */
+export function blobDirectory(layout: Layout, digest: Digest): string {
+  return `${prefixPath(layout, digest)}/${hexOf(digest)}`;
+}
+
+export function dataPath(layout: Layout, digest: Digest): string {
+  return `${blobDirectory(layout, digest)}/data`;
+}
+
+/** The digest whose blob lies at `<algorithm>/<prefix>/<name>`, or `undefined` when that is no blob of this layout. */
+export function digestAt(algorithm: DigestAlgorithm, prefix: string, name: string): Digest | undefined {
+  const text = `${algorithm}:${name}`;
+  return name.startsWith(prefix) && isDigest(text) ? text : undefined;
+}

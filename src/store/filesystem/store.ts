@@ -1,0 +1,130 @@
+import { access, constants, mkdir, opendir, readdir, rmdir, statfs, unlink } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { BlobReader, ByteSource } from '../../oci/blob.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { isIngestName } from '../blob-store.ts';
+import type { BlobStore, Capacity, Ingest, IngestName, StoredBlob } from '../blob-store.ts';
+import { errorCode, storeFailure } from '../failure.ts';
+import { findBlob } from './blob.ts';
+import { Directories } from './directories.ts';
+import { followIngest, resumeIngest, startIngest } from './ingest.ts';
+import type { Yard } from './ingest.ts';
+import { algorithmPath, algorithms, blobDirectory, dataPath, digestAt, layoutOf } from './layout.ts';
+import type { Layout } from './layout.ts';
+
+export interface FilesystemStoreOptions {
+  /** `storage.filesystem.rootdirectory`; made when it is missing. */
+  readonly root: string;
+}
+
+/**
+ * Blobs as files, in the layout of `registry:2` (`layout.ts` draws it). Any number of processes may share a root.
+ * @throws RegistryError `UNAVAILABLE` (origin `store`) when nothing can be written below the root
+ */
+export async function openFilesystemStore(options: FilesystemStoreOptions): Promise<BlobStore> {
+  const layout = layoutOf(resolve(options.root));
+  const directories = new Directories();
+  try {
+    await mkdir(layout.root, { recursive: true });
+    await directories.ensure(layout.ingests, 0o700);
+    await access(layout.ingests, constants.R_OK | constants.W_OK);
+  } catch (error) {
+    throw storeFailure(`opening the store below ${layout.root}`, error);
+  }
+  return new FilesystemStore({ layout, directories });
+}
+
+/** Files that are looked at together while listing. */
+const listBatch = 32;
+
+class FilesystemStore implements BlobStore {
+  readonly #yard: Yard;
+  readonly #layout: Layout;
+
+  constructor(yard: Yard) {
+    this.#yard = yard;
+    this.#layout = yard.layout;
+  }
+
+  find(digest: Digest): Promise<BlobReader | undefined> {
+    return findBlob(dataPath(this.#layout, digest), digest);
+  }
+
+  ingest(name: IngestName, mode: 'new'): Promise<Ingest>;
+  ingest(name: IngestName, mode: 'resume'): Promise<Ingest | undefined>;
+  ingest(name: IngestName, mode: 'new' | 'resume'): Promise<Ingest | undefined> {
+    return mode === 'new' ? startIngest(this.#yard, name) : resumeIngest(this.#yard, name);
+  }
+
+  follow(name: IngestName): Promise<ByteSource | undefined> {
+    return followIngest(this.#layout, name);
+  }
+
+  async delete(digest: Digest): Promise<boolean> {
+    try {
+      await unlink(dataPath(this.#layout, digest));
+      await rmdir(blobDirectory(this.#layout, digest)).catch(() => {}); // in use again, or already gone: both are fine
+      return true;
+    } catch (error) {
+      const code = errorCode(error);
+      if (code === 'ENOENT' || code === 'ENOTDIR') return false;
+      throw storeFailure('deleting a blob', error);
+    }
+  }
+
+  async *list(): AsyncIterable<StoredBlob> {
+    for (const algorithm of algorithms) {
+      const top = algorithmPath(this.#layout, algorithm);
+      for await (const prefix of names(top)) {
+        if (!/^[0-9a-f]{2}$/.test(prefix)) continue;
+        let batch: Digest[] = [];
+        for await (const name of names(`${top}/${prefix}`)) {
+          const digest = digestAt(algorithm, prefix, name);
+          if (digest !== undefined) batch.push(digest);
+          if (batch.length < listBatch) continue;
+          yield* await this.#sizes(batch);
+          batch = [];
+        }
+        yield* await this.#sizes(batch);
+      }
+    }
+  }
+
+  async *unfinished(): AsyncIterable<IngestName> {
+    for (const name of await readdir(this.#layout.ingests).catch(noneIfMissing)) {
+      if (isIngestName(name)) yield name;
+    }
+  }
+
+  async capacity(): Promise<Capacity> {
+    try {
+      const { bavail, blocks, bsize } = await statfs(this.#layout.root);
+      return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
+    } catch (error) {
+      throw storeFailure('asking for the free space of the store', error);
+    }
+  }
+
+  /** Nothing is held open between calls: blobs and ingests have owners of their own. */
+  async [Symbol.asyncDispose](): Promise<void> {}
+
+  async #sizes(digests: readonly Digest[]): Promise<readonly StoredBlob[]> {
+    const blobs = await Promise.all(digests.map((digest) => this.find(digest)));
+    return blobs.filter((blob) => blob !== undefined).map(({ digest, size }) => ({ digest, size }));
+  }
+}
+
+/** The names in a directory, read as they are asked for; none when it is missing or no directory. */
+async function* names(path: string): AsyncIterable<string> {
+  try {
+    for await (const entry of await opendir(path)) yield entry.name;
+  } catch (error) {
+    noneIfMissing(error);
+  }
+}
+
+function noneIfMissing(error: unknown): readonly string[] {
+  const code = errorCode(error);
+  if (code === 'ENOENT' || code === 'ENOTDIR') return [];
+  throw storeFailure('listing the store', error);
+}
