@@ -1,6 +1,7 @@
 import type { BlobReader, ByteSource, OpenOptions } from '../oci/blob.ts';
-import type { Download, Phase } from './download.ts';
+import type { Download } from './download.ts';
 import { Passage } from './passage.ts';
+import type { Phase } from './phase.ts';
 
 /** A blob that is still arriving, as any other blob. */
 export function readerOf(download: Download, size: number): BlobReader {

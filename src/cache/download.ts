@@ -1,24 +1,21 @@
-import { Assembly } from '../bytes/assembly.ts';
 import { Growth } from '../bytes/growth.ts';
+import type { Index, Lease, LeaseView } from '../index/contract.ts';
 import type { Clock } from '../observe/clock.ts';
 import type { DownloadEvent, Observer } from '../observe/events.ts';
-import type { BlobReader, ByteSource } from '../oci/blob.ts';
+import type { BlobReader } from '../oci/blob.ts';
 import { algorithmOf, startHash } from '../oci/digest.ts';
 import type { Digest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
-import type { Index, Lease, LeaseView } from '../index/contract.ts';
-import type { BlobStore, Ingest } from '../store/blob-store.ts';
-import { formatState, ingestNameOf, leaseKeyOf, parseState } from './download-state.ts';
-import type { DownloadState } from './download-state.ts';
+import type { BlobStore } from '../store/blob-store.ts';
+import { Arrival } from './arrival.ts';
+import { leaseKeyOf } from './download-state.ts';
 import { follow } from './follow.ts';
 import { fateOf } from './holder.ts';
 import type { Holder } from './holder.ts';
-import type { Fork } from './passage.ts';
+import type { Phase } from './phase.ts';
+import { EpochLost, leaseMs, publish } from './publishing.ts';
 import { Transfer } from './transfer.ts';
 import type { Source, Target } from './transfer.ts';
-
-/** A holder that has not renewed for this long has lost its lease, in milliseconds. */
-export const leaseMs = 10_000;
 
 export interface DownloadContext {
   readonly store: BlobStore;
@@ -31,20 +28,6 @@ export interface DownloadContext {
   /** How often to publish what has arrived, in milliseconds: seldom when many downloads run. */
   publishMs(): number;
 }
-
-/** Where a reader finds the bytes now; see the picture at `Download`. */
-export type Phase =
-  | { readonly kind: 'seeking' }
-  | { readonly kind: 'growing'; readonly growth: Growth; readonly bytes: Pick<ByteSource, 'read'> }
-  | {
-      readonly kind: 'unstored';
-      readonly growth: Growth;
-      readonly bytes: Pick<ByteSource, 'read'> | undefined;
-      readonly fork: Fork;
-    }
-  | { readonly kind: 'stored'; readonly blob: BlobReader }
-  | { readonly kind: 'absent' }
-  | { readonly kind: 'failed'; readonly error: Error };
 
 /**
  * One blob on its way in. It belongs to the table of downloads, never to a request: readers come and go, it goes on.
@@ -74,7 +57,7 @@ export class Download {
   #phase: Phase = { kind: 'seeking' };
   #changed = Promise.withResolvers<void>();
   #transfer: Transfer | undefined;
-  #ingest: Ingest | undefined;
+  #arrival: Arrival | undefined;
   #readers = 0;
   #settled = false;
 
@@ -169,142 +152,83 @@ export class Download {
   }
 
   async #fetch(lease: Lease, left: LeaseView | undefined): Promise<void> {
-    const resumed = await this.#resume(left);
-    const assembling: { assembly: Assembly | undefined; name: DownloadState['ingest'] } = {
-      assembly: resumed?.assembly,
-      name: resumed?.name ?? ingestNameOf(this.digest, lease.epoch),
-    };
-    const begin = async (size: number | undefined): Promise<Target> => {
-      assembling.assembly = await this.#begin(size ?? Infinity, assembling.name);
-      return this.#target(assembling.assembly);
-    };
-    const target = resumed === undefined ? undefined : this.#target(resumed.assembly);
-    const transfer = new Transfer(this.digest, this.source, this.#expectedSize, target, begin, this.#context.clock);
+    const { store, index, clock } = this.#context;
+    const pump = (): void => this.#transfer?.pump();
+    const resumed = await Arrival.resume(store, this.digest, left, this.#expectedSize, pump);
+    if (resumed !== undefined) this.#arrive(resumed);
+    this.#tell(resumed === undefined ? 'started' : 'resumed');
+    const begin = (size: number | undefined): Promise<Target> =>
+      this.#begin(lease, new Growth(size ?? Infinity, [], pump));
+    const target = resumed === undefined ? undefined : this.#targetOf(resumed);
+    const transfer = new Transfer(this.digest, this.source, this.#expectedSize, target, begin, clock);
     this.#transfer = transfer;
-    if (resumed === undefined) this.#tell('started');
-    const stopPublishing = this.#publish(lease, assembling, transfer);
-    let outcome: 'complete' | 'absent';
+    const state = (): string => this.#arrival?.state ?? '';
+    const stopPublishing = publish(
+      index.leases,
+      lease,
+      clock,
+      () => this.#context.publishMs(),
+      state,
+      (reason) => transfer.stop(reason),
+    );
     try {
-      outcome = await transfer.run();
-      if (outcome === 'complete') await assembling.assembly?.verified;
+      const outcome = await transfer.run();
+      if (outcome === 'complete') await this.#arrival?.verified;
     } catch (error) {
       await stopPublishing();
-      return this.#brokeOff(error, lease, assembling.assembly, assembling.name);
+      return this.#brokeOff(error, lease);
     }
     await stopPublishing();
-    if (outcome === 'absent' || assembling.assembly === undefined) {
-      this.#become({ kind: 'absent' });
-      return this.#context.index.leases.release(lease, '');
-    }
-    await this.#commit(lease, assembling.assembly);
+    if (this.#arrival === undefined) this.#become({ kind: 'absent' });
+    else await this.#commit(this.#arrival, lease);
+    await index.leases.release(lease, '');
   }
 
-  /** Takes over what an ended process, or one that was shut down in an orderly way, has left. */
-  async #resume(
-    left: LeaseView | undefined,
-  ): Promise<{ assembly: Assembly; name: DownloadState['ingest'] } | undefined> {
-    const state = left === undefined ? undefined : parseState(left.state);
-    if (left === undefined || state?.size === undefined) return undefined;
-    const trusted = left.expiresAtMs === 0 ? fateOf(left.holder) !== 'rebooted' : fateOf(left.holder) === 'ended';
-    if (!trusted || (this.#expectedSize !== undefined && this.#expectedSize !== state.size)) return undefined;
-    const ingest = await this.#context.store.ingest(state.ingest, 'resume');
-    if (ingest === undefined) return undefined;
-    this.#ingest = ingest;
-    const growth = new Growth(state.size, state.extents, () => this.#transfer?.pump());
-    const assembly = this.#assemble(growth, ingest);
-    this.#become({ kind: 'growing', growth, bytes: ingest });
-    this.#tell('resumed');
-    return { assembly, name: state.ingest };
-  }
-
-  /** The upstream has answered: the content can be served from now on. */
-  async #begin(size: number, name: DownloadState['ingest']): Promise<Assembly> {
-    const growth = new Growth(size, [], () => this.#transfer?.pump());
-    const { store } = this.#context;
-    const unstored = (): void => {
-      const fork = { position: 0, hash: startHash(algorithmOf(this.digest)) };
-      this.#become({ kind: 'unstored', growth, bytes: undefined, fork });
-    };
-    if (!(await this.#context.makeRoom(size === Infinity ? 0 : size))) {
-      unstored();
-      throw new RegistryError('UNAVAILABLE', 'larger than the cache may be', { origin: 'store' });
-    }
+  /** The upstream has answered: the content can be served from now on, if only straight from there. */
+  async #begin(lease: Lease, growth: Growth): Promise<Target> {
     try {
-      this.#ingest = await store.ingest(name, 'new');
+      if (!(await this.#context.makeRoom(growth.size === Infinity ? 0 : growth.size))) {
+        throw new RegistryError('UNAVAILABLE', 'the cache has no room for it', { origin: 'store', detail: 'NOROOM' });
+      }
+      const arrival = await Arrival.begin(this.#context.store, this.digest, lease.epoch, growth);
+      this.#arrive(arrival);
+      this.#open(growth.size);
+      return this.#targetOf(arrival);
     } catch (error) {
-      unstored();
+      const fork = { position: 0, hash: startHash(algorithmOf(this.digest)) };
+      if (growth.size !== Infinity) this.#become({ kind: 'unstored', growth, bytes: undefined, fork });
       throw error;
     }
-    this.#become({ kind: 'growing', growth, bytes: this.#ingest });
-    this.#open(size);
-    return this.#assemble(growth, this.#ingest);
   }
 
-  #assemble(growth: Growth, ingest: Ingest): Assembly {
-    return new Assembly(this.digest, growth, (into, position) => ingest.read(into, position));
+  #arrive(arrival: Arrival): void {
+    this.#arrival = arrival;
+    this.#become({ kind: 'growing', growth: arrival.growth, bytes: arrival });
   }
 
-  #target(assembly: Assembly): Target {
+  /** What was resumed is served only once the upstream has sent more of it, or all of it turned out to be there. */
+  #targetOf(arrival: Arrival): Target {
     return {
-      growth: assembly.growth,
+      growth: arrival.growth,
       write: async (chunk, position) => {
-        await this.#ingest?.write(chunk, position);
-        assembly.add(chunk, position);
-        this.#open(assembly.growth.size);
+        await arrival.write(chunk, position);
+        this.#open(arrival.growth.size);
       },
-      endAt: (size) => assembly.endAt(size),
+      endAt: (size) => arrival.endAt(size),
     };
   }
 
-  /** Renews the lease and says what has arrived, until stopped. Losing the epoch stops the transfer. */
-  #publish(
-    lease: Lease,
-    about: { assembly: Assembly | undefined; name: DownloadState['ingest'] },
-    transfer: Transfer,
-  ): () => Promise<void> {
-    const { index, clock } = this.#context;
-    const stopped = new AbortController();
-    const loop = async (): Promise<void> => {
-      let said = '';
-      let renewedMs = clock.monotonic();
-      while (!stopped.signal.aborted) {
-        await clock.sleep(this.#context.publishMs(), stopped.signal).catch(() => {});
-        const state = this.#stateOf(about.assembly, about.name);
-        if (stopped.signal.aborted || (state === said && clock.monotonic() - renewedMs < leaseMs / 3)) continue;
-        said = state;
-        renewedMs = clock.monotonic();
-        if (await index.leases.renew(lease, state, leaseMs, clock.now())) continue;
-        return transfer.stop(new EpochLost());
-      }
-    };
-    const running = loop().catch((error: unknown) => transfer.stop(error instanceof Error ? error : new EpochLost()));
-    return async () => {
-      stopped.abort();
-      await running;
-    };
-  }
-
-  #stateOf(assembly: Assembly | undefined, ingest: DownloadState['ingest']): string {
-    if (assembly === undefined) return '';
-    const { size, extents } = assembly.growth;
-    return formatState({ ingest, size: size === Infinity ? undefined : size, extents: extents.toJSON() });
-  }
-
-  async #commit(lease: Lease, assembly: Assembly): Promise<void> {
-    const verified = await assembly.verified;
-    assembly.growth.verify();
-    this.#opened.resolve(verified.size);
+  async #commit(arrival: Arrival, lease: Lease): Promise<void> {
+    arrival.growth.verify();
+    this.#open(arrival.growth.size);
     try {
-      const blob = await this.#ingest?.commit(verified);
-      if (blob === undefined) throw new RegistryError('UNAVAILABLE', 'nothing was written', { origin: 'store' });
+      const blob = await arrival.commit();
       await this.#record(blob, lease);
       this.#become({ kind: 'stored', blob });
       this.#tell('stored');
     } catch (error) {
-      this.#storeFailed('commit', error);
-      this.#keepUnstored(assembly);
+      this.#keepUnstored('commit', error);
     }
-    await this.#context.index.leases.release(lease, '');
   }
 
   async #record(blob: BlobReader, lease: Lease): Promise<void> {
@@ -313,48 +237,41 @@ export class Download {
     await index.blobs.addMember(this.source.key, this.digest, clock.now());
   }
 
-  async #brokeOff(
-    error: unknown,
-    lease: Lease,
-    assembly: Assembly | undefined,
-    name: DownloadState['ingest'],
-  ): Promise<void> {
-    if (error instanceof EpochLost) return this.#become({ kind: 'seeking' });
+  async #brokeOff(error: unknown, lease: Lease): Promise<void> {
+    const { leases } = this.#context.index;
     const failure = error instanceof RegistryError ? error : undefined;
     if (failure?.origin === 'store' && this.#phase.kind !== 'seeking') {
-      this.#storeFailed('write', error);
-      if (assembly !== undefined) this.#keepUnstored(assembly);
-      return this.#context.index.leases.release(lease, '');
+      this.#keepUnstored('write', error);
+      return leases.release(lease, '');
     }
-    const lied = failure?.code === 'DIGEST_INVALID';
-    const ingest = this.#ingest;
-    this.#ingest = undefined;
-    if (lied) await ingest?.[Symbol.asyncDispose]();
-    else await ingest?.suspend();
-    await this.#context.index.leases.release(lease, lied ? '' : this.#stateOf(assembly, name));
-    if (!lied) throw error;
-    this.#context.observer.emit({
-      type: 'upstream.lied',
-      upstream: this.source.key.upstream ?? '',
-      repository: this.source.key.name,
-      digest: this.digest,
-      reason: failure.message,
-    });
+    const arrival = this.#arrival;
+    this.#arrival = undefined;
+    if (error instanceof EpochLost) {
+      this.#become({ kind: 'seeking' });
+      return arrival?.[Symbol.asyncDispose]();
+    }
+    if (failure?.code !== 'DIGEST_INVALID') {
+      await arrival?.suspend();
+      await leases.release(lease, arrival?.state ?? '');
+      throw error;
+    }
+    await arrival?.[Symbol.asyncDispose]();
+    await leases.release(lease, '');
+    const { key } = this.source;
+    const about = { upstream: key.upstream ?? '', repository: key.name, digest: this.digest, reason: failure.message };
+    this.#context.observer.emit({ type: 'upstream.lied', ...about });
     throw new RegistryError('UPSTREAM_INVALID', failure.message, { cause: failure });
   }
 
-  /** Who is being served keeps being served: from what was written as far as it goes. */
-  #keepUnstored(assembly: Assembly): void {
-    if (this.#phase.kind !== 'growing') return;
-    const { growth, bytes } = this.#phase;
-    this.#become({ kind: 'unstored', growth, bytes, fork: assembly.fork() });
-  }
-
-  #storeFailed(operation: string, error: unknown): void {
+  /** The store failed; who is being served keeps being served, from what was written as far as it goes. */
+  #keepUnstored(operation: string, error: unknown): void {
     const message = error instanceof Error ? error.message : String(error);
     const code = error instanceof RegistryError && typeof error.detail === 'string' ? error.detail : 'UNKNOWN';
     this.#context.observer.emit({ type: 'store.failed', operation, code, message });
     this.#tell('unstored', message);
+    if (this.#phase.kind !== 'growing' || this.#arrival === undefined) return;
+    const { growth, bytes } = this.#phase;
+    this.#become({ kind: 'unstored', growth, bytes, fork: this.#arrival.fork() });
   }
 
   #fail(error: unknown): void {
@@ -387,9 +304,9 @@ export class Download {
   /** Readers of an ingest keep it open; the last one out closes it. */
   async #tidy(): Promise<void> {
     if (!this.#settled || this.#readers > 0) return;
-    const ingest = this.#ingest;
-    this.#ingest = undefined;
-    await ingest?.[Symbol.asyncDispose]();
+    const arrival = this.#arrival;
+    this.#arrival = undefined;
+    await arrival?.[Symbol.asyncDispose]();
   }
 
   #tell(step: DownloadEvent['step'], reason?: string): void {
@@ -404,14 +321,5 @@ export class Download {
       ms: this.#context.clock.monotonic() - this.#startedMs,
       ...(reason === undefined ? {} : { reason }),
     });
-  }
-}
-
-/** Another holder has the lease: what we fetch is not wanted any more. */
-class EpochLost extends Error {
-  override readonly name = 'EpochLost';
-
-  constructor() {
-    super('another process has taken this download over');
   }
 }

@@ -1,0 +1,93 @@
+import { Assembly } from '../bytes/assembly.ts';
+import type { Verified } from '../bytes/assembly.ts';
+import { Growth } from '../bytes/growth.ts';
+import type { LeaseView } from '../index/contract.ts';
+import type { BlobReader } from '../oci/blob.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { BlobStore, Ingest, IngestName } from '../store/blob-store.ts';
+import { formatState, ingestNameOf, parseState } from './download-state.ts';
+import { fateOf } from './holder.ts';
+import type { Fork } from './passage.ts';
+import type { Target } from './transfer.ts';
+
+/** The bytes of one blob as they arrive under one lease: an ingest that grows, and is hashed as it does. */
+export class Arrival implements Target {
+  readonly growth: Growth;
+  readonly #name: IngestName;
+  readonly #ingest: Ingest;
+  readonly #assembly: Assembly;
+
+  private constructor(digest: Digest, name: IngestName, ingest: Ingest, growth: Growth) {
+    this.growth = growth;
+    this.#name = name;
+    this.#ingest = ingest;
+    this.#assembly = new Assembly(digest, growth, (into, position) => ingest.read(into, position));
+  }
+
+  static async begin(store: BlobStore, digest: Digest, epoch: number, growth: Growth): Promise<Arrival> {
+    const name = ingestNameOf(digest, epoch);
+    return new Arrival(digest, name, await store.ingest(name, 'new'), growth);
+  }
+
+  /**
+   * Goes on with what the holder of an earlier lease left: one that ended in an orderly way, or whose process is gone
+   * while its host ran on. What a reboot left was perhaps never synced; what a holder that may still live left may
+   * still be written to.
+   */
+  static async resume(
+    store: BlobStore,
+    digest: Digest,
+    left: LeaseView | undefined,
+    expectedSize: number | undefined,
+    onDemand: () => void,
+  ): Promise<Arrival | undefined> {
+    const state = left === undefined ? undefined : parseState(left.state);
+    if (left === undefined || state?.size === undefined) return undefined;
+    const fate = fateOf(left.holder);
+    const trusted = left.expiresAtMs === 0 ? fate !== 'rebooted' : fate === 'ended';
+    if (!trusted || (expectedSize !== undefined && expectedSize !== state.size)) return undefined;
+    const ingest = await store.ingest(state.ingest, 'resume');
+    if (ingest === undefined) return undefined;
+    return new Arrival(digest, state.ingest, ingest, new Growth(state.size, state.extents, onDemand));
+  }
+
+  /** What is told to other processes, and to a successor. */
+  get state(): string {
+    const { size, extents } = this.growth;
+    return formatState({ ingest: this.#name, size: size === Infinity ? undefined : size, extents: extents.toJSON() });
+  }
+
+  /** Resolves when all is there and right; rejects with `DIGEST_INVALID` when it is wrong. */
+  get verified(): Promise<Verified> {
+    return this.#assembly.verified;
+  }
+
+  async write(chunk: Uint8Array, position: number): Promise<void> {
+    await this.#ingest.write(chunk, position);
+    this.#assembly.add(chunk, position);
+  }
+
+  endAt(size: number): void {
+    this.#assembly.endAt(size);
+  }
+
+  read(into: Uint8Array, position: number): Promise<number> {
+    return this.#ingest.read(into, position);
+  }
+
+  fork(): Fork {
+    return this.#assembly.fork();
+  }
+
+  async commit(): Promise<BlobReader> {
+    return this.#ingest.commit(await this.verified);
+  }
+
+  suspend(): Promise<void> {
+    return this.#ingest.suspend();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#ingest[Symbol.asyncDispose]();
+  }
+}
