@@ -26,8 +26,8 @@ export interface Config {
   readonly hosted: HostedConfig;
   /** Exact names and wildcards, built-in and configured; look one up with `upstreamLookup` from `upstream-lookup.ts`. */
   readonly upstreams: readonly UpstreamConfig[];
-  /** The name of the upstream that a plain `library/redis` belongs to; always one of `upstreams`. */
-  readonly defaultUpstream: string;
+  /** The name of the upstream that a plain `library/redis` belongs to; undefined only in mode `registry`, which has none. */
+  readonly defaultUpstream: string | undefined;
   readonly cache: CacheConfig;
   readonly admin: AdminConfig;
 }
@@ -70,14 +70,16 @@ export interface TlsConfig {
 
 export interface DebugConfig {
   readonly listen: ListenAddress;
+  /** False where it's only our default: a port in use is then worth a line in the log, not an end. */
+  readonly required: boolean;
   /** The path of the metrics; undefined when they're off. */
   readonly prometheusPath: string | undefined;
 }
 
 /** All paths in the configuration are absolute. */
 export type StorageConfig =
-  | { readonly driver: 'filesystem'; readonly rootDirectory: string; readonly deleteEnabled: boolean }
-  | { readonly driver: 'inmemory'; readonly deleteEnabled: boolean };
+  | { readonly driver: 'filesystem'; readonly rootDirectory: string }
+  | { readonly driver: 'inmemory' };
 
 export type IndexConfig = { readonly kind: 'sqlite'; readonly path: string } | { readonly kind: 'sqlite-memory' };
 

@@ -17,10 +17,13 @@ export type Origin =
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly problems: readonly Problem[];
+  /** The files that it was read from and names: a change of one may put it right. */
+  readonly files: readonly string[];
 
-  constructor(problems: readonly Problem[]) {
+  constructor(problems: readonly Problem[], files: readonly string[] = []) {
     super(problems.map(problemLine).join('\n'));
     this.problems = problems;
+    this.files = files;
   }
 }
 

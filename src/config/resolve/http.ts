@@ -1,0 +1,55 @@
+import type { DebugConfig, HttpConfig, ListenAddress, LogConfig, Mode, TlsConfig } from '../config.ts';
+import type { FileConfig } from '../schema/schema.ts';
+import type { Resolving } from './resolving.ts';
+
+/** Where we listen when nobody says so. Without a file, nobody but this machine is meant. */
+const everywhere: ListenAddress = { host: undefined, port: 5000 };
+const onlyHere: ListenAddress = { host: '127.0.0.1', port: 5000 };
+const debugHere: ListenAddress = { host: '127.0.0.1', port: 5001 };
+
+export function resolveHttp(http: FileConfig['http'], mode: Mode, hasFile: boolean, resolving: Resolving): HttpConfig {
+  const isOpen = hasFile || mode !== 'entrepot';
+  if (http.addr === undefined) resolving.derive('http.addr', isOpen ? ':5000' : '127.0.0.1:5000');
+  return {
+    listen: http.addr ?? [isOpen ? everywhere : onlyHere],
+    headers: Object.entries(http.headers),
+    tls: resolveTls(http.tls, resolving),
+    debug: resolveDebug(http.debug, mode, resolving),
+    trustedProxies: http.trustedproxies,
+    drainMs: http.draintimeout,
+    relativeUrls: http.relativeurls,
+    externalUrl: http.host,
+  };
+}
+
+function resolveTls(tls: FileConfig['http']['tls'], resolving: Resolving): TlsConfig | undefined {
+  const { certificate, key } = tls ?? {};
+  if (tls === undefined || (certificate === undefined && key === undefined)) return undefined;
+  if (certificate === undefined)
+    resolving.problem(['http', 'tls', 'key'], 'a key without its certificate; write http.tls.certificate, too');
+  if (key === undefined)
+    resolving.problem(['http', 'tls', 'certificate'], 'a certificate without its key; write http.tls.key, too');
+  if (certificate === undefined || key === undefined) return undefined;
+  return {
+    certificatePath: resolving.file(['http', 'tls', 'certificate'], certificate),
+    keyPath: resolving.file(['http', 'tls', 'key'], key),
+    minimumVersion: tls.minimumtls === 'tls1.3' ? 'TLSv1.3' : 'TLSv1.2',
+  };
+}
+
+function resolveDebug(debug: FileConfig['http']['debug'], mode: Mode, resolving: Resolving): DebugConfig | undefined {
+  const isOurs = mode === 'entrepot';
+  const listen = debug?.addr ?? (isOurs ? debugHere : undefined);
+  if (listen === undefined) return undefined;
+  if (debug?.addr === undefined) resolving.derive('http.debug.addr', '127.0.0.1:5001');
+  const hasMetrics = debug?.prometheus.enabled ?? isOurs;
+  if (debug?.prometheus.enabled === undefined) resolving.derive('http.debug.prometheus.enabled', String(hasMetrics));
+  const path = debug?.prometheus.path ?? '/metrics';
+  return { listen, required: debug?.addr !== undefined, prometheusPath: hasMetrics ? path : undefined };
+}
+
+export function resolveLog(log: FileConfig['log'], oldLevel: FileConfig['loglevel'], resolving: Resolving): LogConfig {
+  const level = log.level ?? oldLevel ?? 'info';
+  if (log.level === undefined) resolving.derive('log.level', level);
+  return { level, formatter: log.formatter, fields: log.fields, accessLog: !log.accesslog.disabled };
+}

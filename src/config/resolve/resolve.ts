@@ -1,0 +1,118 @@
+import type { CacheConfig, Config, HostedConfig, Mode, UpstreamConfig } from '../config.ts';
+import type { Origin } from '../error.ts';
+import { ourKeys, type FileConfig } from '../schema/schema.ts';
+import { isGiven } from '../support.ts';
+import type { KeyNode } from '../tree/keys.ts';
+import { givenKeys, type Plain } from '../tree/plain.ts';
+import type { MapTree } from '../tree/tree.ts';
+import { canonicalName } from '../builtin-upstreams.ts';
+import { upstreamLookup } from '../upstream-lookup.ts';
+import { resolveHttp, resolveLog } from './http.ts';
+import { resolveRegistryProxy, type RegistryProxy } from './registry-proxy.ts';
+import type { Resolving } from './resolving.ts';
+import { readSections } from './sections.ts';
+import { resolveAdmin, resolveIndex, resolveStorage } from './storage.ts';
+import { resolveUpstreams } from './upstreams.ts';
+
+type PlainMap = Readonly<Record<string, Plain>>;
+
+export interface FileToResolve {
+  readonly file: string | undefined;
+  readonly plain: PlainMap;
+  readonly keys: KeyNode;
+}
+
+/** What the file and the environment say, put together with what they leave open. Problems are left in `resolving`. */
+export function resolveConfig({ file, plain, keys }: FileToResolve, resolving: Resolving): Config {
+  const sections = readSections(plain, keys, resolving);
+  const table = resolveUpstreams(
+    { given: (plain['upstreams'] ?? {}) as PlainMap, resolver: sections.intercept.resolver, keys },
+    resolving,
+  );
+  const proxy = resolveRegistryProxy(sections.proxy, table, resolving);
+  const mode = proxy === undefined ? modeOf(resolving.tree, file !== undefined) : 'registry-proxy';
+  const storage = resolveStorage(sections.storage, mode, resolving);
+  const upstreams = upstreamsOf(mode, table, proxy);
+  return {
+    mode,
+    file,
+    log: resolveLog(sections.log, sections.loglevel, resolving),
+    http: resolveHttp(sections.http, mode, file !== undefined, resolving),
+    storage,
+    index: resolveIndex(storage),
+    hosted: resolveHosted(sections.hosted, mode, resolving),
+    upstreams,
+    defaultUpstream: defaultUpstreamOf(mode, sections, upstreams, resolving),
+    cache: resolveCache(sections.cache, proxy, resolving),
+    admin: resolveAdmin(sections.admin, storage, resolving),
+  };
+}
+
+/**
+ * One key of ours, and it's ours. Otherwise a file that `registry:2` would start with (it must name a storage) means
+ * what it meant there, and so do `REGISTRY_*` alone.
+ */
+function modeOf(tree: MapTree, hasFile: boolean): Mode {
+  if (ourKeys.some((key) => isGiven(tree, key))) return 'entrepot';
+  const isRegistrys = hasFile
+    ? isGiven(tree, 'storage')
+    : givenKeys(tree).some((each) => isRegistryVariable(each.tree.origin));
+  return isRegistrys ? 'registry' : 'entrepot';
+}
+
+function isRegistryVariable(origin: Origin): boolean {
+  return origin.kind === 'env' && origin.name.startsWith('REGISTRY_');
+}
+
+function upstreamsOf(
+  mode: Mode,
+  table: readonly UpstreamConfig[],
+  proxy: RegistryProxy | undefined,
+): readonly UpstreamConfig[] {
+  if (proxy !== undefined) return [proxy.upstream];
+  return mode === 'registry' ? [] : table;
+}
+
+const hostedNames: Readonly<Record<Mode, readonly string[]>> = {
+  entrepot: ['*', 'local/**'],
+  registry: ['**'],
+  'registry-proxy': [],
+};
+
+function resolveHosted(hosted: FileConfig['hosted'], mode: Mode, resolving: Resolving): HostedConfig {
+  const names = hosted.names ?? hostedNames[mode];
+  if (hosted.names === undefined) resolving.derive('hosted.names', JSON.stringify(names));
+  return { names, immutable: hosted.immutable };
+}
+
+function defaultUpstreamOf(
+  mode: Mode,
+  sections: Pick<FileConfig, 'defaultupstream'>,
+  upstreams: readonly UpstreamConfig[],
+  resolving: Resolving,
+): string | undefined {
+  if (mode === 'registry') return undefined;
+  if (mode === 'registry-proxy') return upstreams[0]?.name;
+  const name = canonicalName(sections.defaultupstream);
+  if (upstreamLookup(upstreams)(name) === undefined) {
+    resolving.problem(
+      ['defaultupstream'],
+      `${name} is not a known upstream; write upstreams.${name}.url, too, or the name of a known one`,
+    );
+  }
+  return name;
+}
+
+/** The share of what is free that the cache may take when nobody says. */
+const freePercent = 80;
+
+function resolveCache(cache: FileConfig['cache'], proxy: RegistryProxy | undefined, resolving: Resolving): CacheConfig {
+  if (cache.size === undefined) resolving.derive('cache.size', `${freePercent} % of what is free at first start`);
+  return {
+    size: cache.size ?? { kind: 'free-at-first-start', percent: freePercent },
+    diskFree: cache.diskfree,
+    pins: cache.pins,
+    offline: cache.offline,
+    unusedMs: proxy?.unusedMs ?? Number.POSITIVE_INFINITY,
+  };
+}

@@ -1,0 +1,82 @@
+import { z } from 'zod';
+import { parseListenAddress, parseNetwork } from '../value/address.ts';
+import { parseRegistryUrl } from '../value/url.ts';
+import { parsedBy } from '../value/value-error.ts';
+import { flag, list, listOf, registryDuration, text } from './values.ts';
+
+const tlsSchema = z.strictObject({
+  certificate: text().optional().describe('A PEM file: our certificate, then its chain.'),
+  key: text().optional().describe("A PEM file: the certificate's key."),
+  minimumtls: z.enum(['tls1.2', 'tls1.3']).prefault('tls1.2').describe('The oldest TLS version that is accepted.'),
+  auto: flag()
+    .optional()
+    .describe('A certificate from our own CA for whatever name the client asks for, made at first start.'),
+  clientcas: list().optional().describe('PEM files: who may sign the certificates of clients.'),
+  clientauth: z
+    .enum([
+      'request-client-cert',
+      'require-any-client-cert',
+      'verify-client-cert-if-given',
+      'require-and-verify-client-cert',
+    ])
+    .optional()
+    .describe('What is asked of the certificates of clients.'),
+  ciphersuites: list().optional().describe('The cipher suites that are accepted, by their Go names.'),
+  letsencrypt: z
+    .strictObject({
+      cachefile: text().optional().describe('Where certificates are kept.'),
+      email: text().optional().describe('Whom to tell.'),
+      hosts: list().optional().describe('The names to get certificates for.'),
+      directoryurl: text().optional().describe('Another ACME directory.'),
+    })
+    .optional()
+    .describe("Certificates from Let's Encrypt."),
+});
+
+const debugSchema = z.strictObject({
+  addr: parsedBy(z.string(), parseListenAddress)
+    .optional()
+    .describe('Where metrics and health are served. Default: 127.0.0.1:5001; nowhere in registry mode.'),
+  prometheus: z
+    .strictObject({
+      enabled: flag().optional().describe('Serve metrics. Default: true; false in registry mode.'),
+      path: text().prefault('/metrics').describe('Where they are.'),
+    })
+    .prefault({})
+    .describe('Metrics for Prometheus.'),
+});
+
+export const httpSchema = z.strictObject({
+  addr: listOf(parseListenAddress)
+    .optional()
+    .describe(
+      'Where to listen, `host:port` or `:port` for every address; one or a list. Default: `:5000`; without a file `127.0.0.1:5000`.',
+    ),
+  net: z.enum(['tcp', 'unix']).prefault('tcp').describe('Whether `addr` is an address or a path.'),
+  prefix: text().optional().describe("registry's: a path before `/v2/`."),
+  host: parsedBy(z.string(), parseRegistryUrl)
+    .optional()
+    .describe('The URL that clients use, for links, where requests do not show it.'),
+  secret: text().optional().describe("registry's: signs the state of uploads.").meta({ secret: true }),
+  relativeurls: flag().prefault(false).describe('Links in answers are paths instead of URLs.'),
+  draintimeout: registryDuration()
+    .prefault('30s')
+    .describe('How long open requests may take to end after SIGTERM; 0 = not at all.'),
+  headers: z
+    .record(z.string(), list())
+    .prefault({})
+    .describe('Headers added to every answer: a name and a list of values.'),
+  trustedproxies: listOf(parseNetwork)
+    .prefault([])
+    .describe('Addresses and ranges of reverse proxies whose X-Forwarded-* counts.'),
+  tls: tlsSchema.optional().describe('HTTPS. Without it plain HTTP is served.'),
+  debug: debugSchema.optional().describe('A listener of its own for metrics and health.'),
+  http2: z
+    .strictObject({ disabled: flag().optional().describe('Speak HTTP/1.1 only.') })
+    .optional()
+    .describe("registry's: HTTP/2."),
+  h2c: z
+    .strictObject({ enabled: flag().optional().describe('Speak HTTP/2 without TLS.') })
+    .optional()
+    .describe("registry's: HTTP/2 without TLS."),
+});

@@ -1,0 +1,110 @@
+import { z } from 'zod';
+import { parseNameServer } from '../value/address.ts';
+import { parseHost, parseUpstreamName } from '../value/upstream-name.ts';
+import { parsedBy, quoted, ValueError } from '../value/value-error.ts';
+import { count, duration, flag, globs, list, listOf, sizeLimit, text } from './values.ts';
+
+/** Keys that registry does not have; `upstreams` has a file of its own. */
+export const indexSchema = parsedBy(z.string(), (value) => {
+  if (value === 'sqlite') return { kind: 'sqlite' as const };
+  if (/^postgres(?:ql)?:\/\/./u.test(value)) return { kind: 'postgres' as const };
+  throw new ValueError(`${quoted(value)} is not an index; write sqlite`);
+})
+  .prefault('sqlite')
+  .describe(
+    'What we know about content: sqlite, in `<rootdirectory>/entrepot/index.db`; or `postgres://user:pass@host/db` when there are replicas.',
+  );
+
+export const hostedSchema = z.strictObject({
+  names: globs()
+    .optional()
+    .describe(
+      'Globs of the repositories that are ours: a request for one never reaches an upstream. Default: `*` and `local/**`; in registry mode `**`.',
+    ),
+  immutable: globs().prefault([]).describe('Globs of `repository:tag` that never move.'),
+});
+
+export const defaultUpstreamSchema = parsedBy(z.string(), parseHost)
+  .prefault('docker.io')
+  .describe('The upstream of names without a host, such as `library/redis`.');
+
+export const cacheSchema = z.strictObject({
+  size: sizeLimit()
+    .optional()
+    .describe(
+      'How much may be kept: 100GB, or a percentage of the disk. Default: 80 % of what is free at first start.',
+    ),
+  diskfree: sizeLimit().prefault('5%').describe('How much of the disk stays free.'),
+  pins: globs().prefault([]).describe('Globs of `upstream/repository:tag` that are never evicted.'),
+  offline: flag().prefault(false).describe('Never contact an upstream; serve what is held.'),
+});
+
+export const adminSchema = z.strictObject({
+  socket: text()
+    .optional()
+    .describe('The socket that the command line talks to. Default: `<rootdirectory>/entrepot/admin.sock`.'),
+  tokenfile: text().optional().describe('A file with the token of remote administration.'),
+});
+
+export const interceptSchema = z.strictObject({
+  hosts: list()
+    .optional()
+    .describe('Which hosts are intercepted: `upstreams`, a list, or `*` for whatever behaves like a registry.'),
+  others: z.enum(['refuse', 'tunnel']).optional().describe('What happens to other hosts.'),
+  ca: z
+    .strictObject({
+      certificate: text().optional().describe('A PEM file: the certificate.'),
+      key: text().optional().describe('A PEM file: its key.'),
+      constrain: listOf(parseUpstreamName).optional().describe('Domains that it may sign for.'),
+    })
+    .optional()
+    .describe('The certificate authority; made at first start.'),
+  resolver: listOf(parseNameServer)
+    .prefault([])
+    .describe("DNS servers for upstreams, where the machine's own names point at us."),
+  push: z.enum(['passthrough', 'refuse']).optional().describe('What happens to pushes to other registries.'),
+});
+
+const action = z.enum(['pull', 'push', 'delete']);
+
+export const accessSchema = z.array(
+  z.strictObject({
+    who: list().describe('Users, `group:NAME`, or `anonymous`.'),
+    may: z.union([action, z.array(action)]).describe('pull, push, delete.'),
+    on: globs().describe('Globs of repositories.'),
+  }),
+);
+
+export const collectSchema = z.strictObject({
+  grace: duration().optional().describe('How long content that nothing refers to is kept.'),
+  untagged: z.enum(['keep', 'delete']).optional().describe('What happens to manifests without a tag.'),
+  every: duration().optional().describe('How often.'),
+});
+
+export const mirrorSchema = z.array(
+  z.strictObject({
+    from: text().describe('The repository to copy.'),
+    to: text().describe('Where: a repository here, another registry, or `cache`.'),
+    tags: z
+      .strictObject({
+        semver: text().optional().describe('A range of versions.'),
+        latest: count(1, 1_000_000).optional().describe('How many, from the newest.'),
+        allow: globs().optional().describe('Globs of tags.'),
+        deny: globs().optional().describe('Globs of tags.'),
+      })
+      .optional()
+      .describe('Which tags.'),
+    platforms: list().optional().describe('Which platforms, such as linux/amd64.'),
+    referrers: flag().optional().describe('Signatures and SBOMs, too.'),
+    schedule: text().optional().describe('When, as cron has it.'),
+    timezone: text().optional().describe('Whose time.'),
+    minage: duration().optional().describe('How long ago we must have seen a digest first.'),
+    backup: z
+      .strictObject({
+        tag: text().optional().describe('The name: {tag}, {date}.'),
+        keep: duration().optional().describe('How long it stays.'),
+      })
+      .optional()
+      .describe('The old digest, before a tag moves.'),
+  }),
+);

@@ -1,0 +1,158 @@
+import { z } from 'zod';
+import { parseRegistryUrl } from '../value/url.ts';
+import { parsedBy } from '../value/value-error.ts';
+import { count, flag, free, list, registryDuration, text } from './values.ts';
+
+/** registry's keys that are neither `log`, `http` nor `storage`. */
+const many = Number.MAX_SAFE_INTEGER;
+const check = {
+  interval: registryDuration().optional().describe('How often.'),
+  threshold: count(0, many).optional().describe('How many failures in a row count.'),
+};
+
+export const authSchema = z.strictObject({
+  none: free().optional().describe('Everybody may do everything that the configuration allows.'),
+  silly: free().optional().describe("registry's: for its own tests."),
+  htpasswd: z
+    .strictObject({
+      realm: text().optional().describe('The realm of the challenge.'),
+      path: text().optional().describe('The file; bcrypt only.'),
+    })
+    .optional()
+    .describe('Users in a file.'),
+  token: z
+    .strictObject({
+      realm: text().optional().describe('The URL of the token service.'),
+      service: text().optional().describe('Our name there.'),
+      issuer: text().optional().describe('Who must have issued a token.'),
+      rootcertbundle: text().optional().describe('A PEM file: who may sign.'),
+      jwks: text().optional().describe('A file with keys.'),
+      autoredirect: flag().optional().describe('The realm is where the request went.'),
+      autoredirectpath: text().optional().describe('Its path.'),
+      signingalgorithms: list().optional().describe('Which algorithms are accepted.'),
+    })
+    .optional()
+    .describe('Tokens from a service.'),
+});
+
+export const proxySchema = z.strictObject({
+  remoteurl: parsedBy(z.string(), parseRegistryUrl)
+    .optional()
+    .describe('The one upstream that this instance is a cache of.'),
+  username: text().optional().describe('Our user there.'),
+  password: text().optional().describe('Its password.').meta({ secret: true }),
+  ttl: registryDuration()
+    .optional()
+    .describe('What nobody has read for this long is removed; 0 is never. Default: 168h where `remoteurl` is set.'),
+  cachewritetimeout: registryDuration().optional().describe("registry's: how long a download may take to be stored."),
+  exec: z
+    .strictObject({
+      command: text().optional().describe('The command.'),
+      lifetime: registryDuration().optional().describe('How long its answer counts.'),
+    })
+    .optional()
+    .describe('A credential helper.'),
+});
+
+export const notificationsSchema = z.strictObject({
+  events: z
+    .strictObject({ includereferences: flag().optional().describe('List what a manifest refers to.') })
+    .optional()
+    .describe('What events say.'),
+  endpoints: z
+    .array(
+      z.strictObject({
+        name: text().optional().describe('A name.'),
+        disabled: flag().optional().describe('Leaves it out.'),
+        url: text().optional().describe('Where events are sent.'),
+        headers: z.record(z.string(), list()).optional().describe('Headers to send.').meta({ secret: true }),
+        timeout: registryDuration().optional().describe('How long to wait.'),
+        threshold: count(0, many).optional().describe('Failures before a pause.'),
+        backoff: registryDuration().optional().describe('The pause.'),
+        ignoredmediatypes: list().optional().describe('Which media types to leave out.'),
+        ignore: z
+          .strictObject({
+            mediatypes: list().optional().describe('Which media types to leave out.'),
+            actions: list().optional().describe('Which actions to leave out.'),
+          })
+          .optional()
+          .describe('What to leave out.'),
+      }),
+    )
+    .optional()
+    .describe('Who is told.'),
+});
+
+export const healthSchema = z.strictObject({
+  storagedriver: z
+    .strictObject({ enabled: flag().optional().describe('Whether it happens.'), ...check })
+    .optional()
+    .describe('Checks the storage.'),
+  file: z
+    .array(z.strictObject({ file: text().optional().describe('The file.'), ...check }))
+    .optional()
+    .describe('Unhealthy while a file exists.'),
+  http: z
+    .array(
+      z.strictObject({
+        uri: text().optional().describe('What to ask.'),
+        headers: z.record(z.string(), list()).optional().describe('Headers to send.'),
+        statuscode: count(100, 599).optional().describe('The status that is well.'),
+        timeout: registryDuration().optional().describe('How long to wait.'),
+        ...check,
+      }),
+    )
+    .optional()
+    .describe('Unhealthy while a server does not answer.'),
+  tcp: z
+    .array(
+      z.strictObject({
+        addr: text().optional().describe('Where to connect.'),
+        timeout: registryDuration().optional().describe('How long to wait.'),
+        ...check,
+      }),
+    )
+    .optional()
+    .describe('Unhealthy while a port is closed.'),
+});
+
+export const validationSchema = z.strictObject({
+  enabled: flag().optional().describe('The old opposite of `disabled`.'),
+  disabled: flag().optional().describe('Accept every manifest.'),
+  manifests: z
+    .strictObject({
+      urls: z
+        .strictObject({
+          allow: list().optional().describe('Regular expressions.'),
+          deny: list().optional().describe('Regular expressions.'),
+        })
+        .optional()
+        .describe('Which URLs manifests may hold.'),
+      indexes: z
+        .strictObject({
+          platforms: text().optional().describe('all, none or list.'),
+          platformlist: z
+            .array(
+              z.strictObject({
+                os: text().optional().describe('The operating system.'),
+                architecture: text().optional().describe('The architecture.'),
+              }),
+            )
+            .optional()
+            .describe('The list.'),
+        })
+        .optional()
+        .describe('Which platforms of an index must be there.'),
+    })
+    .optional()
+    .describe('Which manifests may be pushed.'),
+});
+
+export const catalogSchema = z.strictObject({ maxentries: z.int().optional().describe('Entries of one page.') });
+export const tagsSchema = z.strictObject({ maxtags: z.int().optional().describe('Entries of one page.') });
+export const policySchema = z.strictObject({
+  repository: z
+    .strictObject({ classes: list().optional().describe('Which kinds of content.') })
+    .optional()
+    .describe('What repositories may hold.'),
+});

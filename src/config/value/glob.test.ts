@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { globMatcher, parseGlob } from './glob.ts';
+
+describe('a glob', () => {
+  const cases: readonly (readonly [glob: string, text: string, matches: boolean])[] = [
+    ['*', 'app', true],
+    ['*', 'team/app', false],
+    ['**', 'team/sub/app', true],
+    ['local/**', 'local/a/b', true],
+    ['local/**', 'local', false],
+    ['local/**', 'locally/a', false],
+    ['docker.io/library/postgres:*', 'docker.io/library/postgres:16-alpine', true],
+    ['docker.io/library/postgres:*', 'docker.io/library/postgresql:16', false],
+    ['*-rc*', '7.0-rc1', true],
+    ['*-rc*', '7.0', false],
+    ['v?.*', 'v1.2', true],
+    ['{stable,nightly}', 'nightly', true],
+    ['[0-9]*', '7.2', true],
+    ['[0-9]*', 'latest', false],
+    ['docker.io/*/redis', 'dockerxio/library/redis', false],
+    ['+(a)', 'aaa', false],
+  ];
+  for (const [glob, text, matches] of cases) {
+    test(`${glob} ${matches ? 'matches' : 'does not match'} ${text}`, () =>
+      assert.equal(globMatcher([glob])(text), matches));
+  }
+
+  test('of several, any may match', () => {
+    const isHosted = globMatcher(['*', 'local/**']);
+    assert.deepEqual(['app', 'local/a', 'library/redis'].map(isHosted), [true, true, false]);
+  });
+
+  test('of none, none matches', () => assert.equal(globMatcher([])('app'), false));
+
+  for (const text of ['', '  ', '!docker.io/**', 'x'.repeat(513)]) {
+    test(`${JSON.stringify(text.slice(0, 20))} is refused`, () =>
+      assert.throws(() => parseGlob(text), /; (?:write|use)/u));
+  }
+});

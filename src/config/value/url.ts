@@ -1,0 +1,41 @@
+import type { OutboundProxy } from '../config.ts';
+import { Secret } from '../secret.ts';
+import { quoted, ValueError } from './value-error.ts';
+
+/**
+ * The URL of a registry: http or https, perhaps with a path, without a trailing slash. A `*` in the host stays.
+ * @throws ValueError also for credentials in it: they'd be shown wherever the URL is
+ */
+export function parseRegistryUrl(text: string): string {
+  const url = parsed(text, ['http:', 'https:'], 'https://registry.example.com');
+  if (url.username !== '' || url.password !== '')
+    throw new ValueError('holds credentials; move them to the credentials key');
+  if (url.search !== '' || url.hash !== '') throw new ValueError(`${quoted(text)} has a ? or # in it; leave these out`);
+  const path = url.pathname.replace(/\/+$/u, '').replace(/\/v2$/u, '');
+  return `${url.protocol}//${url.host}${path}`;
+}
+
+/**
+ * An outbound proxy, its credentials apart from its URL.
+ * @throws ValueError
+ */
+export function parseProxyUrl(text: string): OutboundProxy {
+  const url = parsed(
+    text,
+    ['http:', 'https:', 'socks:', 'socks5:', 'socks5h:'],
+    'http://proxy.example.com:3128 or socks5://proxy.example.com:1080',
+  );
+  return {
+    url: `${url.protocol}//${url.host}`,
+    username: url.username === '' ? undefined : decodeURIComponent(url.username),
+    password: url.password === '' ? undefined : new Secret(decodeURIComponent(url.password)),
+  };
+}
+
+function parsed(text: string, protocols: readonly string[], example: string): URL {
+  const url = URL.parse(text.trim());
+  if (url === null || !protocols.includes(url.protocol) || url.host === '') {
+    throw new ValueError(`${quoted(text)} is not such a URL; write one like ${example}`);
+  }
+  return url;
+}

@@ -1,0 +1,128 @@
+import { stat } from 'node:fs/promises';
+import { ConfigError } from './error.ts';
+import type { Loaded } from './load.ts';
+
+/** The part of a clock that watching needs. */
+export interface WatchClock {
+  setTimer(ms: number, run: () => void): { cancel(): void };
+}
+
+export interface WatchOptions {
+  /** What is in force when watching begins. */
+  readonly initial: Loaded;
+  readonly clock: WatchClock;
+  /** A new configuration, or the same one where only a file that it names (a password, a certificate) has changed. */
+  readonly onChange: (loaded: Loaded) => void;
+  /** A new one can't be used; the old one stays in force. */
+  readonly onInvalid: (error: ConfigError) => void;
+  /** How often the files are looked at; a change counts once it has stayed the same for as long. */
+  readonly pollMs?: number;
+}
+
+export interface ConfigWatcher extends AsyncDisposable {
+  /** Reads it again now, changed or not: for SIGHUP. */
+  reload(): Promise<void>;
+}
+
+const defaultPollMs = 1_000;
+
+/**
+ * Watches the configuration file and the files that it names. Looks at their sizes and times instead of asking the
+ * kernel for events: these miss what changes behind a bind mount, a symlink swap of Kubernetes, or a network file system.
+ */
+export function watchConfig(load: () => Promise<Loaded>, options: WatchOptions): ConfigWatcher {
+  return new Watcher(load, options);
+}
+
+class Watcher implements ConfigWatcher {
+  readonly #load: () => Promise<Loaded>;
+  readonly #options: WatchOptions;
+  readonly #pollMs: number;
+  #files: readonly string[];
+  /** What the files looked like when they were last read; undefined until they were looked at. */
+  #inForce: string | undefined;
+  #lastLook: string | undefined;
+  #timer: { cancel(): void } | undefined;
+  /** What is under way: one look or reading at a time. */
+  #busy: Promise<void>;
+  #isClosed = false;
+
+  constructor(load: () => Promise<Loaded>, options: WatchOptions) {
+    this.#load = load;
+    this.#options = options;
+    this.#pollMs = options.pollMs ?? defaultPollMs;
+    this.#files = options.initial.files;
+    this.#busy = this.#begin();
+  }
+
+  async reload(): Promise<void> {
+    this.#busy = this.#busy.then(async () => await this.#read());
+    await this.#busy;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
+    this.#timer?.cancel();
+    await this.#busy;
+  }
+
+  async #begin(): Promise<void> {
+    this.#inForce = await fingerprint(this.#files);
+    this.#lastLook = this.#inForce;
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#isClosed) return;
+    this.#timer = this.#options.clock.setTimer(this.#pollMs, () => {
+      this.#busy = this.#busy.then(async () => await this.#look());
+    });
+  }
+
+  async #look(): Promise<void> {
+    const look = await fingerprint(this.#files);
+    const isSettled = look === this.#lastLook;
+    this.#lastLook = look;
+    if (isSettled && look !== this.#inForce) await this.#read();
+    this.#schedule();
+  }
+
+  async #read(): Promise<void> {
+    if (this.#isClosed) return;
+    const before = await fingerprint(this.#files);
+    const found = await this.#load().catch(asConfigError);
+    if (found instanceof ConfigError) {
+      await this.#watch(new Set([...this.#options.initial.files.slice(0, 1), ...found.files]), before);
+      this.#options.onInvalid(found);
+    } else {
+      await this.#watch(found.files, before);
+      this.#options.onChange(found);
+    }
+  }
+
+  /** What changed while it was read is found at the next look: with the same files, what they were before counts. */
+  async #watch(files: Iterable<string>, before: string): Promise<void> {
+    const next = [...files];
+    const isSame = next.join('\n') === this.#files.join('\n');
+    this.#files = next;
+    this.#inForce = isSame ? before : await fingerprint(next);
+    this.#lastLook = this.#inForce;
+  }
+}
+
+/** A server that runs doesn't end because its configuration can't be read again, whatever the reason. */
+function asConfigError(error: unknown): ConfigError {
+  if (error instanceof ConfigError) return error;
+  const text = `can't be read again (${error instanceof Error ? error.message : String(error)}); what was in force stays so until it can, or restart`;
+  return new ConfigError([{ key: undefined, origin: { kind: 'default' }, text }]);
+}
+
+async function fingerprint(files: readonly string[]): Promise<string> {
+  const looks = await Promise.all(
+    files.map(async (file) => {
+      const found = await stat(file, { bigint: true }).catch(() => undefined);
+      return found === undefined ? 'gone' : `${found.dev}:${found.ino}:${found.size}:${found.mtimeNs}:${found.ctimeNs}`;
+    }),
+  );
+  return looks.join('\n');
+}
