@@ -56,6 +56,8 @@ export interface UpstreamRepository {
    * One transfer of a blob or of a part of it. Resolves to true when all that was asked for has arrived or the sink had
    * enough, to false when the upstream does not have it; throws when it broke off, whatever had arrived by then having
    * been given to the sink.
+   * @throws RegistryError `UPSTREAM_INVALID` with upstreamStatus 416 when there is no such range; what the sink threw;
+   *   the signal's reason
    */
   blob(digest: Digest, request: BlobRequest, sink: BlobSink, as: Identity): Promise<boolean>;
   tags(page: PageRequest, as: Identity): Promise<Page<Tag> | undefined>;
@@ -76,6 +78,8 @@ export interface BlobRequest {
   /** The validator of an earlier answer, sent as If-Range (RFC 9110, 13.1.5). */
   readonly etag: string | undefined;
   readonly signal: AbortSignal;
+  /** Ask the upstream itself, not its mirrors: after bytes that were not what their digest says. */
+  readonly direct?: boolean;
 }
 
 export interface BlobSink {
@@ -97,4 +101,3 @@ export interface BlobHead {
   /** The upstream honours Range. */
   readonly ranges: boolean;
 }
-

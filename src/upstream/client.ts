@@ -1,0 +1,224 @@
+import { Pool } from 'undici';
+import type { Clock } from '../observe/clock.ts';
+import type { Observer, UpstreamRequest } from '../observe/events.ts';
+import type { ErrorCode, RegistryError } from '../oci/errors.ts';
+import { Circuit } from './circuit.ts';
+import type { Health, Leave } from './circuit.ts';
+import { createDialer } from './dial.ts';
+import type { DialOptions, Dialer } from './dial.ts';
+import { exchange } from './exchange.ts';
+import type { Ending, Head, Receiver } from './exchange.ts';
+import { brokenFailure, failure, invalidFailure, statusFailure } from './failure.ts';
+import type { Question, Role } from './failure.ts';
+import type { ForwardProxy } from './proxy.ts';
+
+/** One request, to whichever origin. */
+export interface Outgoing {
+  readonly url: URL;
+  readonly method: 'GET' | 'HEAD' | 'POST';
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+  readonly kind: UpstreamRequest['kind'];
+  readonly role: Role;
+  /** For messages: `manifest library/redis:7`. */
+  readonly subject: string;
+  readonly withCredentials: boolean;
+  /** A body of a few kilobytes, due as a whole within the stall time. */
+  readonly small: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface ClientOptions {
+  readonly upstream: string;
+  readonly userAgent: string;
+  readonly observer: Observer;
+  readonly clock: Clock;
+  readonly timeouts: { readonly headersMs: number; readonly stallMs: number };
+  readonly dial: DialOptions;
+  /** The proxy that takes requests for such a URL whole (plain http); `undefined` for none. */
+  readonly forward: (url: URL) => ForwardProxy | undefined;
+}
+
+/** Origins that are kept in mind; a registry, its token service and its storage are a handful. */
+const originsMax = 32;
+const keepAliveMs = 15_000;
+const keepAliveMsMax = 60_000;
+
+/**
+ * Every request of ours to one upstream, wherever it goes: registry, mirrors, token service, redirect target. HTTP/1.1
+ * alone, which moves bytes at a third of HTTP/2's cost in Node.
+ */
+export class HttpClient {
+  readonly #options: ClientOptions;
+  readonly #dialer: Dialer;
+  readonly #origins = new Map<string, OriginState>();
+  #closed = false;
+
+  constructor(options: ClientOptions) {
+    this.#options = options;
+    this.#dialer = createDialer(options.dial);
+  }
+
+  /**
+   * One exchange; redirects and challenges are answers like others.
+   * @throws RegistryError `UPSTREAM_UNREACHABLE`, `UPSTREAM_TIMEOUT`, `UPSTREAM_INVALID`; while the circuit is open what
+   *   opened it, at once; the signal's reason
+   */
+  async send(outgoing: Outgoing, receiver: Receiver): Promise<Head> {
+    const origin = this.#origin(outgoing.url);
+    const leave = origin.circuit.enter();
+    if ('error' in leave) throw putOff(this.#question(outgoing), leave);
+    const startedAt = this.#options.clock.monotonic();
+    let ending: Ending;
+    try {
+      ending = await this.#ask(outgoing, receiver, origin);
+    } catch (error) {
+      origin.circuit.report(leave, { kind: 'unknown' });
+      this.#tell(outgoing, startedAt, undefined, undefined);
+      throw error;
+    }
+    return this.#judge(outgoing, ending, { origin, leave, startedAt });
+  }
+
+  /** The error for an answer that cannot be right; `what` completes "docker.io (host) ...". */
+  invalid(outgoing: Outgoing, what: string): RegistryError {
+    return invalidFailure(this.#question(outgoing), what);
+  }
+
+  /** Whether any origin is not being asked. */
+  get open(): boolean {
+    return [...this.#origins.values()].some(({ circuit }) => circuit.open);
+  }
+
+  /** Breaks off what is under way. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.allSettled([...this.#origins.values()].map(({ pool }) => pool.destroy()));
+  }
+
+  /** A connection that had been idle may turn out to be closed; that costs one more try, not the request. */
+  async #ask(outgoing: Outgoing, receiver: Receiver, origin: OriginState): Promise<Ending> {
+    const ending = await this.#exchange(outgoing, receiver, origin);
+    const again = ending.stale && outgoing.method !== 'POST';
+    return again ? await this.#exchange(outgoing, receiver, origin) : ending;
+  }
+
+  #exchange(outgoing: Outgoing, receiver: Receiver, { pool, forward }: OriginState): Promise<Ending> {
+    const { clock, timeouts, userAgent } = this.#options;
+    const { url, method, body } = outgoing;
+    const path = url.pathname + url.search;
+    const headers = { 'user-agent': userAgent, 'accept-encoding': 'identity', ...outgoing.headers };
+    return exchange({
+      dispatcher: pool,
+      request: {
+        method,
+        path: forward === undefined ? path : url.origin + path,
+        headers: forward === undefined ? headers : { ...headers, host: url.host, ...forward.headers },
+        ...(body === undefined ? {} : { body }),
+        // undici closes the connection after a HEAD in case a body follows; registries know better.
+        reset: false,
+      },
+      receiver,
+      clock,
+      headersMs: timeouts.headersMs,
+      stallMs: timeouts.stallMs,
+      small: outgoing.small,
+      signal: outgoing.signal,
+      fresh: () => this.#dialer.handingOver,
+    });
+  }
+
+  #judge(outgoing: Outgoing, ending: Ending, how: Journey): Head {
+    const { origin, leave, startedAt } = how;
+    const { head, breakdown } = ending;
+    const question = this.#question(outgoing);
+    if (head === undefined || breakdown !== undefined) {
+      const error = brokenFailure(question, breakdown ?? { stage: 'headers', why: 'cut', text: 'no answer' });
+      const dead = breakdown?.stage === 'connect' || (breakdown?.why === 'timeout' && breakdown.stage === 'headers');
+      origin.circuit.report(leave, { kind: dead ? 'dead' : 'ill', error });
+      this.#tell(outgoing, startedAt, ending, error.code);
+      throw error;
+    }
+    const health: Health =
+      head.status >= 500 ? { kind: 'ill', error: statusFailure(question, head.status) } : { kind: 'well' };
+    origin.circuit.report(leave, health);
+    this.#tell(outgoing, startedAt, ending, undefined);
+    return head;
+  }
+
+  #tell(outgoing: Outgoing, startedAt: number, ending: Ending | undefined, code: ErrorCode | undefined): void {
+    const { upstream, observer, clock } = this.#options;
+    observer.emit({
+      type: 'upstream.request',
+      upstream,
+      kind: outgoing.kind,
+      method: outgoing.method,
+      status: ending?.head?.status ?? 0,
+      ms: clock.monotonic() - startedAt,
+      bytes: ending?.bytes ?? 0,
+      failure: code,
+    });
+  }
+
+  #question({ url, subject, role, withCredentials }: Outgoing): Question {
+    return { upstream: this.#options.upstream, host: url.host, subject, role, withCredentials };
+  }
+
+  #origin(url: URL): OriginState {
+    if (this.#closed) {
+      throw failure('UPSTREAM_UNREACHABLE', this.#options, `${this.#options.upstream} is not asked: we are stopping`);
+    }
+    const found = this.#origins.get(url.origin);
+    if (found) return found;
+    if (this.#origins.size >= originsMax) this.#forgetOne();
+    const made = this.#makeOrigin(url);
+    this.#origins.set(url.origin, made);
+    return made;
+  }
+
+  #makeOrigin(url: URL): OriginState {
+    const { clock, observer, upstream } = this.#options;
+    const forward = this.#options.forward(url);
+    const pool = new Pool(forward?.origin ?? url.origin, {
+      connect: forward === undefined ? this.#dialer.connect : this.#dialer.connectNamed,
+      allowH2: false,
+      pipelining: 1,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      keepAliveTimeout: keepAliveMs,
+      keepAliveMaxTimeout: keepAliveMsMax,
+    });
+    const circuit = new Circuit(clock, (state, reason) => {
+      observer.emit({ type: 'upstream.circuit', upstream, state, reason });
+    });
+    return { pool, circuit, forward };
+  }
+
+  /** The one that has been known longest; its exchanges come to their end, then its connections are closed. */
+  #forgetOne(): void {
+    const [oldest] = this.#origins;
+    if (oldest === undefined) return;
+    this.#origins.delete(oldest[0]);
+    void oldest[1].pool.close();
+  }
+}
+
+interface OriginState {
+  readonly pool: Pool;
+  readonly circuit: Circuit;
+  readonly forward: ForwardProxy | undefined;
+}
+
+interface Journey {
+  readonly origin: OriginState;
+  readonly leave: Leave;
+  readonly startedAt: number;
+}
+
+/** The failure that opened the circuit, told to one who did not wait for it. */
+function putOff(question: Question, { error, waitMs }: { error: RegistryError; waitMs: number }): RegistryError {
+  const seconds = Math.max(1, Math.ceil(waitMs / 1000));
+  const message = `${question.host} is not asked for ${question.subject}: it failed a moment ago (${error.message}); try again in ${seconds} s`;
+  const status = error.upstreamStatus === undefined ? {} : { upstreamStatus: error.upstreamStatus };
+  return failure(error.code, question, message, { retryAfterSeconds: seconds, cause: error, ...status });
+}

@@ -1,0 +1,167 @@
+import type { Clock } from '../observe/clock.ts';
+import type { UpstreamRequest } from '../observe/events.ts';
+import type { RegistryError } from '../oci/errors.ts';
+import type { RepositoryName } from '../oci/reference.ts';
+import { Authorizer } from './authorization.ts';
+import type { HttpClient, Outgoing } from './client.ts';
+import { collect } from './collect.ts';
+import type { Identity } from './contract.ts';
+import type { CredentialSource } from './credentials.ts';
+import type { Head, Receiver } from './exchange.ts';
+import { invalidFailure, statusFailure } from './failure.ts';
+import type { Question } from './failure.ts';
+import { Pauses } from './pauses.ts';
+import { parseRateLimit } from './ratelimit.ts';
+import type { RateLimit } from './ratelimit.ts';
+import { sendFollowing } from './redirects.ts';
+import { retryAfterSeconds } from './retry-after.ts';
+
+export interface EndpointOptions {
+  readonly upstream: string;
+  /** Where `/v2/` is, without a trailing slash. */
+  readonly url: string;
+  readonly client: HttpClient;
+  readonly clock: Clock;
+  readonly source: CredentialSource | undefined;
+  readonly realms: readonly string[];
+  readonly insecure: boolean;
+  readonly onLimit: (limit: RateLimit) => void;
+}
+
+/** One question to a registry. */
+export interface Ask {
+  /** Below `/v2/`, with its query. */
+  readonly path: string;
+  readonly method: 'GET' | 'HEAD';
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly kind: UpstreamRequest['kind'];
+  /** For messages: `manifest library/redis:7`. */
+  readonly subject: string;
+  readonly repository: RepositoryName | undefined;
+  readonly as: Identity;
+  readonly small: boolean;
+  readonly signal?: AbortSignal;
+}
+
+export interface Answer {
+  readonly head: Head;
+  /** Who was asked, for messages. */
+  readonly question: Question;
+}
+
+/** One registry address: the upstream's own, or a mirror's. Finds its own way through tokens, redirects and limits. */
+export class Endpoint {
+  readonly #options: EndpointOptions;
+  readonly #url: URL;
+  readonly #authorizer: Authorizer;
+  readonly #pauses: Pauses;
+  readonly #allowPlain: boolean;
+
+  constructor(options: EndpointOptions) {
+    this.#options = options;
+    this.#url = new URL(options.url);
+    this.#allowPlain = options.insecure || this.#url.protocol === 'http:';
+    this.#authorizer = new Authorizer({ ...options, url: this.#url, allowPlain: this.#allowPlain });
+    this.#pauses = new Pauses(options.clock);
+  }
+
+  /**
+   * Asks, and once more after a 401 that taught something. The receiver sees the final answer only, whatever its status.
+   * @throws RegistryError when there is no answer, or none may be asked for now
+   */
+  async send(ask: Ask, receiver: Receiver): Promise<Answer> {
+    this.#mayAsk(ask);
+    for (let first = true; ; first = false) {
+      const authorization = await this.#authorizer.authorize(scopeOf(ask), ask.as);
+      const { header, withCredentials } = authorization;
+      const outgoing = this.#outgoing(ask, header, withCredentials);
+      const { head, host, role } = await sendFollowing(
+        this.#options.client,
+        outgoing,
+        first ? sparingRefusals(receiver) : receiver,
+        this.#allowPlain,
+      );
+      this.#note(ask, head, role);
+      const question: Question = { ...this.#question(ask), host, role, withCredentials };
+      if (first && role === 'registry' && this.#authorizer.refused(head, authorization, ask.as)) continue;
+      return { head, question };
+    }
+  }
+
+  /** An answer without its body. */
+  peek(ask: Ask): Promise<Answer> {
+    return this.send(ask, bodiless);
+  }
+
+  /** A small answer whole; the body is `undefined` unless it was successful. */
+  async read(ask: Ask, bytesMax: number): Promise<Answer & { readonly body: Buffer }> {
+    const collected = collect(bytesMax);
+    const answer = await this.send(ask, collected.receiver);
+    const body = collected.body();
+    if (body === undefined) throw invalidFailure(answer.question, `sent more than ${bytesMax} bytes`);
+    return { ...answer, body };
+  }
+
+  /** The error for an answer whose status is not what was hoped for. */
+  fail({ head, question }: Answer): RegistryError {
+    return statusFailure(question, head.status, retryAfterSeconds(head.headers, this.#options.clock.now()));
+  }
+
+  urlOf(path: string): URL {
+    return new URL(`${this.#options.url}/v2/${path}`);
+  }
+
+  /** The reverse, for links; `undefined` for what is not below this registry's `/v2/`. */
+  pathOf(url: URL): string | undefined {
+    const base = this.urlOf('').href;
+    return url.href.startsWith(base) ? url.href.slice(base.length) : undefined;
+  }
+
+  #mayAsk(ask: Ask): void {
+    const seconds = this.#pauses.remaining(pauseOf(ask));
+    if (seconds !== undefined) throw statusFailure(this.#question(ask), 429, seconds);
+  }
+
+  #note(ask: Ask, head: Head, role: Outgoing['role']): void {
+    const { clock, onLimit } = this.#options;
+    if (head.status === 429) this.#pauses.pause(pauseOf(ask), retryAfterSeconds(head.headers, clock.now()));
+    const limit = role === 'registry' ? parseRateLimit(head.headers) : undefined;
+    if (limit) onLimit(limit);
+  }
+
+  #outgoing(ask: Ask, header: string | undefined, withCredentials: boolean): Outgoing {
+    const { method, kind, subject, small, signal } = ask;
+    const url = this.urlOf(ask.path);
+    const headers = { ...ask.headers, ...(header === undefined ? {} : { authorization: header }) };
+    return { url, method, headers, kind, role: 'registry', subject, withCredentials, small, signal };
+  }
+
+  #question({ subject }: Ask): Question {
+    return {
+      upstream: this.#options.upstream,
+      host: this.#url.host,
+      subject,
+      role: 'registry',
+      withCredentials: false,
+    };
+  }
+}
+
+const bodiless: Receiver = { head: () => 'drain', data: () => true };
+
+/** Built here, never taken from a challenge, which could ask for more. */
+function scopeOf({ repository }: Ask): string | undefined {
+  return repository === undefined ? undefined : `repository:${repository}:pull`;
+}
+
+/** Blobs are counted apart: Docker Hub limits manifests, and a pull under way should come to its end. */
+function pauseOf({ kind, as }: Ask): string {
+  return `${kind === 'blob' ? 'blobs' : 'manifests'} ${as}`;
+}
+
+function sparingRefusals(receiver: Receiver): Receiver {
+  return {
+    head: (head) => (head.status === 401 || head.status === 403 ? 'drain' : receiver.head(head)),
+    data: (chunk) => receiver.data(chunk),
+  };
+}

@@ -1,0 +1,58 @@
+import type { Head, Receiver } from './exchange.ts';
+import type { HttpClient, Outgoing } from './client.ts';
+
+/** As many as browsers and Go's clients allow, or nearly. */
+export const redirectsMax = 10;
+
+/** An answer that is no redirect, and where it came from. */
+export interface Arrival {
+  readonly head: Head;
+  /** Host of the last hop. */
+  readonly host: string;
+  readonly role: Outgoing['role'];
+}
+
+/**
+ * Sends a request and follows where it is sent, relative or absolute, over several hops. Authorization goes to the first
+ * origin alone: once left, it is not sent again, not even to that origin. A signed URL lives in here and nowhere else.
+ * @throws RegistryError `UPSTREAM_INVALID` after too many hops, or one that leads nowhere we go
+ */
+export async function sendFollowing(
+  client: HttpClient,
+  first: Outgoing,
+  receiver: Receiver,
+  allowPlain: boolean,
+): Promise<Arrival> {
+  let outgoing = first;
+  for (let hop = 0; hop <= redirectsMax; hop++) {
+    const head = await client.send(outgoing, {
+      head: (answer) => (locationOf(answer) === undefined ? receiver.head(answer) : 'drain'),
+      data: (chunk) => receiver.data(chunk),
+    });
+    const location = locationOf(head);
+    if (location === undefined) return { head, host: outgoing.url.host, role: outgoing.role };
+    outgoing = redirected(outgoing, location, client, allowPlain);
+  }
+  throw client.invalid(outgoing, `sent us on more than ${redirectsMax} times`);
+}
+
+const redirectStatuses = new Set([301, 302, 303, 307, 308]);
+
+function locationOf({ status, headers }: Head): string | undefined {
+  return redirectStatuses.has(status) ? headers.location : undefined;
+}
+
+function redirected(from: Outgoing, location: string, client: HttpClient, allowPlain: boolean): Outgoing {
+  const url = URL.parse(location, from.url);
+  if (url === null || !['http:', 'https:'].includes(url.protocol) || url.username !== '' || url.password !== '') {
+    throw client.invalid(from, 'sent us to something that is no http or https URL');
+  }
+  if (url.protocol === 'http:' && from.url.protocol === 'https:' && !allowPlain) {
+    throw client.invalid(from, `sent us from https to plain http (${url.host})`);
+  }
+  if (from.method === 'POST') throw client.invalid(from, `sent a POST on to ${url.host}`);
+  url.hash = '';
+  if (url.origin === from.url.origin) return { ...from, url };
+  const { authorization: _left, ...headers } = from.headers;
+  return { ...from, url, headers, withCredentials: false, role: from.kind === 'blob' ? 'link' : 'redirect' };
+}
