@@ -1,12 +1,14 @@
-import type { BlobReader } from '../oci/blob.ts';
+import type { BlobBody } from '../bytes/send.ts';
 import type { RequestDone } from '../observe/events.ts';
+
+export type { Slice } from '../bytes/send.ts';
 
 /** A request as the rooms above see it: parsed as far as HTTP goes, no further. */
 export interface Request {
   /** Unique in this process; in every log line and error message of this request. */
   readonly id: string;
   readonly method: string;
-  /** The path and query exactly as sent. */
+  /** The path and query exactly as sent, from the first `/` on. */
   readonly url: string;
   /** Names in lower case; repeated fields joined as RFC 9110, 5.3 says. */
   readonly headers: Readonly<Record<string, string | undefined>>;
@@ -14,37 +16,41 @@ export interface Request {
   readonly host: string;
   readonly scheme: 'http' | 'https';
   readonly clientAddress: string;
+  /**
+   * The registry that was named outside of path and query: by the target of a request to a proxy (RFC 9112, 3.2.2).
+   * `undefined` for a request to an origin server, that is nearly always.
+   */
+  readonly authority: string | undefined;
   /** What the handlers learned about it, for the access log. */
   readonly notes: Notes;
 }
 
 /** The fields of the access log that only a handler knows. */
 export type Notes = {
-  -readonly [K in 'upstream' | 'repository' | 'reference' | 'outcome' | 'errorCode' | 'errorMessage' | 'origin']: RequestDone[K];
+  -readonly [
+    K in 'upstream' | 'repository' | 'reference' | 'outcome' | 'errorCode' | 'errorMessage' | 'origin'
+  ]: RequestDone[K];
 };
 
+/** `headers` carry Content-Length where there is a body or where HEAD tells of one. The body of an answer to HEAD is not sent. */
 export interface Reply {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: ReplyBody;
 }
 
-/**
- * `slices` of one blob in the order given, each preceded by its `prefix` (multipart/byteranges); `tail` ends the body.
- * `stream` has no length known before: its chunks are sent as they come, and asked for no faster than the client reads.
- */
+/** `stream` has no length known before: its chunks are sent as they come, and asked for no faster than the client reads. */
 export type ReplyBody =
   | { readonly kind: 'none' }
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
   | { readonly kind: 'stream'; readonly chunks: AsyncIterable<string> }
-  | { readonly kind: 'blob'; readonly blob: BlobReader; readonly slices: readonly Slice[]; readonly tail: string };
+  | BlobReplyBody;
 
-/** Positions in bytes; `end` is one past the last. `verified` holds back its end until the digest is known to be right. */
-export interface Slice {
-  readonly prefix: string;
-  readonly start: number;
-  readonly end: number;
-  readonly verified: boolean;
+/** Its source now belongs to whoever sends the reply. */
+export interface BlobReplyBody extends BlobBody {
+  readonly kind: 'blob';
+  /** What to answer instead when the source fails before anything has been sent. */
+  refuse(error: unknown): Reply;
 }
 
 export type Handler = (request: Request) => Promise<Reply>;

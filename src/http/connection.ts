@@ -1,0 +1,50 @@
+import type { Socket } from 'node:net';
+import type { Exchange, Peer } from './exchange.ts';
+
+/**
+ * One connection and its exchanges, one at a time: a pipelined request waits for the answer before it, so that neither
+ * handlers nor buffers work for an answer that cannot be sent yet.
+ */
+export class Connection {
+  readonly peer: Peer;
+  readonly socket: Socket;
+  #current: Exchange | undefined;
+  #waiting: Exchange[] = [];
+
+  constructor(socket: Socket, peer: Peer) {
+    this.socket = socket;
+    this.peer = peer;
+  }
+
+  get current(): Exchange | undefined {
+    return this.#current;
+  }
+
+  /** Requests received while another one is being answered. */
+  get waitingCount(): number {
+    return this.#waiting.length;
+  }
+
+  enter(exchange: Exchange): void {
+    if (this.#current === undefined) {
+      this.#current = exchange;
+      void exchange.run();
+    } else {
+      this.#waiting.push(exchange);
+    }
+  }
+
+  /** The current exchange has ended, or the connection has. */
+  leave(exchange: Exchange): void {
+    exchange.finish();
+    if (this.#current !== exchange) return;
+    this.#current = undefined;
+    if (this.socket.destroyed) return this.abandon();
+    const next = this.#waiting.shift();
+    if (next !== undefined) this.enter(next);
+  }
+
+  abandon(): void {
+    for (const exchange of this.#waiting.splice(0)) exchange.finish();
+  }
+}

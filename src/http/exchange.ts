@@ -1,0 +1,318 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { sendBlob } from '../bytes/send.ts';
+import type { BufferPool } from '../bytes/buffer-pool.ts';
+import type { Clock } from '../observe/clock.ts';
+import type { Observer } from '../observe/events.ts';
+import { RegistryError } from '../oci/errors.ts';
+import { errorReply } from './error-body.ts';
+import { firstOf } from './forwarded.ts';
+import type { TrustedProxies } from './forwarded.ts';
+import type { BlobReplyBody, Handler, Notes, Reply, Request } from './message.ts';
+
+/** What all exchanges of a listener share. */
+export interface ExchangeContext {
+  readonly handler: Handler;
+  readonly observer: Observer;
+  readonly clock: Clock;
+  readonly pool: BufferPool;
+  readonly proxies: TrustedProxies;
+  /** Name, value, name, value: sent with every answer. */
+  readonly fixedHeaders: readonly string[];
+  readonly requestBodyBytesMax: number;
+  nextId(): string;
+  /** True when the listener is about to close: answers say so. */
+  isDraining(): boolean;
+}
+
+/** What is known of the connection that an exchange runs on. */
+export interface Peer {
+  readonly address: string;
+  /** It is a proxy whose X-Forwarded-* counts. */
+  readonly trusted: boolean;
+  readonly secure: boolean;
+}
+
+/** Headers wait so long for the first byte: until then a failure can still become an honest status. In milliseconds. */
+const headersHeldMsMax = 1_000;
+/** The log line's status when the client went away before there was one (nginx's number for it). */
+const clientClosedStatus = 499;
+const loggedUrlCharactersMax = 2_048;
+
+/** One request and its answer, and the one log line that both leave behind. */
+export class Exchange {
+  readonly #context: ExchangeContext;
+  readonly #outgoing: ServerResponse;
+  readonly #incoming: IncomingMessage;
+  readonly #startedMs: number;
+  readonly #request: IncomingRequest;
+  #bytes = 0;
+  #firstByteMs: number | undefined;
+  #cut = false;
+  #finished = false;
+  #gone: AbortController | undefined;
+
+  constructor(context: ExchangeContext, peer: Peer, incoming: IncomingMessage, outgoing: ServerResponse) {
+    this.#context = context;
+    this.#incoming = incoming;
+    this.#outgoing = outgoing;
+    this.#startedMs = context.clock.monotonic();
+    this.#request = new IncomingRequest(context, peer, incoming);
+  }
+
+  /** True while bytes of ours wait for the client, so that a silent connection is the client's fault. */
+  get isSending(): boolean {
+    return this.#outgoing.headersSent && this.#outgoing.writableLength > 0;
+  }
+
+  /** Settles when there is nothing more to do; never rejects. */
+  async run(): Promise<void> {
+    try {
+      this.#limitRequestBody();
+      const reply = unanswerable(this.#incoming) ?? (await this.#context.handler(this.#request));
+      await this.#send(reply);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** The response is complete, or its connection gone. */
+  finish(): void {
+    if (this.#finished) return;
+    this.#finished = true;
+    const complete = this.#outgoing.writableFinished && !this.#cut;
+    if (!complete) this.#gone?.abort(new Error('the client went away'));
+    const { observer, clock } = this.#context;
+    const ms = clock.monotonic() - this.#startedMs;
+    const incoming = this.#incoming;
+    const url = incoming.url ?? '';
+    observer.emit({
+      type: 'request.done',
+      requestId: this.#request.id,
+      method: this.#request.method,
+      url: url.length > loggedUrlCharactersMax ? url.slice(0, loggedUrlCharactersMax) : url,
+      status: this.#outgoing.headersSent ? this.#outgoing.statusCode : clientClosedStatus,
+      clientAddress: this.#request.clientAddress,
+      userAgent: this.#request.headers['user-agent'] ?? '',
+      httpVersion: incoming.httpVersion,
+      ...this.#request.notes,
+      bytes: this.#bytes,
+      firstByteMs: this.#firstByteMs ?? ms,
+      ms,
+      complete,
+    });
+  }
+
+  async #send(reply: Reply): Promise<void> {
+    const { body } = reply;
+    const bodyless = this.#request.method === 'HEAD' || reply.status === 304 || reply.status === 204;
+    if (bodyless || this.#isOver) {
+      if (body.kind === 'blob') await body.source[Symbol.asyncDispose]();
+      if (this.#isOver) return;
+      this.#head(reply);
+      this.#outgoing.end();
+      return;
+    }
+    if (body.kind === 'blob') return await this.#sendBlob(reply, body);
+    if (body.kind === 'stream') return await this.#sendStream(reply, body.chunks);
+    this.#head(reply);
+    if (body.kind === 'bytes') {
+      this.#bytes = body.bytes.length;
+      this.#outgoing.end(body.bytes);
+    } else {
+      this.#outgoing.end();
+    }
+  }
+
+  get #isOver(): boolean {
+    return this.#finished || this.#outgoing.destroyed;
+  }
+
+  async #sendStream(reply: Reply, chunks: AsyncIterable<string>): Promise<void> {
+    const outgoing = this.#outgoing;
+    this.#head(reply);
+    outgoing.flushHeaders();
+    for await (const chunk of chunks) {
+      if (this.#isOver) return;
+      this.#bytes += Buffer.byteLength(chunk);
+      if (!outgoing.write(chunk)) await drained(outgoing);
+    }
+    outgoing.end();
+  }
+
+  async #sendBlob(reply: Reply, body: BlobReplyBody): Promise<void> {
+    const outgoing = this.#outgoing;
+    this.#gone = new AbortController();
+    const held = this.#context.clock.setTimer(headersHeldMsMax, () => {
+      if (outgoing.headersSent || outgoing.destroyed) return;
+      this.#head(reply);
+      outgoing.flushHeaders();
+    });
+    const sink = {
+      gone: this.#gone.signal,
+      write: (bytes: Uint8Array | string, left: (error?: Error | null) => void): void => {
+        if (!outgoing.headersSent) this.#head(reply);
+        outgoing.write(bytes, (error) => {
+          if (!error) this.#bytes += bytes.length;
+          left(error);
+        });
+      },
+    };
+    try {
+      await sendBlob(body, sink, this.#context.pool, this.#context.clock);
+    } catch (error) {
+      if (outgoing.headersSent || this.#isOver) throw error;
+      return await this.#send(body.refuse(error));
+    } finally {
+      held.cancel();
+    }
+    if (!outgoing.headersSent) this.#head(reply);
+    outgoing.end();
+  }
+
+  #head(reply: Reply): void {
+    const headers: string[] = ['X-Request-Id', this.#request.id, ...this.#context.fixedHeaders];
+    for (const name in reply.headers) headers.push(name, reply.headers[name] ?? '');
+    if (reply.body.kind === 'none' && reply.headers['Content-Length'] === undefined && reply.status !== 304) {
+      headers.push('Content-Length', '0');
+    }
+    if (this.#context.isDraining()) this.#outgoing.shouldKeepAlive = false;
+    this.#outgoing.writeHead(reply.status, headers);
+    this.#firstByteMs = this.#context.clock.monotonic() - this.#startedMs;
+  }
+
+  /** Too late for another status means: cut the connection, so that nobody takes what was sent for the whole. */
+  #fail(error: unknown): void {
+    const { notes, id } = this.#request;
+    if (!this.#finished) {
+      notes.errorCode ??= error instanceof RegistryError ? error.code : 'UNKNOWN';
+      notes.errorMessage ??= error instanceof Error ? error.message : String(error);
+      notes.origin ??= error instanceof RegistryError ? error.origin : 'entrepot';
+    }
+    if (this.#outgoing.headersSent || this.#isOver) {
+      this.#cut = true;
+      this.#outgoing.destroy();
+      this.#incoming.socket.destroy();
+      return;
+    }
+    const message = `something went wrong in this server (request ${id}); its log says what`;
+    const reply = errorReply(500, { code: 'UNKNOWN', message });
+    this.#head(reply);
+    this.#outgoing.end(this.#request.method === 'HEAD' || reply.body.kind !== 'bytes' ? undefined : reply.body.bytes);
+  }
+
+  /** Nobody reads request bodies. A small one is let pass, so that the connection lives on; more than that ends it. */
+  #limitRequestBody(): void {
+    const { headers, socket } = this.#incoming;
+    if (headers['content-length'] === undefined && headers['transfer-encoding'] === undefined) return;
+    let bytes = 0;
+    this.#incoming.on('error', () => {});
+    this.#incoming.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes > this.#context.requestBodyBytesMax) socket.destroy();
+    });
+  }
+}
+
+/** Read lazily: most requests need two of the headers and none of the rest. */
+class IncomingRequest implements Request {
+  readonly id: string;
+  readonly method: string;
+  readonly notes: Notes = {
+    upstream: undefined,
+    repository: undefined,
+    reference: undefined,
+    outcome: undefined,
+    errorCode: undefined,
+    errorMessage: undefined,
+    origin: undefined,
+  };
+  readonly #incoming: IncomingMessage;
+  readonly #peer: Peer;
+  readonly #proxies: TrustedProxies;
+
+  constructor(context: ExchangeContext, peer: Peer, incoming: IncomingMessage) {
+    this.id = context.nextId();
+    this.method = incoming.method ?? '';
+    this.#incoming = incoming;
+    this.#peer = peer;
+    this.#proxies = context.proxies;
+  }
+
+  get url(): string {
+    const url = this.#incoming.url ?? '';
+    return url.startsWith('/') ? url : (absoluteForm(url)?.rest ?? url);
+  }
+
+  get authority(): string | undefined {
+    const url = this.#incoming.url ?? '';
+    return url.startsWith('/') ? undefined : absoluteForm(url)?.authority;
+  }
+
+  get headers(): Readonly<Record<string, string | undefined>> {
+    // Only set-cookie is ever a list, and it is no request header.
+    return this.#incoming.headers as Readonly<Record<string, string | undefined>>;
+  }
+
+  get host(): string {
+    const forwarded = this.#forwarded('x-forwarded-host');
+    return forwarded === undefined ? (this.authority ?? this.headers['host'] ?? '') : firstOf(forwarded);
+  }
+
+  get scheme(): 'http' | 'https' {
+    const forwarded = this.#forwarded('x-forwarded-proto');
+    const scheme = forwarded === undefined ? undefined : firstOf(forwarded).toLowerCase();
+    if (scheme === 'http' || scheme === 'https') return scheme;
+    return this.#peer.secure ? 'https' : 'http';
+  }
+
+  get clientAddress(): string {
+    const forwarded = this.#forwarded('x-forwarded-for');
+    return forwarded === undefined ? this.#peer.address : this.#proxies.clientOf(forwarded, this.#peer.address);
+  }
+
+  #forwarded(header: string): string | undefined {
+    return this.#peer.trusted ? this.headers[header] : undefined;
+  }
+}
+
+/** Resolves when more may be written, or the connection is gone. */
+function drained(outgoing: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const go = (): void => {
+      outgoing.removeListener('drain', go).removeListener('close', go);
+      resolve();
+    };
+    outgoing.once('drain', go).once('close', go);
+  });
+}
+
+/** What HTTP itself forbids to answer (RFC 9112, 3.2 and 3.2.2); the parser has refused everything else. */
+function unanswerable(incoming: IncomingMessage): Reply | undefined {
+  const hosts = countHosts(incoming.rawHeaders);
+  if (hosts > 1 || (hosts === 0 && incoming.httpVersion !== '1.0')) {
+    return malformed(hosts === 0 ? 'the Host header is missing' : 'there is more than one Host header');
+  }
+  const url = incoming.url ?? '';
+  if (!url.startsWith('/') && absoluteForm(url) === undefined) return malformed('the request target is not a path');
+  return undefined;
+}
+
+function malformed(why: string): Reply {
+  return errorReply(400, { code: 'REQUEST_INVALID', message: `the request is malformed: ${why}` });
+}
+
+function countHosts(rawHeaders: readonly string[]): number {
+  let count = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index];
+    if (name?.length === 4 && name.toLowerCase() === 'host') count += 1;
+  }
+  return count;
+}
+
+const absoluteFormPattern = /^https?:\/\/([^/?#@]+)(\/.*)?$/i;
+
+function absoluteForm(url: string): { readonly authority: string; readonly rest: string } | undefined {
+  const match = absoluteFormPattern.exec(url);
+  return match?.[1] === undefined ? undefined : { authority: match[1], rest: match[2] ?? '/' };
+}

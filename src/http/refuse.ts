@@ -1,0 +1,95 @@
+import type { IncomingMessage } from 'node:http';
+import { STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { errorBody } from './error-body.ts';
+import type { ExchangeContext, Peer } from './exchange.ts';
+
+interface Refusal {
+  readonly status: number;
+  readonly code: string;
+  readonly message: string;
+}
+
+/** Answers what could not be parsed as a request, and ends the connection: what follows on it can't be trusted. */
+export function refuseUnparsed(
+  context: ExchangeContext,
+  peer: Peer,
+  error: NodeJS.ErrnoException,
+  stream: Duplex,
+): void {
+  if (!stream.writable || error.code === 'ECONNRESET' || error.code === 'EPIPE') {
+    stream.destroy();
+    return;
+  }
+  const refusal = refusalOf(error);
+  end(context, stream, refusal, '');
+  log(context, peer, refusal, '', '');
+}
+
+/** This server is no proxy (yet). */
+export function refuseConnect(context: ExchangeContext, peer: Peer, incoming: IncomingMessage, stream: Duplex): void {
+  const refusal = {
+    status: 405,
+    code: 'UNSUPPORTED',
+    message: 'this server does not tunnel; use it as a registry mirror instead of as a proxy',
+  };
+  stream.on('error', () => stream.destroy());
+  end(context, stream, refusal, 'Allow: GET, HEAD\r\n');
+  log(context, peer, refusal, 'CONNECT', incoming.url ?? '');
+}
+
+function refusalOf(error: NodeJS.ErrnoException): Refusal {
+  switch (error.code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return { status: 431, code: 'REQUEST_INVALID', message: 'the request line and headers are too large' };
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return { status: 408, code: 'REQUEST_INVALID', message: 'the request took too long to arrive' };
+    case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':
+      return { status: 413, code: 'REQUEST_INVALID', message: 'the extensions of a chunk are too large' };
+    case 'HPE_INVALID_TRANSFER_ENCODING':
+    case 'HPE_INVALID_CONTENT_LENGTH':
+    case 'HPE_UNEXPECTED_CONTENT_LENGTH':
+      return { status: 400, code: 'REQUEST_INVALID', message: 'the body is framed twice or not at all' };
+    default:
+      return { status: 400, code: 'REQUEST_INVALID', message: 'this is not an HTTP/1.1 request' };
+  }
+}
+
+/** How long a refused client may take to read why, in milliseconds. */
+const lingerMs = 2_000;
+
+/** Reads on for a moment: closing a socket with unread bytes in it would take the answer back (RFC 9112, 9.6). */
+function end({ clock }: ExchangeContext, stream: Duplex, refusal: Refusal, extra: string): void {
+  const body = errorBody({ code: refusal.code, message: refusal.message });
+  const head =
+    `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status] ?? ''}\r\n` +
+    `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n${extra}Connection: close\r\n\r\n`;
+  stream.end(Buffer.concat([Buffer.from(head), body]));
+  stream.resume();
+  const timer = clock.setTimer(lingerMs, () => stream.destroy());
+  stream.once('close', () => timer.cancel());
+}
+
+function log(context: ExchangeContext, peer: Peer, refusal: Refusal, method: string, url: string): void {
+  context.observer.emit({
+    type: 'request.done',
+    requestId: context.nextId(),
+    method,
+    url,
+    status: refusal.status,
+    clientAddress: peer.address,
+    userAgent: '',
+    httpVersion: '',
+    upstream: undefined,
+    repository: undefined,
+    reference: undefined,
+    outcome: undefined,
+    errorCode: 'REQUEST_INVALID',
+    errorMessage: refusal.message,
+    origin: 'client',
+    bytes: 0,
+    firstByteMs: 0,
+    ms: 0,
+    complete: true,
+  });
+}

@@ -1,0 +1,50 @@
+import type { Reply } from '../http/message.ts';
+import { RegistryError } from '../oci/errors.ts';
+import type { Descriptor } from '../oci/manifest.ts';
+import { isDigestReference } from '../oci/reference.ts';
+import type { Reference } from '../oci/reference.ts';
+import type { Answer } from '../oci/repository.ts';
+import { answerHeaders, etagOf, immutable, isNoneMatch } from './content.ts';
+import type { Asked } from './content.ts';
+
+/**
+ * A manifest, byte for byte with its own media type, whatever the client says it accepts: a conversion would have another
+ * digest (distribution specification, "Pulling manifests").
+ */
+export async function getManifest(asked: Asked, reference: Reference): Promise<Reply> {
+  const { repository, request, ask } = asked;
+  const ifNoneMatch = request.headers['if-none-match'];
+  if (request.method === 'HEAD' || ifNoneMatch !== undefined) {
+    const found = await repository.resolve(reference, ask);
+    if (found === undefined) throw unknownManifest(asked, reference);
+    const headers = manifestHeaders(asked, reference, found);
+    if (isNoneMatch(ifNoneMatch, found.value.digest)) return notModified(headers);
+    if (request.method === 'HEAD') return { status: 200, headers, body: { kind: 'none' } };
+  }
+  const found = await repository.manifest(reference, ask);
+  if (found === undefined) throw unknownManifest(asked, reference);
+  const headers = manifestHeaders(asked, reference, found);
+  return { status: 200, headers, body: { kind: 'bytes', bytes: found.value.bytes } };
+}
+
+function manifestHeaders(asked: Asked, reference: Reference, found: Answer<Descriptor>): Record<string, string> {
+  const { digest, size, mediaType } = found.value;
+  return {
+    ...answerHeaders(asked, found),
+    'Content-Type': mediaType,
+    'Content-Length': String(size),
+    'Docker-Content-Digest': digest,
+    ETag: etagOf(digest),
+    'Cache-Control': isDigestReference(reference) ? immutable : 'no-cache',
+  };
+}
+
+function notModified(headers: Record<string, string>): Reply {
+  const { 'Content-Type': _type, 'Content-Length': _length, ...others } = headers;
+  return { status: 304, headers: others, body: { kind: 'none' } };
+}
+
+function unknownManifest({ repository }: Asked, reference: Reference): RegistryError {
+  const what = isDigestReference(reference) ? `manifest ${reference}` : `tag ${reference}`;
+  return new RegistryError('MANIFEST_UNKNOWN', `there is no ${what} in ${repository.label}`, { detail: { reference } });
+}
