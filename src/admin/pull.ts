@@ -1,0 +1,67 @@
+import type { Cache, WarmProgress } from '../cache/contract.ts';
+import { RegistryError } from '../oci/errors.ts';
+import type { Located } from './locate.ts';
+import type { PullLine } from './views.ts';
+
+/**
+ * Fetches an image into the cache and tells how it goes, one line at a time. A client that reads slowly misses
+ * intermediate positions, never an end. One that leaves does not stop the pull: what arrives is wanted anyway.
+ */
+export async function* pullLines(
+  cache: Cache,
+  { key, reference, text }: Located,
+  platforms: readonly string[],
+  requestId: string,
+): AsyncGenerator<PullLine> {
+  const feed = new LatestFeed();
+  const report = cache.warm(key, reference, {
+    platforms,
+    ask: { asker: { kind: 'operator' }, revalidate: true, requestId },
+    onProgress: (progress) => feed.put(progress),
+  });
+  const ended = report.then(
+    () => feed.end(),
+    () => feed.end(),
+  );
+  for await (const progress of feed) yield { type: 'progress', ...progress };
+  await ended;
+  try {
+    yield { type: 'done', image: text, ...(await report) };
+  } catch (error) {
+    yield failed(error);
+  }
+}
+
+function failed(error: unknown): PullLine {
+  const code = error instanceof RegistryError ? error.code : 'UNKNOWN';
+  return { type: 'failed', code, message: error instanceof Error ? error.message : String(error) };
+}
+
+/** Keeps the newest progress of each digest until somebody reads it: as many entries as an image has parts. */
+class LatestFeed implements AsyncIterable<WarmProgress> {
+  readonly #waiting = new Map<string, WarmProgress>();
+  #ended = false;
+  #wake = Promise.withResolvers<void>();
+
+  put(progress: WarmProgress): void {
+    this.#waiting.set(progress.digest, progress);
+    this.#wake.resolve();
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.#wake.resolve();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<WarmProgress> {
+    for (;;) {
+      const batch = [...this.#waiting.values()];
+      this.#waiting.clear();
+      yield* batch;
+      if (this.#waiting.size > 0) continue;
+      if (this.#ended) return;
+      await this.#wake.promise;
+      this.#wake = Promise.withResolvers();
+    }
+  }
+}
