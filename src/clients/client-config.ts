@@ -31,7 +31,8 @@ export interface ClientTarget {
   readonly serves: 'every' | 'one' | 'none';
   /** Names; may hold wildcards. */
   readonly upstreams: readonly string[];
-  readonly defaultUpstream: string;
+  /** `undefined` only where nothing is cached. */
+  readonly defaultUpstream: string | undefined;
 }
 
 /** `cache:5000` of `http://cache:5000`, as it stands in an image name: with the port, also where it is the default. */

@@ -4,7 +4,7 @@ import type { ClientConfig, ClientFile, ClientTarget } from './client-config.ts'
 /** containerd (and with it Kubernetes' CRI and nerdctl): one `_default/hosts.toml`, because it says `?ns=`. */
 export function containerdConfig(target: ClientTarget): ClientConfig {
   const serving = target.serves !== 'none';
-  const directory = target.serves === 'one' ? target.defaultUpstream : '_default';
+  const directory = target.serves === 'one' ? (target.defaultUpstream ?? '_default') : '_default';
   const which = target.serves === 'one' ? `${target.defaultUpstream} images` : 'every image';
   return {
     runtime: 'containerd',

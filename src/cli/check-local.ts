@@ -1,0 +1,124 @@
+import { X509Certificate, createPrivateKey } from 'node:crypto';
+import { constants } from 'node:fs';
+import { access, open, readFile, stat, statfs, unlink } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { dirname, join } from 'node:path';
+import type { StatisticsView } from '../admin/views.ts';
+import type { Config, ListenAddress, TlsConfig } from '../config/config.ts';
+import type { Clock } from '../observe/clock.ts';
+import { adminClient } from './admin-client.ts';
+import type { Finding } from './check.ts';
+import { troubleText } from './trouble.ts';
+import { bytesText, durationText } from './units.ts';
+
+/** What can be looked at without asking anybody outside: a running server, the store, the index, certificates, ports. */
+export async function checkLocal(config: Config, clock: Clock): Promise<readonly Finding[]> {
+  const running = config.admin.socket === undefined ? undefined : await runningServer(config.admin.socket);
+  return [
+    ...(running === undefined ? [] : [running]),
+    ...(await checkStorage(config)),
+    ...(config.http.tls === undefined ? [] : [await checkTls(config.http.tls, clock.now())]),
+    ...(await checkAuthorities(config, clock.now())),
+    // A running server is what holds the ports.
+    ...(running === undefined ? await Promise.all(config.http.listen.map(checkPort)) : []),
+  ];
+}
+
+async function runningServer(socket: string): Promise<Finding | undefined> {
+  try {
+    const { version, heldBytes } = await adminClient(socket).get<StatisticsView>('/v1/statistics');
+    return { what: 'server', ok: true, text: `version ${version} runs and holds ${bytesText(heldBytes)}` };
+  } catch {
+    return undefined;
+  }
+}
+
+async function checkStorage({ storage, index }: Config): Promise<readonly Finding[]> {
+  if (storage.driver !== 'filesystem') return [{ what: 'store', ok: true, text: 'in memory' }];
+  const store = await attempt('store', async () => {
+    const there = await nearestThere(storage.rootDirectory);
+    await writeAndDelete(there);
+    const { bavail, bsize } = await statfs(there);
+    const how = there === storage.rootDirectory ? 'can be written' : 'will be made at first start';
+    return `${storage.rootDirectory} ${how}, ${bytesText(bavail * bsize)} free`;
+  });
+  const known = await attempt('index', async () => {
+    if (index.kind !== 'sqlite') return 'in memory';
+    const found = await stat(index.path).catch(() => undefined);
+    if (found === undefined) return `${index.path} will be made at first start`;
+    await access(index.path, constants.R_OK | constants.W_OK);
+    return `${index.path}, ${bytesText(found.size)}`;
+  });
+  return [store, known];
+}
+
+/** The directory itself, or the one in which a start would make it. */
+async function nearestThere(directory: string): Promise<string> {
+  const found = await stat(directory).catch((error: unknown) => {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  return found === undefined ? nearestThere(dirname(directory)) : directory;
+}
+
+async function writeAndDelete(directory: string): Promise<void> {
+  const path = join(directory, `.entrepot-check-${process.pid}`);
+  await using file = await open(path, 'wx');
+  try {
+    await file.write('entrepot');
+    await file.sync();
+  } finally {
+    await unlink(path);
+  }
+}
+
+async function checkTls({ certificatePath, keyPath }: TlsConfig, nowMs: number): Promise<Finding> {
+  return attempt('certificate', async () => {
+    const certificate = new X509Certificate(await readFile(certificatePath));
+    const key = createPrivateKey(await readFile(keyPath));
+    if (!certificate.checkPrivateKey(key)) {
+      throw new Error(`${keyPath} is not the key of ${certificatePath}; name the two files that belong together`);
+    }
+    return `${certificate.subjectAltName ?? certificate.subject}, ${lifetimeText(certificate, certificatePath, nowMs)}`;
+  });
+}
+
+async function checkAuthorities({ upstreams }: Config, nowMs: number): Promise<readonly Finding[]> {
+  const paths = new Set(upstreams.flatMap(({ caPath }) => (caPath === undefined ? [] : [caPath])));
+  return Promise.all(
+    [...paths].map((path) =>
+      attempt(`authority ${path}`, async () => {
+        const certificate = new X509Certificate(await readFile(path));
+        return `${certificate.subject.replaceAll('\n', ', ')}, ${lifetimeText(certificate, path, nowMs)}`;
+      }),
+    ),
+  );
+}
+
+/** @throws Error when it has expired */
+function lifetimeText({ validToDate }: X509Certificate, path: string, nowMs: number): string {
+  const leftMs = validToDate.getTime() - nowMs;
+  if (leftMs <= 0) throw new Error(`${path} expired on ${validToDate.toISOString().slice(0, 10)}; put a new one there`);
+  return `valid for ${durationText(leftMs)}`;
+}
+
+async function checkPort({ host, port }: ListenAddress): Promise<Finding> {
+  return attempt(`port ${host ?? ''}:${port}`, async () => {
+    const server = createServer();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    server.once('error', reject);
+    server.listen({ host, port }, resolve);
+    await promise;
+    server.close();
+    return 'is free';
+  });
+}
+
+async function attempt(what: string, look: () => Promise<string>): Promise<Finding> {
+  try {
+    return { what, ok: true, text: await look() };
+  } catch (error) {
+    const known = error instanceof Error && !('code' in error);
+    return { what, ok: false, text: known ? error.message : troubleText(error) };
+  }
+}

@@ -1,0 +1,29 @@
+import type { Loaded } from '../config/load.ts';
+import type { Config } from '../config/config.ts';
+import type { Clock } from '../observe/clock.ts';
+import type { Log } from '../observe/log.ts';
+import type { Upstreams } from '../upstream/contract.ts';
+import type { Output } from './output.ts';
+
+/** What the commands need of the world; tests give another one. */
+export interface Context {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly out: Output;
+  readonly clock: Clock;
+  /** Loaded when needed, so that `entrepot ls` does not wait for a server's worth of code. */
+  readonly startServer: StartServer;
+  readonly openUpstreams: (config: Config) => Promise<Upstreams>;
+  /** Resolves with the name of the first signal that asks to stop; `onReload` runs for each that asks to reload. */
+  readonly untilStopped: (onReload: () => void) => Promise<string>;
+}
+
+export type StartServer = (options: { readonly loaded: Loaded; readonly log: Log }) => Promise<RunningServer>;
+
+export interface RunningServer {
+  /** Where it listens: `http://127.0.0.1:5000`. */
+  readonly addresses: readonly string[];
+  readonly adminSocket: string;
+  /** Reads the configuration again; an invalid one changes nothing and is told in the log. */
+  readonly reload?: () => Promise<void>;
+  stop(reason: string): Promise<void>;
+}

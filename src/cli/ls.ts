@@ -1,0 +1,65 @@
+import type { ImageView, PageView } from '../admin/views.ts';
+import type { Context } from './context.ts';
+import { printJson } from './output.ts';
+import type { Program } from './program.ts';
+import { configOption, connectTo, jsonOption, socketOption } from './server-options.ts';
+import { printTable } from './table.ts';
+import { CommandFailed } from './trouble.ts';
+import { agoText, bytesText, shortDigest } from './units.ts';
+
+/** Images shown unless --limit says otherwise. */
+const limitDefault = 1000;
+const pageEntries = 500;
+
+export function addLs(program: Program, context: Context): void {
+  program
+    .command('ls')
+    .summary('list the images that are held')
+    .description('Lists the images that the running server holds, by name.')
+    .argument('[prefix]', 'only images whose name begins so: quay.io, docker.io/library/redis')
+    .option('-a, --all', 'also manifests without a tag, such as the platforms of an index')
+    .option('--limit <count>', 'at most so many', countOf, limitDefault)
+    .addOption(socketOption())
+    .addOption(configOption())
+    .addOption(jsonOption())
+    .action(async (prefix, options) => {
+      const client = await connectTo(context, options);
+      const images: ImageView[] = [];
+      let last: string | undefined;
+      do {
+        const page: PageView<ImageView> = await client.get('/v1/images', { prefix, last, limit: pageEntries });
+        images.push(...page.items.filter(({ tags }) => options.all === true || tags.length > 0));
+        last = page.next;
+      } while (last !== undefined && images.length < options.limit);
+      const more = last !== undefined || images.length > options.limit;
+      const shown = images.slice(0, options.limit);
+      if (options.json === true) printJson(context.out, shown);
+      else printImages(context, shown);
+      if (more) context.out.note(`There are more; see them with --limit ${options.limit * 10}.\n`);
+    });
+}
+
+export function countOf(text: string): number {
+  if (/^[1-9][0-9]{0,8}$/.test(text)) return Number(text);
+  throw new CommandFailed(`"${text}" is not a count; write a whole number from 1.`);
+}
+
+function printImages({ out, clock }: Context, images: readonly ImageView[]): void {
+  const nowMs = clock.now();
+  printTable(
+    out,
+    [
+      { title: 'IMAGE', of: (image) => image.repository, elastic: true },
+      { title: 'TAGS', of: ({ tags }) => (tags.length === 0 ? '-' : tags.join(', ')), elastic: true },
+      { title: 'DIGEST', of: ({ digest }) => shortDigest(digest) },
+      { title: 'HELD', of: ({ heldBytes }) => bytesText(heldBytes), right: true },
+      { title: 'WHOLE', of: ({ describedBytes }) => bytesText(describedBytes), right: true },
+      { title: 'LAST USED', of: ({ lastUsedMs }) => agoText(lastUsedMs, nowMs), right: true },
+      {
+        title: '',
+        of: ({ pinned, gone }) => [pinned ? 'pinned' : '', gone ? 'gone upstream' : ''].filter(Boolean).join(', '),
+      },
+    ],
+    images,
+  );
+}

@@ -1,0 +1,42 @@
+import { Command } from '@commander-js/extra-typings';
+import { version } from '../observe/version.ts';
+import { addCheck } from './check.ts';
+import { addClient } from './client.ts';
+import { addConfig } from './config.ts';
+import type { Context } from './context.ts';
+import { addDu } from './du.ts';
+import { addExplain } from './explain.ts';
+import { addLs } from './ls.ts';
+import { addPin } from './pin.ts';
+import { addPull } from './pull.ts';
+import { addPurge } from './purge.ts';
+import { addRefresh } from './refresh.ts';
+import { addServe } from './serve.ts';
+import { addUnpin } from './unpin.ts';
+import { addVersion } from './version.ts';
+
+export type Program = Command;
+
+export function createProgram(context: Context): Program {
+  const program = new Command('entrepot')
+    .description('One server between your machines and every container registry: it caches what they pull.')
+    .version(version, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand('help [COMMAND]', 'print the help of a command')
+    .showHelpAfterError('Run "entrepot --help" or "entrepot COMMAND --help" to see what there is.')
+    .configureHelp({ sortSubcommands: false, showGlobalOptions: false })
+    .configureOutput({
+      writeOut: (text) => context.out.print(text),
+      writeErr: (text) => context.out.note(text),
+      getOutHelpWidth: () => helpColumns,
+      getErrHelpWidth: () => helpColumns,
+    })
+    .exitOverride();
+  for (const add of [addServe, addCheck, addConfig, addClient]) add(program, context);
+  for (const add of [addLs, addDu, addExplain, addPull, addPin, addUnpin, addRefresh, addPurge]) add(program, context);
+  addVersion(program, context);
+  return program;
+}
+
+/** Fixed, so that help reads the same everywhere. */
+const helpColumns = 100;

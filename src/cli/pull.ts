@@ -1,0 +1,50 @@
+import type { PullLine } from '../admin/views.ts';
+import type { Context } from './context.ts';
+import type { Program } from './program.ts';
+import { pullProgress } from './pull-progress.ts';
+import { configOption, connectTo, jsonOption, socketOption } from './server-options.ts';
+import { CommandFailed } from './trouble.ts';
+import { bytesText } from './units.ts';
+
+export function addPull(program: Program, context: Context): void {
+  program
+    .command('pull')
+    .summary('fetch an image into the cache')
+    .description('Makes the running server fetch an image whole, so that clients find it there.')
+    .argument('<image>', 'as in docker pull')
+    .option('-p, --platform <os/arch...>', 'only these platforms, such as linux/amd64 (default: all)')
+    .addOption(socketOption())
+    .addOption(configOption())
+    .addOption(jsonOption())
+    .action(async (image, options) => {
+      const client = await connectTo(context, options);
+      const lines = client.lines<PullLine>('/v1/pull', { image, platform: options.platform });
+      if (options.json === true) return printLines(context, lines);
+      const progress = pullProgress(context.out, context.clock);
+      let done: Extract<PullLine, { readonly type: 'done' }> | undefined;
+      for await (const line of lines) {
+        if (line.type === 'progress') progress.show(line);
+        else {
+          progress.end();
+          done = succeeded(line);
+        }
+      }
+      if (done === undefined) throw new CommandFailed('The server did not say how the pull ended; look into its log.');
+      const fetched = done.fetchedBytes === 0 ? 'all of it was held' : `${bytesText(done.fetchedBytes)} fetched`;
+      context.out.print(`${done.image} is held: ${done.digest}, ${bytesText(done.bytes)}, ${fetched}.\n`);
+    });
+}
+
+async function printLines({ out }: Context, lines: AsyncIterable<PullLine>): Promise<void> {
+  for await (const line of lines) {
+    out.print(`${JSON.stringify(line)}\n`);
+    if (line.type !== 'progress') succeeded(line);
+  }
+}
+
+type Ending = Exclude<PullLine, { readonly type: 'progress' }>;
+
+function succeeded(line: Ending): Extract<Ending, { readonly type: 'done' }> {
+  if (line.type === 'failed') throw new CommandFailed(line.message);
+  return line;
+}

@@ -1,0 +1,28 @@
+import type { PurgeView } from '../admin/views.ts';
+import type { Context } from './context.ts';
+import { printJson } from './output.ts';
+import type { Program } from './program.ts';
+import { configOption, connectTo, jsonOption, socketOption } from './server-options.ts';
+import { bytesText } from './units.ts';
+
+export function addPurge(program: Program, context: Context): void {
+  program
+    .command('purge')
+    .summary('forget an image, and what only it referred to')
+    .description(
+      'Forgets a tag, a digest, or with --whole a repository. It is fetched again when somebody asks for it.',
+    )
+    .argument('<image>', 'with its tag or digest, or without for --whole')
+    .option('--whole', 'the whole repository')
+    .addOption(socketOption())
+    .addOption(configOption())
+    .addOption(jsonOption())
+    .action(async (image, options) => {
+      const client = await connectTo(context, options);
+      const view = await client.post<PurgeView>('/v1/purge', { image, whole: options.whole });
+      if (options.json === true) return printJson(context.out, view);
+      context.out.print(
+        `${view.image}: ${view.tags} tags, ${view.manifests} manifests and ${view.blobs} blobs are gone; ${bytesText(view.bytes)} freed.\n`,
+      );
+    });
+}

@@ -1,0 +1,38 @@
+import { loadConfig } from '../config/load.ts';
+import type { Loaded } from '../config/load.ts';
+import { createLog } from '../observe/log.ts';
+import type { Log } from '../observe/log.ts';
+import { bannerText } from './banner.ts';
+import type { Context } from './context.ts';
+import type { Program } from './program.ts';
+
+export function addServe(program: Program, context: Context): void {
+  program
+    .command('serve')
+    .summary('run the server')
+    .description('Runs the server until it is told to stop (SIGTERM, SIGINT). SIGHUP reads the configuration again.')
+    .argument('[file]', 'the configuration (default: $REGISTRY_CONFIGURATION_PATH, else none is needed)')
+    .option('-q, --quiet', 'no banner')
+    .action(async (file, options) => {
+      const loaded = await loadConfig({ path: file, env: context.env });
+      const log = createLog({ ...loaded.config.log, clock: context.clock });
+      try {
+        await serve(context, loaded, log, options.quiet === true);
+      } finally {
+        log.flush();
+      }
+    });
+}
+
+async function serve(context: Context, loaded: Loaded, log: Log, quiet: boolean): Promise<void> {
+  const server = await context.startServer({ loaded, log });
+  const machineReads = loaded.config.log.formatter !== 'text';
+  if (machineReads) {
+    for (const message of loaded.notices) log.emit({ type: 'config.notice', message });
+  } else if (!quiet) {
+    context.out.note(bannerText(loaded, server.addresses, server.adminSocket));
+  }
+  // A failed reload is told in the log by the server; the service goes on with what it had.
+  const reason = await context.untilStopped(() => void server.reload?.().catch(() => {}));
+  await server.stop(reason);
+}

@@ -1,0 +1,70 @@
+import { ConfigError, originText } from '../config/error.ts';
+import { RegistryError } from '../oci/errors.ts';
+
+/** A command that ran and found that something is wrong. Its message is a sentence that ends with what to do. */
+export class CommandFailed extends Error {
+  override readonly name = 'CommandFailed';
+}
+
+/** What an operator is told of an error: never a stack trace, always what to do. */
+export function troubleText(error: unknown): string {
+  if (error instanceof ConfigError) return configTrouble(error);
+  if (error instanceof CommandFailed || error instanceof RegistryError) return error.message;
+  if (error instanceof Error && 'code' in error && typeof error.code === 'string') {
+    return systemTrouble(error as SystemError) ?? error.message;
+  }
+  return `${error instanceof Error ? error.message : String(error)} (this should not happen; set ENTREPOT_DEBUG=1 to see where, and report it)`;
+}
+
+interface SystemError extends Error {
+  readonly code: string;
+  readonly path?: string;
+  readonly address?: string;
+  readonly port?: number;
+}
+
+function configTrouble({ problems, message }: ConfigError): string {
+  const [file] = problems.flatMap(({ origin }) => (origin.kind === 'file' ? [origin.file] : []));
+  const where = file ?? originText(problems[0]?.origin ?? { kind: 'default' });
+  const count = problems.length === 1 ? 'One thing is' : `${problems.length} things are`;
+  return `${message}\n${count} wrong with the configuration (${where}); correct it and try again.`;
+}
+
+function systemTrouble(error: SystemError): string | undefined {
+  return error.port === undefined ? fileTrouble(error) : listenTrouble(error);
+}
+
+function listenTrouble({ code, address, port, message }: SystemError): string {
+  const where = `${address === undefined || address === '::' ? '' : address}:${port}`;
+  if (code === 'EADDRINUSE') {
+    return `Another process listens on ${where} already; stop it, or set http.addr (REGISTRY_HTTP_ADDR) to another address.`;
+  }
+  if (code === 'EACCES') {
+    return `This user may not listen on ${where}; set http.addr to a port above 1023, or grant CAP_NET_BIND_SERVICE.`;
+  }
+  if (code === 'EADDRNOTAVAIL') {
+    return `${address} is not an address of this machine; set http.addr to one that is, or to :${port} for all of them.`;
+  }
+  return `Cannot listen on ${where}: ${message}; set http.addr to another address.`;
+}
+
+const fileReasons: Readonly<Record<string, string>> = {
+  EACCES: 'permission denied',
+  EPERM: 'operation not permitted',
+  EROFS: 'the file system is read-only',
+};
+
+function fileTrouble({ code, path, message }: SystemError): string | undefined {
+  const where = path ?? 'the storage directory';
+  const reason = fileReasons[code];
+  if (reason !== undefined) {
+    return `Cannot write ${where} (${reason}); give the user that runs entrepot access, or set storage.filesystem.rootdirectory to a directory of its own.`;
+  }
+  if (code === 'ENOSPC')
+    return `The disk of ${where} is full; free some space, or set storage.filesystem.rootdirectory to another disk.`;
+  if (code === 'ENOENT') return `${where} does not exist; check its spelling.`;
+  if (code === 'ENOTDIR')
+    return `A part of ${where} is a file where a directory is needed; move it away or name another directory.`;
+  if (code === 'EISDIR') return `${where} is a directory where a file is needed; name the file.`;
+  return `${message}; look into ${where}.`;
+}

@@ -1,0 +1,25 @@
+import { processOutput } from './cli/output.ts';
+import { runCli } from './cli/run.ts';
+import { untilStopped } from './cli/signals.ts';
+import type { Config } from './config/config.ts';
+import { systemClock } from './observe/clock.ts';
+import { silent } from './observe/events.ts';
+import { version } from './observe/version.ts';
+import type { Upstreams } from './upstream/contract.ts';
+
+process.exitCode = await runCli(process.argv.slice(2), {
+  env: process.env,
+  out: processOutput(),
+  clock: systemClock,
+  startServer: async (options) => (await import('./server.ts')).startServer(options),
+  openUpstreams,
+  untilStopped,
+});
+
+// A connection that somebody forgot must not keep a process that has done its work.
+setTimeout(() => process.exit(), 3_000).unref();
+
+async function openUpstreams({ upstreams }: Config): Promise<Upstreams> {
+  const { createUpstreams } = await import('./upstream/upstreams.ts');
+  return createUpstreams({ upstreams, observer: silent, clock: systemClock, env: process.env, version });
+}
