@@ -8,9 +8,11 @@ import { errorCode, storeFailure, storeLoss } from '../failure.ts';
 import { fileSize, findBlob } from './blob.ts';
 import { makeDirectory, syncDirectory } from './directories.ts';
 import type { Directories } from './directories.ts';
-import { blobDirectory, dataPath, ingestPath, prefixPath } from './layout.ts';
+import { blobDirectory, dataPath, ingestPath } from './layout.ts';
 import type { Layout } from './layout.ts';
 import { OpenFile } from './open-file.ts';
+
+const renameAttemptsMax = 10;
 
 /** Where ingests are made, and what they need to become blobs. */
 export interface Yard {
@@ -123,19 +125,30 @@ class FileIngest implements Ingest {
     );
   }
 
-  /** The blob's own directory is made last and may be removed by a `delete` at any time before the rename; then once more. */
   async #publish(digest: Digest): Promise<void> {
-    const { layout, directories } = this.#yard;
-    const own = blobDirectory(layout, digest);
+    const own = blobDirectory(this.#yard.layout, digest);
+    const made = await this.#rename(own, dataPath(this.#yard.layout, digest));
+    try {
+      await Promise.all([syncDirectory(own), made ? syncDirectory(dirname(own)) : undefined]);
+    } catch (error) {
+      if (errorCode(error) !== 'ENOENT') throw error; // deleted again already: there is nothing left to be durable
+    }
+  }
+
+  /**
+   * True when the blob's own directory was made for it. A `delete` of an older file may remove that directory at any time
+   * before the rename, and an operator the ones above: then once more.
+   */
+  async #rename(own: string, data: string): Promise<boolean> {
+    const { directories } = this.#yard;
     for (let attempt = 1; ; attempt += 1) {
-      await directories.ensure(prefixPath(layout, digest));
+      await directories.ensure(dirname(own));
       const found = await makeDirectory(own);
       try {
-        await rename(this.#path, dataPath(layout, digest));
-        await Promise.all([syncDirectory(own), found === 'made' ? syncDirectory(dirname(own)) : undefined]);
-        return;
+        await rename(this.#path, data);
+        return found === 'made';
       } catch (error) {
-        if (errorCode(error) !== 'ENOENT' || attempt === 3) throw error;
+        if (errorCode(error) !== 'ENOENT' || attempt === renameAttemptsMax) throw error;
         directories.forget();
       }
     }

@@ -16,6 +16,7 @@ import type { IngestName } from '../blob-store.ts';
  *   │   └── sha512/…
  *   └── entrepot/                          mode 0700
  *       ├── ingest/<name>                  content that is not whole yet; renamed to `data` when it is
+ *       ├── quarantine/<algorithm>-<hex>   content that turned out to be damaged, kept for a look
  *       └── index.db                       the index, when it is SQLite
  */
 
@@ -23,13 +24,13 @@ export const algorithms: readonly DigestAlgorithm[] = ['sha256', 'sha512'];
 
 export interface Layout {
   readonly root: string;
-  readonly own: string;
   readonly ingests: string;
+  readonly quarantine: string;
 }
 
 export function layoutOf(root: string): Layout {
   const own = join(root, 'entrepot');
-  return { root, own, ingests: join(own, 'ingest') };
+  return { root, ingests: join(own, 'ingest'), quarantine: join(own, 'quarantine') };
 }
 
 export function ingestPath(layout: Layout, name: IngestName): string {
@@ -40,14 +41,10 @@ export function algorithmPath(layout: Layout, algorithm: DigestAlgorithm): strin
   return `${layout.root}/docker/registry/v2/blobs/${algorithm}`;
 }
 
-/** The directory that blobs of a prefix share. */
-export function prefixPath(layout: Layout, digest: Digest): string {
-  return `${algorithmPath(layout, algorithmOf(digest))}/${hexOf(digest).slice(0, 2)}`;
-}
-
-/** The directory of one blob. */
+/** The directory of one blob; those of a prefix share the one above. */
 export function blobDirectory(layout: Layout, digest: Digest): string {
-  return `${prefixPath(layout, digest)}/${hexOf(digest)}`;
+  const hex = hexOf(digest);
+  return `${algorithmPath(layout, algorithmOf(digest))}/${hex.slice(0, 2)}/${hex}`;
 }
 
 export function dataPath(layout: Layout, digest: Digest): string {

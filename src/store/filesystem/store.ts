@@ -1,9 +1,9 @@
-import { access, constants, mkdir, opendir, readdir, rmdir, statfs, unlink } from 'node:fs/promises';
+import { access, constants, mkdir, opendir, readdir, rename, rmdir, statfs, unlink } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { BlobReader, ByteSource } from '../../oci/blob.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { isIngestName } from '../blob-store.ts';
-import type { BlobStore, Capacity, Ingest, IngestName, StoredBlob } from '../blob-store.ts';
+import type { BlobStore, Capacity, Ingest, IngestName, Quarantine, StoredBlob } from '../blob-store.ts';
 import { errorCode, storeFailure } from '../failure.ts';
 import { findBlob } from './blob.ts';
 import { Directories } from './directories.ts';
@@ -34,10 +34,12 @@ export async function openFilesystemStore(options: FilesystemStoreOptions): Prom
   return new FilesystemStore({ layout, directories });
 }
 
+/** Damaged blobs that are kept for a look; those found after that many are deleted at once. */
+const quarantinedMax = 16;
 /** Files that are looked at together while listing. */
 const listBatch = 32;
 
-class FilesystemStore implements BlobStore {
+class FilesystemStore implements BlobStore, Quarantine {
   readonly #yard: Yard;
   readonly #layout: Layout;
 
@@ -70,6 +72,20 @@ class FilesystemStore implements BlobStore {
       if (code === 'ENOENT' || code === 'ENOTDIR') return false;
       throw storeFailure('deleting a blob', error);
     }
+  }
+
+  async quarantine(digest: Digest): Promise<void> {
+    const { quarantine } = this.#layout;
+    try {
+      await this.#yard.directories.ensure(quarantine, 0o700);
+      if ((await readdir(quarantine)).length < quarantinedMax) {
+        await rename(dataPath(this.#layout, digest), `${quarantine}/${digest.replace(':', '-')}`);
+      }
+    } catch (error) {
+      if (errorCode(error) !== 'ENOENT') throw storeFailure('quarantining a blob', error);
+      this.#yard.directories.forget();
+    }
+    await this.delete(digest);
   }
 
   async *list(): AsyncIterable<StoredBlob> {

@@ -1,0 +1,150 @@
+import assert from 'node:assert/strict';
+import { mkdir, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
+import { describe, test } from 'node:test';
+import { blobStoreContract } from '../../../test/contracts/blob-store.ts';
+import { TempDir } from '../../../test/support/temp-dir.ts';
+import type { Verified } from '../../bytes/assembly.ts';
+import type { BlobReader } from '../../oci/blob.ts';
+import { digestOf, hexOf } from '../../oci/digest.ts';
+import { parseIngestName } from '../blob-store.ts';
+import type { BlobStore } from '../blob-store.ts';
+import { openFilesystemStore } from './store.ts';
+
+const blobs = 'docker/registry/v2/blobs';
+const hello = Buffer.from('hello, entrepot');
+const digest = digestOf(hello);
+const helloPath = `${blobs}/sha256/${hexOf(digest).slice(0, 2)}/${hexOf(digest)}/data`;
+
+blobStoreContract('the file system', async () => {
+  const dir = await TempDir.make();
+  const pathOf = (hex: string): string => dir.join(blobs, 'sha256', hex.slice(0, 2), hex, 'data');
+  return {
+    store: await openFilesystemStore({ root: dir.path }),
+    second: () => openFilesystemStore({ root: dir.path }),
+    damage: {
+      truncate: (lost, size) => truncate(pathOf(hexOf(lost)), size),
+      remove: (lost) => rm(pathOf(hexOf(lost))),
+      litter: () => litter(dir),
+    },
+    [Symbol.asyncDispose]: () => dir[Symbol.asyncDispose](),
+  };
+});
+
+describe('a store of files', () => {
+  test('puts blobs where registry:2 puts them, and leaves no other file', async () => {
+    await using dir = await TempDir.make();
+    const store = await openFilesystemStore({ root: dir.join('var', 'lib') });
+    await put(store, hello);
+    assert.deepEqual(await dir.files(), [`var/lib/${helloPath}`]);
+    assert.deepEqual(await readFile(dir.join('var', 'lib', helloPath)), hello);
+  });
+
+  test('finds blobs that registry:2 has written', async () => {
+    await using dir = await TempDir.make();
+    await mkdir(dir.join(helloPath, '..'), { recursive: true });
+    await writeFile(dir.join(helloPath), hello);
+    const store = await openFilesystemStore({ root: dir.path });
+    assert.equal((await store.find(digest))?.size, hello.length);
+  });
+
+  test('keeps what is not public in a directory for the owner alone', async () => {
+    await using dir = await TempDir.make();
+    await openFilesystemStore({ root: dir.path });
+    assert.equal((await stat(dir.join('entrepot'))).mode & 0o777, 0o700);
+    assert.equal((await stat(dir.join('entrepot/ingest'))).mode & 0o777, 0o700);
+  });
+
+  test('leaves no directory behind when a blob is deleted', async () => {
+    await using dir = await TempDir.make();
+    const store = await openFilesystemStore({ root: dir.path });
+    await put(store, hello);
+    await store.delete(digest);
+    await assert.rejects(stat(dir.join(helloPath, '..')), { code: 'ENOENT' });
+  });
+
+  test('goes on when somebody removes its directories while it runs', async () => {
+    await using dir = await TempDir.make();
+    const store = await openFilesystemStore({ root: dir.path });
+    await put(store, hello);
+    await rm(dir.join('docker'), { recursive: true });
+    await put(store, hello);
+    assert.equal((await store.find(digest))?.size, hello.length);
+  });
+
+  test('waits for reads under way before it closes the file beneath them', async () => {
+    await using dir = await TempDir.make();
+    const store = await openFilesystemStore({ root: dir.path });
+    const source = await (await put(store, hello)).open({ verified: true });
+    const buffers = Array.from({ length: 16 }, () => Buffer.alloc(hello.length));
+    const reads = buffers.map((buffer) => source.read(buffer, 0));
+    await source[Symbol.asyncDispose]();
+    assert.deepEqual(
+      await Promise.all(reads),
+      Array.from(reads, () => hello.length),
+    );
+    for (const buffer of buffers) assert.deepEqual(buffer, hello);
+    await assert.rejects(source.read(Buffer.alloc(1), 0), /closed/);
+  });
+
+  test('keeps damaged blobs for a look, up to a limit', async () => {
+    await using dir = await TempDir.make();
+    const store = await openFilesystemStore({ root: dir.path });
+    assert.ok('quarantine' in store && typeof store.quarantine === 'function');
+    for (let each = 0; each < 17; each += 1) {
+      const content = Buffer.from(`content ${each}`);
+      await put(store, content);
+      await store.quarantine(digestOf(content));
+    }
+    const files = await dir.files();
+    assert.equal(files.filter((file) => file.startsWith('entrepot/quarantine/sha256-')).length, 16);
+    assert.equal(files.length, 16);
+  });
+
+  test('says what to do when the disk is full', async () => {
+    await using dir = await TempDir.make();
+    const store = await openFilesystemStore({ root: dir.path });
+    await symlink('/dev/full', dir.join('entrepot/ingest/full'));
+    await using ingest = await store.ingest(parseIngestName('full'), 'resume');
+    await assert.rejects(async () => ingest?.write(hello, 0), {
+      code: 'UNAVAILABLE',
+      origin: 'store',
+      detail: { code: 'ENOSPC' },
+      message: 'writing to the store failed with ENOSPC: free some space on it, or lower cache.size',
+    });
+  });
+
+  test('says what to do when its root cannot be written to', async () => {
+    await using dir = await TempDir.make();
+    await writeFile(dir.join('file'), '');
+    await assert.rejects(openFilesystemStore({ root: dir.join('file', 'root') }), {
+      code: 'UNAVAILABLE',
+      origin: 'store',
+      detail: { code: 'ENOTDIR' },
+      message: /^opening the store below .*file\/root failed with ENOTDIR: .+/,
+    });
+  });
+});
+
+async function put(store: BlobStore, content: Uint8Array): Promise<BlobReader> {
+  await using ingest = await store.ingest(parseIngestName('put'), 'new');
+  await ingest.write(content, 0);
+  return await ingest.commit({ digest: digestOf(content), size: content.length } as Verified);
+}
+
+/** Files where directories belong, directories where files belong, names that are no digests, dangling links. */
+async function litter(dir: TempDir): Promise<void> {
+  const top = dir.join(blobs, 'sha256');
+  const hex = 'ab'.repeat(32);
+  await writeFile(`${top}/README`, 'x');
+  await mkdir(`${top}/ab/${hex}/data`, { recursive: true });
+  await mkdir(`${top}/ab/${'cd'.repeat(32)}`);
+  await writeFile(`${top}/ab/${'cd'.repeat(32)}/data`, 'in the wrong directory');
+  await mkdir(`${top}/ab/short`);
+  await writeFile(`${top}/ab/short/data`, 'x');
+  await writeFile(`${top}/ab/${'ab'.repeat(31)}cd`, 'a file');
+  await mkdir(`${top}/ab/${'ab'.repeat(31)}ef`);
+  await symlink('/nowhere', `${top}/ab/${'ab'.repeat(31)}ef/data`);
+  await writeFile(`${top}/cd`, 'a file');
+  await mkdir(dir.join(blobs, 'md5'));
+  await writeFile(dir.join('entrepot/ingest/Not A Name'), 'x');
+}
