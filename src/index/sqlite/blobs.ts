@@ -48,7 +48,7 @@ export class SqliteBlobs implements BlobIndex {
     `);
     this.#newest = database.query('SELECT 1 FROM leases WHERE key = ? AND epoch = ?');
     this.#store = database.command('UPDATE contents SET size = ?, last_used = max(last_used, ?) WHERE id = ?');
-    this.#forget = database.command('UPDATE contents SET size = NULL WHERE id = ?');
+    this.#forget = database.command('UPDATE contents SET size = NULL, last_used = 0 WHERE id = ?');
     this.#list = database.query(`
       SELECT digest, size FROM contents WHERE digest > ? AND size IS NOT NULL ORDER BY digest LIMIT ?
     `);

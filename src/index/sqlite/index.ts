@@ -20,13 +20,16 @@ export interface SqliteIndexOptions {
   readonly path: string;
 }
 
+/** A path for an index that lasts as long as it is open: for content that lasts no longer either. */
+export const inMemory = ':memory:';
+
 /**
  * The index in one SQLite file (`schema.ts` draws it). Several processes of one host may share it. Calls run to their
  * end before they return: a statement takes microseconds, and there is nothing to wait for but another process's write.
  * @throws RegistryError `UNAVAILABLE` (origin `index`) when it cannot be opened, is damaged, or is a newer entrepot's
  */
 export async function openSqliteIndex(options: SqliteIndexOptions): Promise<Index> {
-  makePrivate(options.path);
+  if (options.path !== inMemory) makePrivate(options.path);
   const database = new Database(options.path);
   try {
     migrate(database, migrations);

@@ -1,7 +1,7 @@
-import picomatch from 'picomatch';
-import type { Digest } from '../../oci/digest.ts';
 import type { Database, Query } from './database.ts';
 import { decodeDigest } from './digests.ts';
+import { compilePin } from './pins.ts';
+import type { Pin } from './pins.ts';
 
 /**
  * Keeps `pinned` and `gone` of held manifests true. A manifest is pinned when a pin matches one of its tags or its
@@ -39,7 +39,7 @@ export class Standing {
   /** After anything that these manifests' standing follows from has changed; inside a write. Digests make no circles, so it ends. */
   settle(repository: number, manifests: Iterable<number>): void {
     const due = [...manifests];
-    const pins = due.length === 0 ? [] : this.#pins.all().map(({ pattern }) => pattern);
+    const pins = due.length === 0 ? [] : this.#pins.all().map(({ pattern }) => compilePin(pattern));
     for (let manifest = due.pop(); manifest !== undefined; manifest = due.pop()) {
       const held = this.#held.get(repository, manifest);
       if (held === undefined) continue;
@@ -52,12 +52,14 @@ export class Standing {
     }
   }
 
-  #isPinned(repository: number, manifest: number, held: HeldRow, pins: readonly string[]): boolean {
+  #isPinned(repository: number, manifest: number, held: HeldRow, pins: readonly Pin[]): boolean {
     if (pins.length === 0) return false;
     const digest = decodeDigest(held.digest);
-    const names = this.#tags.all(repository, manifest).map(({ name }) => tagName(held.display, name));
-    return pins.some(
-      (pin) => matches(pin, digestName(held.display, digest)) || names.some((name) => matches(pin, name)),
+    const tags = this.#tags.all(repository, manifest);
+    return pins.some((pin) =>
+      pin.kind === 'digest'
+        ? pin.matches(held.display, digest)
+        : tags.some(({ name }) => pin.matches(held.display, name)),
     );
   }
 }
@@ -68,32 +70,4 @@ interface HeldRow {
   readonly gone_itself: number;
   readonly digest: Uint8Array;
   readonly display: string;
-}
-
-export function tagName(display: string, tag: string): string {
-  return `${display}:${tag}`;
-}
-
-export function digestName(display: string, digest: Digest): string {
-  return `${display}@${digest}`;
-}
-
-const compiled = new Map<string, (name: string) => boolean>();
-/** Compiled patterns that are remembered. */
-const compiledMax = 1_000;
-
-/** A pin is a glob over `repository:tag` or `repository@digest`; without either it means every tag. */
-export function matches(pin: string, name: string): boolean {
-  let match = compiled.get(pin);
-  if (match === undefined) {
-    if (compiled.size >= compiledMax) compiled.clear();
-    match = picomatch(everyTag(pin), { nonegate: true });
-    compiled.set(pin, match);
-  }
-  return match(name);
-}
-
-function everyTag(pin: string): string {
-  const last = pin.slice(pin.lastIndexOf('/') + 1);
-  return /[:@]/.test(last) ? pin : `${pin}:*`;
 }

@@ -1,0 +1,108 @@
+import type { Digest } from '../../oci/digest.ts';
+import type { Candidate } from '../contract.ts';
+import type { Database, Query } from './database.ts';
+import { decodeDigest } from './digests.ts';
+import { keyOf } from './identities.ts';
+import type { ContentIds, RepositoryIds } from './identities.ts';
+import type { Removal } from './removal.ts';
+
+export interface EvictionParts {
+  readonly database: Database;
+  readonly repositories: RepositoryIds;
+  readonly contents: ContentIds;
+  readonly removal: Removal;
+}
+
+/** Chooses what goes next, and lets it go. Inside a transaction. */
+export class Eviction {
+  readonly #parts: EvictionParts;
+  readonly #manifests: Query<ManifestRow>;
+  readonly #blobs: Query<{ digest: Uint8Array; last_used: number }>;
+  readonly #standing: Query<{ pinned: number; last_used: number }>;
+  readonly #drop: Query<{ digest: Uint8Array }>;
+  readonly #loose: Query<{ last_used: number }>;
+  readonly #dropMembers: (content: number) => number;
+
+  constructor(parts: EvictionParts) {
+    const { database } = parts;
+    this.#parts = parts;
+    this.#manifests = database.query(`
+      SELECT repositories.upstream, repositories.name, contents.digest, held.last_used, held.gone FROM held
+        JOIN repositories ON repositories.id = held.repository JOIN contents ON contents.id = held.manifest
+        WHERE held.hosted = 0 AND held.pinned = 0
+        ORDER BY held.gone, held.last_used, held.manifest DESC LIMIT ?
+    `);
+    this.#blobs = database.query(`
+      SELECT digest, last_used FROM contents WHERE size IS NOT NULL AND parents = 0 AND hosted = 0 ORDER BY last_used LIMIT ?
+    `);
+    this.#standing = database.query('SELECT pinned, last_used FROM held WHERE repository = ? AND manifest = ?');
+    this.#loose = database.query('SELECT last_used FROM contents WHERE id = ? AND parents = 0 AND hosted = 0');
+    this.#drop = database.query(`
+      UPDATE contents SET size = NULL, last_used = 0 WHERE id = ? AND size IS NOT NULL RETURNING digest
+    `);
+    this.#dropMembers = database.command('DELETE FROM members WHERE content = ?');
+  }
+
+  candidates(limit: number): readonly Candidate[] {
+    const manifests = this.#manifests.all(limit).map((row) => ({
+      repository: keyOf(row),
+      manifest: decodeDigest(row.digest),
+      blob: undefined,
+      lastUsedMs: row.last_used,
+      gone: row.gone === 1,
+      chosen: true as const,
+    }));
+    const blobs = this.#blobs.all(limit).map((row) => ({
+      repository: undefined,
+      manifest: undefined,
+      blob: decodeDigest(row.digest),
+      lastUsedMs: row.last_used,
+      gone: false,
+      chosen: true as const,
+    }));
+    const order = (one: Candidate, other: Candidate): number =>
+      Number(one.gone) - Number(other.gone) || one.lastUsedMs - other.lastUsedMs;
+    return [...manifests, ...blobs].sort(order).slice(0, limit);
+  }
+
+  evict(candidate: Candidate): readonly Digest[] {
+    const { repositories, contents, removal } = this.#parts;
+    if (candidate.blob !== undefined) {
+      const blob = contents.find(candidate.blob);
+      if (blob === undefined || usedSince(candidate, this.#loose.get(blob))) return [];
+      return this.#drops([blob]);
+    }
+    if (candidate.repository === undefined || candidate.manifest === undefined) return [];
+    const [repository, manifest] = [repositories.find(candidate.repository), contents.find(candidate.manifest)];
+    if (repository === undefined || manifest === undefined) return [];
+    const now = this.#standing.get(repository, manifest);
+    if (usedSince(candidate, now) || (candidate.chosen && now?.pinned === 1)) return [];
+    return this.#drops(removal.remove(repository, manifest) ?? []);
+  }
+
+  /** Memberships go with the content: they are earned again when it is fetched again, and nothing may grow for ever. */
+  #drops(ids: readonly number[]): readonly Digest[] {
+    const dropped: Digest[] = [];
+    for (const id of ids) {
+      if (this.#loose.get(id) !== undefined) {
+        const row = this.#drop.get(id);
+        if (row !== undefined) dropped.push(decodeDigest(row.digest));
+        this.#dropMembers(id);
+      }
+      this.#parts.contents.tidy(id);
+    }
+    return dropped;
+  }
+}
+
+function usedSince(candidate: Candidate, now: { readonly last_used: number } | undefined): boolean {
+  return candidate.chosen === true && now !== undefined && now.last_used > candidate.lastUsedMs;
+}
+
+interface ManifestRow {
+  readonly upstream: string;
+  readonly name: string;
+  readonly digest: Uint8Array;
+  readonly last_used: number;
+  readonly gone: number;
+}
