@@ -43,12 +43,11 @@ async function rowOf(index: Index, key: RepositoryKey, digest: Digest): Promise<
   return undefined;
 }
 
-/** A pin is a glob of `upstream/repository:tag`, of `upstream/repository` for all its tags, or names a digest. */
+/** A pin is a glob of `upstream/repository:tag`, of `upstream/repository@digest`, or of `upstream/repository` for all. */
 function pinMatches(pattern: string, key: RepositoryKey, digest: Digest, row: ImageRow | undefined): boolean {
   const name = repositoryText(key);
-  if (pattern === `${name}@${digest}`) return true;
   const matches = globMatcher([pattern]);
-  return matches(name) || (row?.tags ?? []).some((tag) => matches(`${name}:${tag}`));
+  return matches(name) || matches(`${name}@${digest}`) || (row?.tags ?? []).some((tag) => matches(`${name}:${tag}`));
 }
 
 function keptBecause(key: RepositoryKey, pinnedBy: readonly string[], row: ImageRow | undefined): string {

@@ -24,6 +24,9 @@ export function verdictOf({ upstream, tag, manifest, byDigest, offline }: Findin
     return `Not held: a pull fetches it from ${name}.`;
   }
   const parts = partsSentence(manifest, away, name);
+  if (tag?.state === 'seen' && away === undefined) {
+    return `Held, but ${name} has moved the tag since: the next pull fetches what it points at now.`;
+  }
   if (byDigest || tag?.state === 'fresh') return `Held: a pull is served from here without asking ${name}.${parts}`;
   if (away !== undefined) return `Held: a pull is served from here, as stale, because ${away}.${parts}`;
   return `Held: the next pull asks ${name} once whether the tag has moved; if it has not, or ${name} cannot be asked, it is served from here.${parts}`;

@@ -1,0 +1,240 @@
+import type { Cache, DownloadView, PurgeReport, WarmOptions, WarmReport } from '../cache/contract.ts';
+import { loadConfig } from '../config/load.ts';
+import type { Config } from '../config/config.ts';
+import type { Handler, Reply, Request } from '../http/message.ts';
+import type { Index } from '../index/contract.ts';
+import { openSqliteIndex } from '../index/sqlite/index.ts';
+import type { Clock } from '../observe/clock.ts';
+import type { Event } from '../observe/events.ts';
+import { digestOf } from '../oci/digest.ts';
+import type { Digest } from '../oci/digest.ts';
+import { RegistryError } from '../oci/errors.ts';
+import { parseManifest } from '../oci/manifest.ts';
+import type { Manifest } from '../oci/manifest.ts';
+import { parseRepositoryName, parseTag } from '../oci/reference.ts';
+import type { Reference } from '../oci/reference.ts';
+import type { RepositoryKey } from '../oci/repository.ts';
+import type { BlobStore } from '../store/blob-store.ts';
+import { createMemoryStore } from '../store/memory/store.ts';
+import type { Upstream, UpstreamStatus, Upstreams } from '../upstream/contract.ts';
+import { createAdmin } from './admin.ts';
+
+/** For this room's tests: the admin API over a real index and store, and a cache and upstreams that only play. */
+export interface Stage extends AsyncDisposable {
+  readonly index: Index;
+  readonly store: BlobStore;
+  readonly cache: PlayCache;
+  readonly events: Event[];
+  readonly statuses: Map<string, Partial<UpstreamStatus>>;
+  get(path: string): Promise<unknown>;
+  post(path: string): Promise<unknown>;
+  /** The error's code and message. */
+  refused(method: string, path: string): Promise<string>;
+  hold(name: string, tag: string | undefined, options?: HoldOptions): Promise<Manifest>;
+}
+
+export interface HoldOptions {
+  readonly atMs?: number;
+  /** How many of its blobs rest in the store. Default: all. */
+  readonly blobs?: number;
+  readonly layers?: readonly string[];
+}
+
+export interface PlayCache extends Cache {
+  arriving: DownloadView[];
+  readonly calls: string[];
+  onWarm: (options: WarmOptions) => Promise<WarmReport>;
+}
+
+export async function stage(directory: string, clock: Clock, yaml = 'version: 0.1\n'): Promise<Stage> {
+  const { config } = await loadConfig({ text: yaml, env: {} });
+  const index = await openSqliteIndex({ path: `${directory}/index.db` });
+  const store = createMemoryStore({ bytesMax: 1_000_000 });
+  const cache = playCache();
+  const statuses = new Map<string, Partial<UpstreamStatus>>();
+  const events: Event[] = [];
+  const handler = createAdmin({
+    version: '1.2.3',
+    index,
+    store,
+    cache,
+    upstreams: playUpstreams(config, statuses),
+    clock,
+    observer: { emit: (event) => void events.push(event) },
+    metrics: { upstreamTotals: async () => [] },
+    config: () => config,
+    configRows: () => [{ key: 'log.level', value: 'info', origin: 'default' }],
+    failure: (error) => failureReply(error),
+  });
+  return {
+    index,
+    store,
+    cache,
+    events,
+    statuses,
+    get: async (path) => answerOf(await handler(requestFor('GET', path))),
+    post: async (path) => answerOf(await handler(requestFor('POST', path))),
+    refused: async (method, path) => refusalOf(handler, method, path),
+    hold: async (name, tag, options) => hold(index, clock, name, tag, options),
+    [Symbol.asyncDispose]: async () => index[Symbol.asyncDispose](),
+  };
+}
+
+export function keyOf(name: string): RepositoryKey {
+  const slash = name.indexOf('/');
+  return { upstream: name.slice(0, slash), name: parseRepositoryName(name.slice(slash + 1)) };
+}
+
+export function requestFor(method: string, url: string): Request {
+  const notes = {
+    upstream: undefined,
+    repository: undefined,
+    reference: undefined,
+    outcome: undefined,
+    errorCode: undefined,
+    errorMessage: undefined,
+    origin: undefined,
+  };
+  return {
+    id: 'r1',
+    method,
+    url,
+    headers: {},
+    host: 'admin',
+    scheme: 'http',
+    clientAddress: '',
+    authority: undefined,
+    notes,
+  };
+}
+
+export async function textOf({ body }: Reply): Promise<string> {
+  if (body.kind === 'bytes') return Buffer.from(body.bytes).toString();
+  if (body.kind !== 'stream') return '';
+  let text = '';
+  for await (const chunk of body.chunks) text += chunk;
+  return text;
+}
+
+async function answerOf(reply: Reply): Promise<unknown> {
+  const text = await textOf(reply);
+  if (reply.status !== 200) throw new Error(`${reply.status} ${text}`);
+  if (reply.body.kind !== 'stream') return JSON.parse(text);
+  return text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as unknown);
+}
+
+async function refusalOf(handler: Handler, method: string, path: string): Promise<string> {
+  const reply = await handler(requestFor(method, path));
+  if (reply.status === 200) throw new Error('it was not refused');
+  return textOf(reply);
+}
+
+function failureReply(error: unknown): Reply {
+  const text = error instanceof RegistryError ? `${error.code} ${error.message}` : `BUG ${String(error)}`;
+  return { status: 400, headers: {}, body: { kind: 'bytes', bytes: Buffer.from(text) } };
+}
+
+async function hold(
+  index: Index,
+  clock: Clock,
+  name: string,
+  tag: string | undefined,
+  { atMs = clock.now(), blobs, layers = ['layer'] }: HoldOptions = {},
+): Promise<Manifest> {
+  const key = keyOf(name);
+  const contents = ['{}', ...layers.map((layer) => `${name} ${layer}`)];
+  const manifest = imageOf(contents);
+  await index.manifests.put(key, manifest, atMs);
+  if (tag !== undefined) await index.tags.point(key, parseTag(tag), manifest.digest, atMs);
+  for (const content of contents.slice(0, blobs ?? contents.length)) await rest(index, key, content, atMs);
+  return manifest;
+}
+
+async function rest(index: Index, key: RepositoryKey, content: string, atMs: number): Promise<void> {
+  const digest = digestOf(content);
+  await index.blobs.addMember(key, digest, atMs);
+  const lease = await index.leases.acquire(`blob ${digest}`, 'test', 1000, atMs);
+  if (lease === undefined) return;
+  await index.blobs.store(digest, content.length, lease, atMs);
+  await index.leases.release(lease, '');
+}
+
+function imageOf([config = '{}', ...layers]: readonly string[]): Manifest {
+  const described = (content: string, mediaType: string) => ({
+    mediaType,
+    digest: digestOf(content),
+    size: content.length,
+  });
+  const text = JSON.stringify({
+    schemaVersion: 2,
+    mediaType: 'application/vnd.oci.image.manifest.v1+json',
+    config: described(config, 'application/vnd.oci.image.config.v1+json'),
+    layers: layers.map((layer) => described(layer, 'application/vnd.oci.image.layer.v1.tar')),
+  });
+  return parseManifest(Buffer.from(text), '');
+}
+
+function playCache(): PlayCache {
+  const calls: string[] = [];
+  const text = ({ upstream, name }: RepositoryKey, reference: Reference | undefined) =>
+    `${upstream}/${name} ${reference ?? 'whole'}`;
+  const purged: PurgeReport = { manifests: 1, tags: 2, blobs: 3, bytes: 400 };
+  return {
+    calls,
+    arriving: [],
+    onWarm: () => Promise.reject(new Error('not expected')),
+    repository: () => {
+      throw new Error('not expected');
+    },
+    downloads() {
+      return this.arriving;
+    },
+    async warm(key, reference, options) {
+      calls.push(`warm ${text(key, reference)} ${options.platforms.join()} ${options.ask.asker.kind}`);
+      return this.onWarm(options);
+    },
+    async refresh(key, tag) {
+      calls.push(`refresh ${text(key, tag)}`);
+      const digest: Digest = digestOf('new');
+      return { value: { digest, size: 1, mediaType: '' }, outcome: 'revalidated', ageSeconds: 0 };
+    },
+    async purge(key, reference) {
+      calls.push(`purge ${text(key, reference)}`);
+      return purged;
+    },
+    [Symbol.asyncDispose]: async () => {},
+  };
+}
+
+function playUpstreams({ upstreams }: Config, statuses: Map<string, Partial<UpstreamStatus>>): Upstreams {
+  const all = upstreams.map(({ name, url, credentials }): Upstream => {
+    const status = (): UpstreamStatus => ({
+      name,
+      url,
+      circuit: 'closed',
+      lastError: undefined,
+      limit: undefined,
+      transfers: 0,
+      ...statuses.get(name),
+    });
+    return {
+      name,
+      url,
+      hasCredentials: credentials.kind !== 'none',
+      status,
+      check: async () => status(),
+      repository: () => {
+        throw new Error('explaining and listing ask no upstream');
+      },
+    };
+  });
+  const aliases = new Map(upstreams.flatMap((each) => [each.name, ...each.aliases].map((name) => [name, each.name])));
+  return {
+    find: (host) => all.find(({ name }) => name === aliases.get(host)),
+    list: () => all,
+    close: async () => {},
+  };
+}
