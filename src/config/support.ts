@@ -1,7 +1,7 @@
 import type { Origin, Problem } from './error.ts';
 import { originText } from './error.ts';
 import { givenKeys, type Plain } from './tree/plain.ts';
-import { originAt, pathText, treeAt, type MapTree, type Path } from './tree/tree.ts';
+import { keyOriginAt, pathText, treeAt, type MapTree, type Path } from './tree/tree.ts';
 
 /**
  * What a key does in this version. A key that isn't honoured is never dropped in silence: it's explained at start, or
@@ -18,6 +18,10 @@ const honoured: Support = { kind: 'honoured' };
 const explained = (text: string): Support => ({ kind: 'explained', text });
 const refused = (text: string, ...unless: readonly Plain[]): Support => ({ kind: 'refused', text, unless });
 const notYet = (...unless: readonly Plain[]): Support => refused('not supported by this version; remove it', ...unless);
+
+/** Who may do what: without it, whoever gets here may pull. */
+const notYetGuarded = (...unless: readonly Plain[]): Support =>
+  refused('not supported by this version; remove it, and let only those reach this server who may pull', ...unless);
 
 /** The longest pattern that leads to a key counts; `*` is a name of the operator's own, indexes of lists are left out. */
 export const support: Readonly<Record<string, Support>> = {
@@ -65,7 +69,7 @@ export const support: Readonly<Record<string, Support>> = {
   cache: honoured,
   intercept: notYet(),
   'intercept.resolver': honoured,
-  access: notYet([]),
+  access: notYetGuarded([]),
   'admin.socket': honoured,
   'admin.tokenfile': notYet(),
   collect: notYet(),
@@ -78,8 +82,8 @@ export const support: Readonly<Record<string, Support>> = {
   'proxy.exec': refused('a command is not run; write upstreams.NAME.credentials with helper, provider or passwordfile'),
   'auth.none': explained('without rules, everybody may pull'),
   'auth.silly': refused('made for tests of another registry; remove it'),
-  'auth.htpasswd': notYet(),
-  'auth.token': notYet(),
+  'auth.htpasswd': notYetGuarded(),
+  'auth.token': notYetGuarded(),
   'notifications.events': explained('no events are sent'),
   'notifications.endpoints': notYet([]),
   'health.storagedriver': explained('/readyz always checks the storage'),
@@ -103,7 +107,7 @@ export function supportOf(
   const names = path.filter((step) => typeof step === 'string');
   for (let length = names.length; length > 0; length -= 1) {
     const pattern = names.slice(0, length).join('.');
-    const found = support[pattern];
+    const found = Object.hasOwn(support, pattern) ? support[pattern] : undefined;
     if (found !== undefined) return { pattern, support: found, length };
   }
   return undefined;
@@ -123,7 +127,7 @@ export function judgeSupport(
     if (given.kind === 'scalar' && given.value === null) continue;
     const place = path.slice(0, found.length);
     done.add(found.pattern);
-    const origin: Origin = originAt(tree, place);
+    const origin: Origin = keyOriginAt(tree, place);
     if (found.support.kind === 'explained') {
       notices.push(`${pathText(place)} (${originText(origin)}) is not needed and ignored: ${found.support.text}`);
     } else if (!asksForNothing(plain, place, found.support.unless)) {

@@ -64,6 +64,15 @@ export function originAt(tree: Tree, path: Path): Origin {
   return tree.origin;
 }
 
+/** Where the key itself stands rather than its value; a variable, where one gave the value. */
+export function keyOriginAt(tree: Tree, path: Path): Origin {
+  const origin = originAt(tree, path);
+  const key = path.at(-1);
+  const around = treeAt(tree, path.slice(0, -1));
+  if (origin.kind === 'env' || around?.kind !== 'map' || typeof key !== 'string') return origin;
+  return around.entries.get(key)?.keyOrigin ?? origin;
+}
+
 /** A copy with `value` at `path`; what is missing on the way is made, what is in the way is replaced. */
 export function withValue(tree: Tree | undefined, path: Path, value: Tree): Tree {
   const [step, ...rest] = path;

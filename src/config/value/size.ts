@@ -28,13 +28,18 @@ export function parseBytes(value: string | number): number {
     throw new ValueError(
       `${quoted(text)} may be two things; write ${number}${unit.toUpperCase()}B or ${number}${unit.toUpperCase()}iB`,
     );
-  const factor = unit === '' ? 1 : unitBytes[unit.toLowerCase()];
+  const factor = unitFactor(unit.toLowerCase());
   if (factor === undefined)
     throw new ValueError(`${quoted(text)} has an unknown unit; write B, kB, MB, GB, TB, KiB, MiB, GiB or TiB`);
   const bytes = Math.round(Number(number) * factor);
   if (!Number.isSafeInteger(bytes))
     throw new ValueError(`${quoted(text)} is more than a disk holds; write a smaller size`);
   return bytes;
+}
+
+function unitFactor(unit: string): number | undefined {
+  if (unit === '') return 1;
+  return Object.hasOwn(unitBytes, unit) ? unitBytes[unit] : undefined;
 }
 
 /**

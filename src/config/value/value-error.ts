@@ -20,7 +20,7 @@ export function parsedBy<Input extends z.ZodType, Output>(input: Input, parse: (
 
 /** A value in an error message: short, in quotes, and without the password of a URL. */
 export function quoted(value: string | number): string {
-  const text = String(value).replace(/\/\/[^/@]*@/u, '//***@');
+  const text = String(value).replace(/\/\/\S*@/u, '//***@');
   return `"${text.length > shownCharactersMax ? `${text.slice(0, shownCharactersMax)}...` : text}"`;
 }
 

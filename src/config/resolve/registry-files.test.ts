@@ -1,0 +1,228 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { loadText, problemsOf } from '../testing.ts';
+
+/** The files in the images of registry:2.8 and registry:3, and keys that people add to them. */
+const image2 = `version: 0.1
+log:
+  fields:
+    service: registry
+storage:
+  cache:
+    blobdescriptor: inmemory
+  filesystem:
+    rootdirectory: /var/lib/registry
+http:
+  addr: :5000
+  headers:
+    X-Content-Type-Options: [nosniff]
+health:
+  storagedriver:
+    enabled: true
+    interval: 10s
+    threshold: 3
+`;
+const image3 = `version: 0.1
+log:
+  fields:
+    service: registry
+storage:
+  cache:
+    blobdescriptor: inmemory
+  filesystem:
+    rootdirectory: /var/lib/registry
+  tag:
+    concurrencylimit: 8
+http:
+  addr: :5000
+  debug:
+    addr: :5001
+    prometheus:
+      enabled: true
+      path: /metrics
+  headers:
+    X-Content-Type-Options: [nosniff]
+health:
+  storagedriver:
+    enabled: true
+    interval: 10s
+    threshold: 3
+`;
+
+describe('the file of the image', () => {
+  test('of registry:2 starts a registry that hosts every name', async () => {
+    const { config, notices } = await loadText(image2);
+    assert.equal(config.mode, 'registry');
+    assert.deepEqual(config.hosted.names, ['**']);
+    assert.deepEqual(config.upstreams, []);
+    assert.equal(config.defaultUpstream, undefined);
+    assert.deepEqual(config.http.listen, [{ host: undefined, port: 5000 }]);
+    assert.equal(config.http.debug, undefined);
+    assert.deepEqual(config.http.headers, [['X-Content-Type-Options', ['nosniff']]]);
+    assert.deepEqual(config.storage, { driver: 'filesystem', rootDirectory: '/var/lib/registry' });
+    assert.deepEqual(notices, [
+      'storage.cache (config.yml:6:3) is not needed and ignored: the index knows every blob',
+      'health.storagedriver (config.yml:15:3) is not needed and ignored: /readyz always checks the storage',
+    ]);
+  });
+
+  test('of registry:3 has its metrics where it says', async () => {
+    const { config } = await loadText(image3);
+    assert.deepEqual(config.http.debug, {
+      listen: { host: undefined, port: 5001 },
+      required: true,
+      prometheusPath: '/metrics',
+    });
+  });
+
+  test('with one key of ours is ours', async () => {
+    const { config } = await loadText(`${image2}cache: { size: 10GB }\n`);
+    assert.equal(config.mode, 'entrepot');
+    assert.equal(config.defaultUpstream, 'docker.io');
+    assert.deepEqual(config.storage, { driver: 'filesystem', rootDirectory: '/var/lib/registry' });
+  });
+
+  test('with a key of registry from our variable is still the registry', async () => {
+    assert.equal((await loadText(image2, { ENTREPOT_LOG_LEVEL: 'debug' })).config.mode, 'registry');
+  });
+});
+
+describe("registry's pull-through cache", () => {
+  test('is a cache of that one upstream', async () => {
+    const { config, notices } = await loadText(
+      `${image2}proxy: { remoteurl: https://registry-1.docker.io, username: u, password: p }\n`,
+    );
+    assert.equal(config.mode, 'registry-proxy');
+    assert.deepEqual(
+      config.upstreams.map((upstream) => upstream.name),
+      ['docker.io'],
+    );
+    assert.equal(config.defaultUpstream, 'docker.io');
+    assert.deepEqual(config.hosted.names, []);
+    const [upstream] = config.upstreams;
+    assert.deepEqual(upstream?.realms, ['auth.docker.io']);
+    assert.equal(upstream?.exposure, 'anyone');
+    assert.equal(upstream?.credentials.kind, 'static');
+    assert.match(
+      notices.join('\n'),
+      /whoever reaches this server can pull whatever u may pull from docker\.io.*set upstreams\.docker\.io\.exposure to authenticated/u,
+    );
+  });
+
+  test('keeps what nobody reads for seven days, or as long as it says, or for good', async () => {
+    const unusedMs = async (ttl: string) =>
+      (await loadText(`${image2}proxy: { remoteurl: "https://a.b"${ttl} }`)).config.cache.unusedMs;
+    assert.equal(await unusedMs(''), 7 * 86_400_000);
+    assert.equal(await unusedMs(', ttl: 24h'), 86_400_000);
+    assert.equal(await unusedMs(', ttl: 3600000000000'), 3_600_000);
+    assert.equal(await unusedMs(', ttl: 0'), Number.POSITIVE_INFINITY);
+  });
+
+  test('may be of a private registry over plain http', async () => {
+    const { config, notices } = await loadText(
+      `${image2}proxy: { remoteurl: "http://10.0.0.5:5000", username: u, password: p }\n`,
+    );
+    assert.equal(config.upstreams[0]?.name, '10.0.0.5:5000');
+    assert.equal(config.upstreams[0]?.url, 'http://10.0.0.5:5000');
+    assert.match(notices.join('\n'), /password over plain http; write https/u);
+  });
+
+  test('comes from variables alone as from the file of the image', async () => {
+    const { config } = await loadText(undefined, { REGISTRY_PROXY_REMOTEURL: 'https://quay.io' });
+    assert.equal(config.mode, 'registry-proxy');
+    assert.deepEqual(config.http.listen, [{ host: undefined, port: 5000 }]);
+    assert.deepEqual(config.storage, { driver: 'filesystem', rootDirectory: '/var/lib/registry' });
+  });
+
+  test('listens to what upstreams says of its upstream, and says what is not reached', async () => {
+    const { config, notices } = await loadText(`${image2}
+proxy: { remoteurl: https://registry-1.docker.io, username: u, password: p }
+upstreams:
+  docker.io: { freshness: 5m, exposure: authenticated }
+  quay.io: { freshness: 5m }
+`);
+    assert.equal(config.mode, 'registry-proxy');
+    assert.deepEqual(config.upstreams[0]?.freshness, [{ tags: '*', forMs: 300_000 }]);
+    assert.equal(config.upstreams[0]?.exposure, 'authenticated');
+    assert.equal(notices.filter((notice) => /quay\.io is not reached/u.test(notice)).length, 1);
+    assert.ok(!notices.some((notice) => /whoever reaches/u.test(notice)));
+  });
+});
+
+describe("registry's other keys", () => {
+  test('that change who may do what are refused, never dropped', async () => {
+    for (const auth of [
+      '{ htpasswd: { realm: r, path: /p } }',
+      '{ token: { realm: r, service: s, issuer: i, rootcertbundle: /c } }',
+      '{ silly: { realm: r, service: s } }',
+      'htpasswd',
+    ]) {
+      const problems = await problemsOf(`${image2}auth: ${auth}\n`);
+      assert.match(problems.join('\n'), /^config\.yml:19:\d+: auth\.\w+: .*remove it/u);
+    }
+    assert.equal((await loadText(`${image2}auth: none\n`)).config.mode, 'registry');
+  });
+
+  test('that another store would need are refused with what to use', async () => {
+    for (const driver of [
+      's3: { bucket: b, region: r }',
+      's3aws: { bucket: b }',
+      'gcs: { bucket: b }',
+      'azure: { max_retries: 5 }',
+      'swift: {}',
+      'oss: { x: 1 }',
+    ]) {
+      const problems = await problemsOf(`version: 0.1\nstorage:\n  ${driver}\n`);
+      assert.match(problems.join('\n'), /^config\.yml:3:\d+: storage\.\w+: not supported.*; use filesystem$/u);
+    }
+  });
+
+  test('that ask for nothing are accepted', async () => {
+    const { notices } = await loadText(`version: 0.1
+loglevel: WARN
+log: { hooks: [], reportcaller: false }
+storage:
+  filesystem: { maxthreads: 100 }
+  delete: { enabled: true }
+  redirect: { disable: true }
+  maintenance: { uploadpurging: { enabled: true, age: 168h, interval: 24h, dryrun: false }, readonly: { enabled: false } }
+http: { net: tcp, prefix: /, secret: s, http2: { disabled: false }, h2c: { enabled: false } }
+notifications: { endpoints: [] }
+health: { file: [], http: [], tcp: [] }
+redis: { addr: "localhost:6379", pool: { maxidle: 16 } }
+validation: { manifests: { urls: { allow: ["^https?://"] } } }
+catalog: { maxentries: 5000 }
+tags: { maxtags: 50 }
+policy: { repository: { classes: [image] } }
+reporting: { bugsnag: { apikey: k } }
+compatibility: { schema1: { enabled: true } }
+`);
+    assert.ok(
+      notices.every((notice) => /^[\w.]+ \(config\.yml:\d+:\d+\) is not needed and ignored: .+/u.test(notice)),
+      notices.join('\n'),
+    );
+    assert.equal(new Set(notices.map((notice) => notice.split(' ')[0])).size, notices.length);
+    assert.ok(notices.length >= 14, notices.join('\n'));
+  });
+
+  test('of the old name of the level count where the new one is missing', async () => {
+    assert.equal((await loadText('storage: inmemory\nloglevel: WARN')).config.log.level, 'warn');
+    assert.equal(
+      (await loadText('storage: inmemory\nloglevel: WARN\nlog: { level: debug }')).config.log.level,
+      'debug',
+    );
+  });
+
+  test('that work later are refused with their place', async () => {
+    assert.deepEqual(
+      await problemsOf(
+        'intercept: { hosts: upstreams, resolver: 10.0.0.53 }\nmirror:\n  - { from: a, to: b }\nindex: postgres://u:p@db/x\n',
+      ),
+      [
+        'config.yml:1:1: intercept: not supported by this version; remove it',
+        'config.yml:2:1: mirror: not supported by this version; remove it',
+        'config.yml:4:1: index: PostgreSQL is not supported by this version; write sqlite',
+      ],
+    );
+  });
+});
