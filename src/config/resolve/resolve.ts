@@ -32,19 +32,20 @@ export function resolveConfig({ file, plain, keys }: FileToResolve, resolving: R
   const proxy = resolveRegistryProxy(sections.proxy, table, resolving);
   const mode = proxy === undefined ? modeOf(resolving.tree, file !== undefined) : 'registry-proxy';
   const storage = resolveStorage(sections.storage, mode, resolving);
+  const http = resolveHttp(sections.http, mode, file !== undefined, resolving);
   const upstreams = upstreamsOf(mode, table, proxy);
   return {
     mode,
     file,
     log: resolveLog(sections.log, sections.loglevel, resolving),
-    http: resolveHttp(sections.http, mode, file !== undefined, resolving),
+    http,
     storage,
     index: resolveIndex(storage),
     hosted: resolveHosted(sections.hosted, mode, resolving),
     upstreams,
     defaultUpstream: defaultUpstreamOf(mode, sections, upstreams, resolving),
     cache: resolveCache(sections.cache, proxy, resolving),
-    admin: resolveAdmin(sections.admin, storage, resolving),
+    admin: resolveAdmin(sections.admin, { storage, listen: http.listen }, resolving),
   };
 }
 

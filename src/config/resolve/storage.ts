@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { AdminConfig, IndexConfig, Mode, StorageConfig } from '../config.ts';
+import type { AdminConfig, IndexConfig, ListenAddress, Mode, StorageConfig } from '../config.ts';
 import { storageDriversNot } from '../schema/storage.ts';
 import type { FileConfig } from '../schema/schema.ts';
 import { treeAt } from '../tree/tree.ts';
@@ -37,8 +37,14 @@ export function resolveIndex(storage: StorageConfig): IndexConfig {
 /** The path of a unix socket has room for this many bytes on Linux, its final zero left out. */
 const socketPathBytesMax = 107;
 
-export function resolveAdmin(admin: FileConfig['admin'], storage: StorageConfig, resolving: Resolving): AdminConfig {
-  const socket = admin.socket === undefined ? defaultSocket(storage, resolving.machine) : resolving.path(admin.socket);
+/** Where the socket may be, besides what `admin` says. */
+export interface AroundAdmin {
+  readonly storage: StorageConfig;
+  readonly listen: readonly ListenAddress[];
+}
+
+export function resolveAdmin(admin: FileConfig['admin'], around: AroundAdmin, resolving: Resolving): AdminConfig {
+  const socket = admin.socket === undefined ? defaultSocket(around, resolving.machine) : resolving.path(admin.socket);
   const isTooLong = Buffer.byteLength(socket) > socketPathBytesMax;
   if (admin.socket !== undefined) {
     if (isTooLong)
@@ -56,7 +62,9 @@ export function resolveAdmin(admin: FileConfig['admin'], storage: StorageConfig,
   return { socket: isTooLong ? undefined : socket };
 }
 
-function defaultSocket(storage: StorageConfig, machine: Machine): string {
+/** Without a directory of its own, told apart by its port: the command line finds it with the same configuration. */
+function defaultSocket({ storage, listen }: AroundAdmin, machine: Machine): string {
   if (storage.driver === 'filesystem') return join(storage.rootDirectory, 'entrepot/admin.sock');
-  return join(machine.runtimeDirectory ?? machine.temporaryDirectory, `entrepot-${process.pid}/admin.sock`);
+  const port = listen.find((address) => address.port !== 0)?.port ?? `pid${process.pid}`;
+  return join(machine.runtimeDirectory ?? machine.temporaryDirectory, `entrepot-${port}/admin.sock`);
 }
