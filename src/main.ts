@@ -17,7 +17,7 @@ process.exitCode = await runCli(process.argv.slice(2), {
 });
 
 // A connection that somebody forgot must not keep a process that has done its work.
-setTimeout(() => process.exit(), 3_000).unref();
+systemClock.setTimer(3_000, () => process.exit());
 
 async function openUpstreams({ upstreams }: Config): Promise<Upstreams> {
   const { createUpstreams } = await import('./upstream/upstreams.ts');

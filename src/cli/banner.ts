@@ -43,7 +43,7 @@ function routes(config: Config, addresses: readonly string[]): readonly string[]
     `  containerd   /etc/containerd/certs.d/_default/hosts.toml: [host."${target.url}"]`,
     `  podman       a [[registry.mirror]] of each registry: location = "${host}/quay.io"`,
     ...(/:\/\/(127\.|\[::1\]|localhost)/.test(target.url)
-      ? ['  No other machine reaches this address: start with REGISTRY_HTTP_ADDR=:5000 to serve them.']
+      ? ['  No other machine reaches this address: start with ENTREPOT_HTTP_ADDR=:5000 to serve them.']
       : []),
   ];
 }

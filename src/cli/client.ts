@@ -1,4 +1,4 @@
-import { Argument } from '@commander-js/extra-typings';
+import { Argument, InvalidArgumentError } from '@commander-js/extra-typings';
 import { clientConfigText } from '../clients/client-config.ts';
 import { isRuntime, runtimes } from '../clients/runtimes.ts';
 import { loadConfig } from '../config/load.ts';
@@ -15,13 +15,13 @@ export function addClient(program: Program, context: Context): void {
     .summary('print what a client machine needs to pull through the cache')
     .description('Prints exactly what to put where on a client machine, with the real address filled in.')
     .addArgument(new Argument('<runtime>', 'what pulls there').choices(Object.keys(runtimes)))
-    .option('--url <url>', 'the cache as that machine reaches it, such as http://cache.example:5000')
+    .option('--url <url>', 'the cache as that machine reaches it, such as http://cache.example:5000', urlOf)
     .option('--config <file>', "the server's configuration")
     .addOption(jsonOption())
     .action(async (runtime, options) => {
       const { config } = await loadConfig({ path: options.config, env: context.env });
       if (!isRuntime(runtime)) throw new CommandFailed(`"${runtime}" is not known.`);
-      const target = clientTarget(config, options.url === undefined ? undefined : urlOf(options.url));
+      const target = clientTarget(config, options.url);
       const made = runtimes[runtime](target);
       if (options.json === true) return printJson(context.out, made);
       context.out.print(clientConfigText(made));
@@ -36,6 +36,7 @@ export function addClient(program: Program, context: Context): void {
 function urlOf(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const fits = url !== undefined && /^https?:$/.test(url.protocol) && url.pathname === '/' && url.username === '';
-  if (!fits) throw new CommandFailed(`"${text}" is not a URL of a cache; write http://HOST:PORT or https://HOST:PORT.`);
+  if (!fits)
+    throw new InvalidArgumentError(`It is not the URL of a cache; write http://HOST:PORT or https://HOST:PORT.`);
   return url.origin;
 }

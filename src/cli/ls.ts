@@ -1,10 +1,10 @@
+import { InvalidArgumentError } from '@commander-js/extra-typings';
 import type { ImageView, PageView } from '../admin/views.ts';
 import type { Context } from './context.ts';
 import { printJson } from './output.ts';
 import type { Program } from './program.ts';
 import { configOption, connectTo, jsonOption, socketOption } from './server-options.ts';
 import { printTable } from './table.ts';
-import { CommandFailed } from './trouble.ts';
 import { agoText, bytesText, shortDigest } from './units.ts';
 
 /** Images shown unless --limit says otherwise. */
@@ -39,9 +39,9 @@ export function addLs(program: Program, context: Context): void {
     });
 }
 
-export function countOf(text: string): number {
+function countOf(text: string): number {
   if (/^[1-9][0-9]{0,8}$/.test(text)) return Number(text);
-  throw new CommandFailed(`"${text}" is not a count; write a whole number from 1.`);
+  throw new InvalidArgumentError(`"${text}" is not a count; write a whole number from 1.`);
 }
 
 function printImages({ out, clock }: Context, images: readonly ImageView[]): void {

@@ -36,7 +36,7 @@ export function printJson(out: Output, value: unknown): void {
  */
 export function harmless(text: string): string {
   return text.replaceAll(
-    // eslint-disable-next-line no-control-regex
+    // eslint-disable-next-line no-control-regex -- control characters are what it looks for
     /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g,
     (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
   );

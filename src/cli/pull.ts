@@ -12,7 +12,11 @@ export function addPull(program: Program, context: Context): void {
     .summary('fetch an image into the cache')
     .description('Makes the running server fetch an image whole, so that clients find it there.')
     .argument('<image>', 'as in docker pull')
-    .option('-p, --platform <os/arch...>', 'only these platforms, such as linux/amd64 (default: all)')
+    .option(
+      '-p, --platform <os/arch>',
+      'only this platform, such as linux/amd64; may be repeated (default: all)',
+      gathered,
+    )
     .addOption(socketOption())
     .addOption(configOption())
     .addOption(jsonOption())
@@ -33,6 +37,10 @@ export function addPull(program: Program, context: Context): void {
       const fetched = done.fetchedBytes === 0 ? 'all of it was held' : `${bytesText(done.fetchedBytes)} fetched`;
       context.out.print(`${done.image} is held: ${done.digest}, ${bytesText(done.bytes)}, ${fetched}.\n`);
     });
+}
+
+function gathered(text: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), text];
 }
 
 async function printLines({ out }: Context, lines: AsyncIterable<PullLine>): Promise<void> {

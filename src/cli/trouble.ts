@@ -37,7 +37,7 @@ function systemTrouble(error: SystemError): string | undefined {
 function listenTrouble({ code, address, port, message }: SystemError): string {
   const where = `${address === undefined || address === '::' ? '' : address}:${port}`;
   if (code === 'EADDRINUSE') {
-    return `Another process listens on ${where} already; stop it, or set http.addr (REGISTRY_HTTP_ADDR) to another address.`;
+    return `Another process listens on ${where} already; stop it, or set http.addr (or ENTREPOT_HTTP_ADDR) to another one.`;
   }
   if (code === 'EACCES') {
     return `This user may not listen on ${where}; set http.addr to a port above 1023, or grant CAP_NET_BIND_SERVICE.`;

@@ -67,13 +67,12 @@ const quote = (text: string): string => JSON.stringify(text);
 const round = (ms: number): number => Math.round(ms * 1000) / 1000;
 
 // eslint-disable-next-line no-control-regex -- control characters are what it looks for
-const unsafe = /[\u0000-\u001f\u007f-\u009f"\\]/;
+const unsafe = /[\u0000-\u001f\u007f-\u009f"\\]/g;
 
 /** As Apache and nginx do: a client can't forge a line, nor reach the terminal that shows it. */
 function escape(text: string): string {
-  if (!unsafe.test(text)) return text;
-  // eslint-disable-next-line no-control-regex
-  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f"\\]/g, (character) =>
+  if (text.search(unsafe) < 0) return text;
+  return text.replaceAll(unsafe, (character) =>
     character === '"' || character === '\\'
       ? `\\${character}`
       : `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,

@@ -14,6 +14,6 @@ function written(value: unknown): string {
   const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
   if (plain.test(text)) return text;
   // JSON leaves DEL and the C1 controls as they are, and a terminal would obey them.
-  // eslint-disable-next-line no-control-regex
+  // eslint-disable-next-line no-control-regex -- control characters are what it looks for
   return JSON.stringify(text).replaceAll(/[\u007f-\u009f]/g, (c) => `\\u00${c.charCodeAt(0).toString(16)}`);
 }

@@ -1,0 +1,138 @@
+import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { describe, test } from 'node:test';
+import { makeAuthority } from '../../test/support/certificates.ts';
+import { FakeClock } from '../../test/support/fake-clock.ts';
+import { TempDir } from '../../test/support/temp-dir.ts';
+import type { Clock } from '../observe/clock.ts';
+import type { Upstream, Upstreams, UpstreamStatus } from '../upstream/contract.ts';
+import type { Finding } from './check.ts';
+import { cli } from './testing.ts';
+
+function upstreams(statuses: Readonly<Record<string, Partial<UpstreamStatus>>>): Upstreams {
+  const find = (name: string): Upstream | undefined => {
+    const given = statuses[name];
+    if (given === undefined) return undefined;
+    const status: UpstreamStatus = {
+      name,
+      url: `https://${name}`,
+      circuit: 'closed',
+      lastError: undefined,
+      limit: undefined,
+      transfers: 0,
+      ...given,
+    };
+    return {
+      name,
+      url: status.url,
+      hasCredentials: false,
+      repository: () => {
+        throw new Error('not expected');
+      },
+      check: async () => status,
+      status: () => status,
+    };
+  };
+  return { find, list: () => [], close: async () => {} };
+}
+
+async function check(
+  dir: TempDir,
+  yaml: string,
+  args: readonly string[] = [],
+  found: Upstreams = upstreams({}),
+  clock: Clock = new FakeClock(),
+) {
+  const path = dir.join('config.yml');
+  const base = `version: 0.1\nstorage: { filesystem: { rootdirectory: "${dir.join('data')}" } }\n`;
+  await writeFile(path, base + yaml);
+  const ran = await cli(['check', path, '--json', ...args], { clock, upstreams: found });
+  const { findings } = JSON.parse(ran.out) as { readonly findings: readonly Finding[] };
+  return { ...ran, findings: new Map(findings.map((finding) => [finding.what, finding])) };
+}
+
+const anyPort = 'http: { addr: "127.0.0.1:0" }\n';
+
+describe('check', () => {
+  test('contacts the upstreams that the configuration names, and fails when one fails', async () => {
+    await using dir = await TempDir.make();
+    const yaml = `${anyPort}upstreams: { registry.example: { url: "https://registry.example" } }\n`;
+    const found = upstreams({
+      'docker.io': { limit: { limit: 100, remaining: 7 } },
+      'registry.example': { lastError: 'connection refused' },
+      'quay.io': {},
+    });
+    const { code, findings, notes } = await check(dir, yaml, [], found);
+    assert.equal(code, 1);
+    assert.equal(
+      findings.get('upstream docker.io')?.text,
+      'https://docker.io answers anonymously, 7 of 100 requests left',
+    );
+    assert.deepEqual(findings.get('upstream registry.example'), {
+      what: 'upstream registry.example',
+      ok: false,
+      text: 'connection refused; check upstreams.registry.example and the network',
+    });
+    assert.equal(findings.has('upstream quay.io'), false);
+    assert.match(notes, /^1 of \d+ checks failed; see what to do/);
+  });
+
+  test('contacts nobody when asked not to', async () => {
+    await using dir = await TempDir.make();
+    const { code, findings } = await check(dir, anyPort, ['--no-upstreams']);
+    assert.equal(code, 0);
+    assert.deepEqual([...findings.keys()], ['configuration', 'store', 'index', 'port 127.0.0.1:0']);
+  });
+
+  test('leaves no directory behind that was not there', async () => {
+    await using dir = await TempDir.make();
+    const { findings } = await check(dir, anyPort, ['--no-upstreams']);
+    assert.match(findings.get('store')?.text ?? '', /data will be made at first start, .* free$/);
+    assert.deepEqual(await dir.files(), ['config.yml']);
+  });
+
+  test('finds a port that is taken', async () => {
+    await using dir = await TempDir.make();
+    const other = createServer().listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const { port } = other.address() as AddressInfo;
+    const { code, findings } = await check(dir, `http: { addr: "127.0.0.1:${port}" }\n`, ['--no-upstreams']);
+    assert.equal(code, 1);
+    assert.match(findings.get(`port 127.0.0.1:${port}`)?.text ?? '', /^Another process listens on/);
+    other.close();
+    await once(other, 'close');
+  });
+
+  test('finds a store whose place is a file', async () => {
+    await using dir = await TempDir.make();
+    await writeFile(dir.join('data'), '');
+    const { findings } = await check(dir, anyPort, ['--no-upstreams']);
+    assert.equal(findings.get('store')?.ok, false);
+    assert.match(findings.get('store')?.text ?? '', /a file where a directory is needed; move it away/);
+  });
+
+  test('finds a key that does not belong to the certificate, and a certificate that has expired', async () => {
+    await using dir = await TempDir.make();
+    const own = makeAuthority().issue(['cache.example']);
+    const other = makeAuthority().issue(['cache.example']);
+    await Promise.all([
+      writeFile(dir.join('own.crt'), own.cert),
+      writeFile(dir.join('own.key'), own.key),
+      writeFile(dir.join('other.key'), other.key),
+    ]);
+    const yaml = (key: string): string =>
+      `http: { addr: "127.0.0.1:0", tls: { certificate: "${dir.join('own.crt')}", key: "${dir.join(key)}" } }\n`;
+    const soon = new FakeClock(new X509Certificate(own.cert).validToDate.getTime() - 1000);
+    const good = await check(dir, yaml('own.key'), ['--no-upstreams'], upstreams({}), soon);
+    assert.match(good.findings.get('certificate')?.text ?? '', /^DNS:cache\.example, valid for 1 s$/);
+    const mixed = await check(dir, yaml('other.key'), ['--no-upstreams'], upstreams({}), soon);
+    assert.match(mixed.findings.get('certificate')?.text ?? '', /is not the key of .*; name the two files/);
+    await soon.advance(1000);
+    const expired = await check(dir, yaml('own.key'), ['--no-upstreams'], upstreams({}), soon);
+    assert.match(expired.findings.get('certificate')?.text ?? '', /own\.crt expired on .*; put a new one there/);
+  });
+});

@@ -1,0 +1,197 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { FakeClock } from '../../test/support/fake-clock.ts';
+import { TempDir } from '../../test/support/temp-dir.ts';
+import type { ImageView, StatisticsView } from '../admin/views.ts';
+import { digestOf } from '../oci/digest.ts';
+import { cannedServer, cli } from './testing.ts';
+import type { Canned, Ran } from './testing.ts';
+
+const clock = new FakeClock();
+const digest = digestOf('one');
+
+/** Runs a command against canned answers. */
+async function against(answers: Canned, args: readonly string[], terminal = false): Promise<Ran> {
+  await using dir = await TempDir.make();
+  const socket = dir.join('admin.sock');
+  await using _ = await cannedServer(socket, answers);
+  const { out, ...rest } = await cli([...args, '--socket', socket], { clock, terminal });
+  return { ...rest, out };
+}
+
+const image: ImageView = {
+  repository: 'docker.io/library/redis',
+  digest,
+  mediaType: 'application/vnd.oci.image.index.v1+json',
+  tags: ['7', 'latest'],
+  describedBytes: 150_000_000,
+  heldBytes: 41_000_000,
+  storedAtMs: clock.now(),
+  lastUsedMs: clock.now() - 7_200_000,
+  pinned: true,
+  gone: false,
+};
+
+describe('ls', () => {
+  test('prints a table of what has a tag', async () => {
+    const answers = { 'GET /v1/images?limit=500': { items: [image, { ...image, tags: [] }] } };
+    const { code, out } = await against(answers, ['ls']);
+    assert.equal(code, 0);
+    assert.equal(
+      out,
+      `IMAGE                    TAGS       DIGEST                  HELD   WHOLE  LAST USED\n` +
+        `docker.io/library/redis  7, latest  ${digest.slice(0, 19)}  41.0 MB  150 MB    2 h ago  pinned\n`,
+    );
+  });
+
+  test('follows the pages, and says when there is more', async () => {
+    const answers = {
+      'GET /v1/images?prefix=docker.io&limit=500': { items: [image], next: 'a' },
+      'GET /v1/images?prefix=docker.io&last=a&limit=500': { items: [image, image] },
+    };
+    const all = await against(answers, ['ls', 'docker.io', '--json']);
+    assert.equal((JSON.parse(all.out) as unknown[]).length, 3);
+    assert.equal(all.notes, '');
+    const some = await against(answers, ['ls', 'docker.io', '--json', '--limit', '2']);
+    assert.equal((JSON.parse(some.out) as unknown[]).length, 2);
+    assert.equal(some.notes, 'There are more; see them with --limit 20.\n');
+  });
+
+  test('lets no name from outside reach into the terminal', async () => {
+    const evil = { ...image, repository: 'quay.io/\u001b[2Jx' };
+    const { out } = await against({ 'GET /v1/images?limit=500': { items: [evil] } }, ['ls'], true);
+    assert.equal(out.includes('\u001b'), false);
+  });
+});
+
+describe('du', () => {
+  test('prints rows and what is held in all', async () => {
+    const row = { name: 'docker.io', images: 3, heldBytes: 1_500_000_000, lastUsedMs: clock.now() };
+    const statistics: Partial<StatisticsView> = { blobs: 12, freeBytes: 80_000_000_000 };
+    const answers = {
+      'GET /v1/usage?by=upstream': { heldBytes: 1_200_000_000, rows: [row] },
+      'GET /v1/statistics': statistics,
+    };
+    const { out } = await against(answers, ['du']);
+    assert.match(out, /^NAME +MANIFESTS +HELD +LAST USED\ndocker\.io +3 +1\.5 GB +0 s ago\n/);
+    assert.match(out, /1\.2 GB held in 12 blobs, 80\.0 GB free on the disk\./);
+  });
+});
+
+describe('pull', () => {
+  const progress = { type: 'progress', digest, what: 'blob', size: 100, done: 40 } as const;
+  const done = {
+    type: 'done',
+    image: 'docker.io/library/redis:7',
+    digest,
+    manifests: 1,
+    blobs: 1,
+    bytes: 100,
+    fetchedBytes: 60,
+  };
+  const path = 'POST /v1/pull?image=redis%3A7';
+
+  test('prints a line when something is done', async () => {
+    const answers = { [path]: [progress, { ...progress, done: 100 }, done] };
+    const { code, out, notes } = await against(answers, ['pull', 'redis:7']);
+    assert.equal(code, 0);
+    assert.equal(notes, `blob ${digest.slice(0, 19)} 100 B held\n`);
+    assert.equal(out, `docker.io/library/redis:7 is held: ${digest}, 100 B, 60 B fetched.\n`);
+  });
+
+  test('draws bars on a terminal', async () => {
+    const answers = { [path]: [progress, { ...progress, done: 100 }, done] };
+    const { notes } = await against(answers, ['pull', 'redis:7'], true);
+    assert.match(notes, /\[={12} {18}\] 40 B of 100 B\n/);
+    assert.match(notes, /1 parts held/);
+  });
+
+  test('fails with the reason of the server', async () => {
+    const answers = { [path]: [progress, { type: 'failed', code: 'UPSTREAM_LIMITED', message: 'docker.io: 429' }] };
+    const { code, notes } = await against(answers, ['pull', 'redis:7']);
+    assert.equal(code, 1);
+    assert.match(notes, /docker\.io: 429\n$/);
+  });
+
+  test('fails when the server goes away without saying how it ended', async () => {
+    const { code, notes } = await against({ [path]: [progress] }, ['pull', 'redis:7']);
+    assert.equal(code, 1);
+    assert.match(notes, /did not say how the pull ended; look into its log/);
+  });
+
+  test('asks for platforms and prints the lines as they are for programs', async () => {
+    const answers = { 'POST /v1/pull?image=redis%3A7&platform=linux%2Famd64&platform=linux%2Farm64': [progress, done] };
+    const { out } = await against(answers, ['pull', 'redis:7', '--json', '-p', 'linux/amd64', '-p', 'linux/arm64']);
+    assert.equal(out, `${JSON.stringify(progress)}\n${JSON.stringify(done)}\n`);
+  });
+});
+
+describe('pin, unpin, refresh and purge', () => {
+  test('say what they did', async () => {
+    const pattern = 'docker.io/library/redis:7';
+    const pinned = await against({ 'POST /v1/pin?image=redis%3A7': { pattern, changed: true } }, ['pin', 'redis:7']);
+    assert.equal(pinned.out, `${pattern} is pinned.\n`);
+    const unpinned = await against({ 'POST /v1/unpin?image=redis%3A7': { pattern, changed: true } }, [
+      'unpin',
+      'redis:7',
+    ]);
+    assert.equal(unpinned.out, `${pattern} is not pinned any more.\n`);
+    const refreshed = await against(
+      { 'POST /v1/refresh?image=redis%3A7': { image: pattern, found: true, digest, outcome: 'revalidated' } },
+      ['refresh', 'redis:7'],
+    );
+    assert.equal(refreshed.out, `${pattern} is ${digest}.\n`);
+    const purged = await against(
+      {
+        'POST /v1/purge?image=redis&whole=true': {
+          image: 'docker.io/library/redis',
+          tags: 2,
+          manifests: 3,
+          blobs: 4,
+          bytes: 5000,
+        },
+      },
+      ['purge', 'redis', '--whole'],
+    );
+    assert.equal(purged.out, 'docker.io/library/redis: 2 tags, 3 manifests and 4 blobs are gone; 5.0 kB freed.\n');
+  });
+
+  test('fail with 1 when there was nothing to do', async () => {
+    const answers = {
+      'POST /v1/unpin?image=redis%3A7': { pattern: 'x', changed: false },
+      'POST /v1/refresh?image=redis%3A7': { image: 'x', found: true, digest, outcome: 'stale' },
+    };
+    assert.equal((await against(answers, ['unpin', 'redis:7'])).code, 1);
+    const stale = await against(answers, ['refresh', 'redis:7']);
+    assert.equal(stale.code, 1);
+    assert.match(stale.notes, /could not be asked; what is held stays/);
+  });
+
+  test('without an image, pin lists the pins', async () => {
+    const answers = { 'GET /v1/pins': { pins: [{ pattern: 'quay.io/a/*', from: 'configuration' }] } };
+    assert.match((await against(answers, ['pin'])).out, /quay\.io\/a\/\* +cache\.pins/);
+  });
+});
+
+describe('a command for a running server', () => {
+  test('repeats the words of the server when that refuses', async () => {
+    const { code, notes } = await against({}, ['explain', 'redis']);
+    assert.equal(code, 1);
+    assert.equal(notes, 'nothing is canned for GET /v1/explain?image=redis\n');
+  });
+
+  test('says what to do when no server runs', async () => {
+    await using dir = await TempDir.make();
+    const { code, notes } = await cli(['ls', '--socket', dir.join('none.sock')], { clock });
+    assert.equal(code, 1);
+    assert.match(notes, /^No server answers at .*none\.sock; start one with "entrepot serve", or/);
+  });
+
+  test('finds the socket through the configuration', async () => {
+    await using dir = await TempDir.make();
+    await using server = await cannedServer(dir.join('admin.sock'), { 'GET /v1/pins': { pins: [] } });
+    const env = { ENTREPOT_ADMIN_SOCKET: dir.join('admin.sock') };
+    assert.equal((await cli(['pin'], { clock, env })).code, 0);
+    assert.deepEqual(server.asked, ['GET /v1/pins']);
+  });
+});

@@ -1,0 +1,76 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { Clock } from '../observe/clock.ts';
+import type { Upstreams } from '../upstream/contract.ts';
+import type { Context } from './context.ts';
+import { runCli } from './run.ts';
+
+/** For this room's tests: runs one command and returns what it printed. */
+export interface Ran {
+  readonly code: number;
+  readonly out: string;
+  readonly notes: string;
+}
+
+export interface Play {
+  readonly clock: Clock;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly terminal?: boolean;
+  readonly columns?: number;
+  readonly upstreams?: Upstreams;
+  readonly startServer?: Context['startServer'];
+  readonly untilStopped?: Context['untilStopped'];
+}
+
+export async function cli(args: readonly string[], play: Play): Promise<Ran> {
+  let out = '';
+  let notes = '';
+  const code = await runCli(args, {
+    env: play.env ?? {},
+    clock: play.clock,
+    out: {
+      print: (text) => (out += text),
+      note: (text) => (notes += text),
+      terminal: play.terminal ?? false,
+      noteTerminal: play.terminal ?? false,
+      columns: play.columns ?? 100,
+    },
+    startServer: play.startServer ?? (() => Promise.reject(new Error('not expected'))),
+    openUpstreams: async () => play.upstreams ?? noUpstreams,
+    untilStopped: play.untilStopped ?? (() => Promise.resolve('SIGTERM')),
+  });
+  return { code, out, notes };
+}
+
+const noUpstreams: Upstreams = { find: () => undefined, list: () => [], close: async () => {} };
+
+export type Canned = Readonly<Record<string, unknown>>;
+
+/** An admin socket with canned answers by `METHOD /path?query`; a list is answered a line each, an Error refused. */
+export async function cannedServer(
+  socketPath: string,
+  answers: Canned,
+): Promise<AsyncDisposable & { readonly asked: string[] }> {
+  const asked: string[] = [];
+  const server = createServer((request, response) => {
+    const what = `${request.method} ${request.url}`;
+    asked.push(what);
+    const answer = answers[what] ?? new Error(`nothing is canned for ${what}`);
+    response.statusCode = answer instanceof Error ? 404 : 200;
+    if (answer instanceof Error)
+      response.end(JSON.stringify({ errors: [{ code: 'NOT_FOUND', message: answer.message }] }));
+    else if (Array.isArray(answer) && what.startsWith('POST'))
+      response.end(answer.map((line) => `${JSON.stringify(line)}\n`).join(''));
+    else response.end(JSON.stringify(answer));
+  });
+  server.listen(socketPath);
+  await once(server, 'listening');
+  return {
+    asked,
+    async [Symbol.asyncDispose]() {
+      server.close();
+      server.closeAllConnections();
+      await once(server, 'close');
+    },
+  };
+}
