@@ -1,0 +1,37 @@
+/**
+ * What every Index promises, room by room; last, random operations against a model. No test knows how it is stored.
+ */
+import { describe, test } from 'node:test';
+import type { Index } from '../../src/index/contract.ts';
+import { blobsContract } from './index-blobs.ts';
+import { keepingContract } from './index-keeping.ts';
+import { leasesContract } from './index-leases.ts';
+import { manifestsContract } from './index-manifests.ts';
+import { assertLikeModel } from './index-property.ts';
+import { repositoriesContract } from './index-repositories.ts';
+import { tagsContract } from './index-tags.ts';
+
+export interface IndexUnderTest extends AsyncDisposable {
+  readonly index: Index;
+  /** The same index as another process sees it. */
+  second(): Promise<Index>;
+}
+
+export type MakeIndex = () => Promise<IndexUnderTest>;
+
+/** Random runs against the model. */
+const modelRuns = 40;
+
+export function indexContract(name: string, make: MakeIndex): void {
+  describe(`${name} as an index`, () => {
+    describe('manifests', () => manifestsContract(make));
+    describe('tags', () => tagsContract(make));
+    describe('blobs', () => blobsContract(make));
+    describe('leases', () => leasesContract(make));
+    describe('keeping', () => keepingContract(make));
+    describe('repositories', () => repositoriesContract(make));
+    test('answers like its model, whatever happens to it', async () => {
+      await assertLikeModel(make, modelRuns);
+    });
+  });
+}
