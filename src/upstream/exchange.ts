@@ -117,7 +117,8 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.#settled) return;
+    // The parser begins again after a pause with a chunk of nothing; held back once more, it would do so for ever.
+    if (this.#settled || chunk.length === 0) return;
     this.#bytes += chunk.length;
     if (!this.#options.small) this.#movedAt = this.#options.clock.monotonic();
     if (this.#draining) {
