@@ -1,7 +1,7 @@
 import { digestOf, algorithmOf, isDigest } from './digest.ts';
 import type { Digest } from './digest.ts';
 import { RegistryError } from './errors.ts';
-import { bareMediaType, isIndexMediaType, isSchema1MediaType, mediaTypes } from './media-types.ts';
+import { bareMediaType, isIndexMediaType, isManifestMediaType, isSchema1MediaType, mediaTypes } from './media-types.ts';
 
 /** What points at content (OCI image specification, descriptor.md). `size` is in bytes. */
 export interface Descriptor {
@@ -96,9 +96,10 @@ function mediaTypeOf(content: Json, declared: string): string {
   }
   if (content['schemaVersion'] !== undefined && content['schemaVersion'] !== 2) invalid('its schemaVersion is not 2');
   const own = text(content, 'mediaType');
-  const generic = declared === '' || declared === 'application/json' || declared === 'application/octet-stream';
-  if (own !== undefined && !generic && own !== declared) invalid(`it says ${own} but was sent as ${declared}`);
-  const mediaType = own ?? (generic ? guess(content) : declared);
+  if (own !== undefined && !saysNothing.has(declared) && own !== declared) {
+    invalid(`it says ${own} but was sent as ${declared}`);
+  }
+  const mediaType = own ?? (isManifestMediaType(declared) ? declared : guess(content));
   const index = isIndexMediaType(mediaType);
   if (index && !Array.isArray(content['manifests'])) invalid(`${mediaType} without "manifests"`);
   const image = mediaType === mediaTypes.ociManifest || mediaType === mediaTypes.dockerManifest;
@@ -107,6 +108,15 @@ function mediaTypeOf(content: Json, declared: string): string {
   }
   return mediaType;
 }
+
+/** What servers send for files that they know nothing about. */
+const saysNothing: ReadonlySet<string> = new Set([
+  '',
+  'application/json',
+  'application/octet-stream',
+  'binary/octet-stream',
+  'text/plain',
+]);
 
 function guess(content: Json): string {
   if (Array.isArray(content['manifests'])) return mediaTypes.ociIndex;

@@ -10,14 +10,21 @@ export const mediaTypes = {
   dockerSchema1Signed: 'application/vnd.docker.distribution.manifest.v1+prettyjws',
 } as const;
 
-/** What we ask an upstream for, most wanted first. Never schema 1: its digest is not that of its bytes. */
-export const manifestAccept: string = [
+/** Those that we can verify, most wanted first. Never schema 1: its digest is not that of its bytes. */
+const manifestMediaTypes: readonly string[] = [
   mediaTypes.ociIndex,
   mediaTypes.dockerList,
   mediaTypes.ociManifest,
   mediaTypes.dockerManifest,
   mediaTypes.ociArtifact,
-].join(', ');
+];
+
+/** What we ask an upstream for. */
+export const manifestAccept: string = manifestMediaTypes.join(', ');
+
+export function isManifestMediaType(mediaType: string): boolean {
+  return manifestMediaTypes.includes(mediaType);
+}
 
 export function isIndexMediaType(mediaType: string): boolean {
   return mediaType === mediaTypes.ociIndex || mediaType === mediaTypes.dockerList;
