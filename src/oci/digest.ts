@@ -52,6 +52,7 @@ function whyNot(text: string): string {
   const colon = text.indexOf(':');
   const algorithm = text.slice(0, Math.max(colon, 0));
   if (colon < 0) return 'expected ALGORITHM:HEX, such as sha256:e3b0c442…';
-  if (!(algorithm in hexLengths)) return `algorithm "${algorithm.slice(0, 32)}" is not one of sha256, sha512`;
+  if (!Object.hasOwn(hexLengths, algorithm))
+    return `algorithm "${algorithm.slice(0, 32)}" is not one of sha256, sha512`;
   return `expected ${hexLengths[algorithm as DigestAlgorithm]} lower-case hexadecimal characters after "${algorithm}:"`;
 }
