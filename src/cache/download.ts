@@ -89,6 +89,7 @@ export class Download {
   }
 
   get arrivedBytes(): number {
+    if (this.#phase.kind === 'stored') return this.#phase.blob.size;
     return 'growth' in this.#phase ? this.#phase.growth.extents.bytes : 0;
   }
 

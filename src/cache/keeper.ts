@@ -11,6 +11,8 @@ export interface KeeperLimits {
   readonly sizeBytesMax: number;
   /** What must stay free on the disk, in bytes. */
   freeBytesMin(totalBytes: number): number;
+  /** What nobody has used for so long goes, in milliseconds; `Infinity` keeps it while there is room. */
+  readonly unusedMsMax: number;
 }
 
 export interface KeeperContext {
@@ -55,6 +57,19 @@ export class Keeper {
     return (await this.#excessBytes(bytes)) <= 0;
   }
 
+  /** Evicts what nobody has used for as long as the configuration allows. */
+  async expire(): Promise<void> {
+    const { index, clock, limits } = this.#context;
+    if (limits.unusedMsMax === Infinity) return;
+    for (;;) {
+      const candidates = await index.keeping.candidates(batch);
+      const unused = candidates.filter(({ lastUsedMs }) => lastUsedMs < clock.now() - limits.unusedMsMax);
+      for (const candidate of unused)
+        await this.#evict(candidate, 'nobody has used it for as long as the configuration allows');
+      if (unused.length < batch) return;
+    }
+  }
+
   /** Evicts until the limits hold with `bytes` more. One run at a time; whoever asks meanwhile waits for it. */
   async trim(bytes: number): Promise<void> {
     while (this.#running !== undefined) await this.#running;
@@ -93,13 +108,13 @@ export class Keeper {
       if (candidates.length === 0) return;
       for (const candidate of candidates) {
         if (!(await tooFull())) return;
-        if (!(await this.#evict(candidate))) passedOver += 1;
+        if (!(await this.#evict(candidate, 'the cache is full and this was used least recently'))) passedOver += 1;
       }
     }
   }
 
   /** False when it must stay for now. */
-  async #evict(candidate: Candidate): Promise<boolean> {
+  async #evict(candidate: Candidate, reason: string): Promise<boolean> {
     const { index, observer } = this.#context;
     if (candidate.blob !== undefined && this.#context.isBusy(candidate.blob)) return false;
     const digests = await index.keeping.evict(candidate);
@@ -112,7 +127,7 @@ export class Keeper {
         candidate.repository === undefined ? '' : `${candidate.repository.upstream}/${candidate.repository.name}`,
       digest,
       bytes,
-      reason: 'the cache is full and this was used least recently',
+      reason,
     });
     return true;
   }
@@ -135,7 +150,8 @@ export class Keeper {
 
   #schedule(): void {
     this.#timer = this.#context.clock.setTimer(checkMs, () => {
-      this.trim(0)
+      this.expire()
+        .then(() => this.trim(0))
         .catch((error: unknown) => {
           const message = error instanceof Error ? error.message : String(error);
           this.#context.observer.emit({ type: 'task.failed', task: 'eviction', message });

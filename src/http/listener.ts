@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Server as HttpServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo, ListenOptions, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Server as TlsServer } from 'node:tls';
 import type { TLSSocket } from 'node:tls';
@@ -70,6 +70,8 @@ export interface BoundAddress {
 export interface Listener {
   /** @throws RegistryError `UNAVAILABLE` (origin `operator`) when the address or the certificate cannot be used */
   listen(address: ListenAddress): Promise<BoundAddress>;
+  /** On a unix socket, made at this path. Throws as `listen` does. */
+  listenAt(socketPath: string): Promise<void>;
   /** `undefined` before `listen` and after `close`. */
   readonly address: BoundAddress | undefined;
   readonly connections: number;
@@ -126,17 +128,25 @@ class PortListener implements Listener {
   }
 
   async listen(address: ListenAddress): Promise<BoundAddress> {
+    await this.#listen({ port: address.port, host: address.host }, `${address.host ?? ''}:${address.port}`);
+    return this.address ?? { host: address.host ?? '', port: address.port };
+  }
+
+  async listenAt(socketPath: string): Promise<void> {
+    await this.#listen({ path: socketPath }, socketPath);
+  }
+
+  async #listen(where: ListenOptions, text: string): Promise<void> {
     await this.reloadTls();
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#http.once('error', reject);
-    this.#http.listen({ port: address.port, host: address.host, backlog: connectBacklog }, resolve);
+    this.#http.listen({ ...where, backlog: connectBacklog }, resolve);
     try {
       await promise;
     } catch (cause) {
-      throw cannotListen(address, cause);
+      throw cannotListen(text, cause);
     }
     this.#http.removeListener('error', reject);
-    return this.address ?? { host: address.host ?? '', port: address.port };
   }
 
   async reloadTls(): Promise<void> {
@@ -311,9 +321,8 @@ function bound(address: AddressInfo): BoundAddress {
   return { host: address.address, port: address.port };
 }
 
-function cannotListen({ host, port }: ListenAddress, cause: unknown): RegistryError {
+function cannotListen(where: string, cause: unknown): RegistryError {
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
-  const where = `${host ?? ''}:${port}`;
   const why: Readonly<Record<string, string>> = {
     EADDRINUSE: 'another process listens there; stop it or set another http.addr',
     EACCES: 'this user may not listen there; set http.addr to a port from 1024 on, or grant the right',
