@@ -12,7 +12,8 @@ export class Growth {
   readonly #extents: Extents;
   readonly #waiters = new Set<Waiter>();
   readonly #onDemand: () => void;
-  #state: 'growing' | 'verified' | 'retired' = 'growing';
+  #verified = false;
+  #retired = false;
   #failure: Error | undefined;
   #size: number;
 
@@ -47,7 +48,7 @@ export class Growth {
 
   /** The digest is right: nothing is held back any more. */
   verify(): void {
-    if (this.#state === 'growing') this.#state = 'verified';
+    this.#verified = true;
     this.#wake(() => true);
   }
 
@@ -59,14 +60,14 @@ export class Growth {
 
   /** It grows no more, somebody else has the rest: waiters look again at where to read. */
   retire(): void {
-    this.#state = 'retired';
+    this.#retired = true;
     this.#wake(() => true);
   }
 
   /** Up to where a reader at `position` may read without waiting; `position` itself when it must wait. */
   readableEnd(position: number, verified: boolean): number {
     const end = this.#extents.endOfRunAt(position);
-    if (!verified || this.#state === 'verified') return end;
+    if (!verified || this.#verified) return end;
     return Math.max(position, Math.min(end, this.#size - withheldBytes));
   }
 
@@ -76,7 +77,7 @@ export class Growth {
    */
   wait(position: number, verified: boolean): Promise<void> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
-    if (this.#state === 'retired') return Promise.resolve();
+    if (this.#retired) return Promise.resolve();
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#waiters.add({ position, verified, resolve, reject });
     this.#onDemand();
