@@ -49,6 +49,21 @@ describe('the admin API', () => {
     assert.ok(byUpstream.heldBytes >= 5200);
   });
 
+  test('counts an index and what it lists as one image', async () => {
+    await using dir = await TempDir.make();
+    await using admin = await stage(dir.path, new FakeClock(startMs));
+    const amd64 = await admin.hold('quay.io/a/one', undefined, { layers: ['x'.repeat(3000)] });
+    const arm64 = await admin.hold('quay.io/a/one', undefined, { layers: ['y'.repeat(3000)] });
+    await admin.holdIndex('quay.io/a/one', '1', [amd64, arm64]);
+    const { rows } = (await admin.get('/v1/usage')) as UsageView;
+    assert.deepEqual(
+      rows.map(({ name, images }) => `${name} ${images}`),
+      ['quay.io 1'],
+    );
+    // Both layers with the name before them, the shared config, and the two manifests.
+    assert.equal(rows[0]?.heldBytes, 2 * 3014 + 2 + amd64.size + arm64.size);
+  });
+
   test('shows statistics', async () => {
     await using dir = await TempDir.make();
     await using admin = await stage(dir.path, new FakeClock(startMs));

@@ -104,14 +104,16 @@ function changingRoutes(options: AdminOptions): Routes {
     },
     'POST /v1/refresh': async (query, request) => {
       const image = located(options, query);
-      told('refresh', image.text, request);
-      return jsonReply(await refresh(options.cache, image, request.id));
+      const done = await refresh(options.cache, image, request.id);
+      told('refresh', done.image, request);
+      return jsonReply(done);
     },
     'POST /v1/purge': async (query, request) => {
       const image = located(options, query);
       const whole = query.optional('whole') === 'true';
-      told('purge', whole ? repositoryText(image.key) : image.text, request);
-      return jsonReply(await purge(options.cache, image, whole));
+      const done = await purge(options.cache, image, whole);
+      told('purge', done.image, request);
+      return jsonReply(done);
     },
     'POST /v1/upstreams/check': async (query) => {
       const upstream = knownUpstream(upstreams, query.required('name'));
@@ -160,7 +162,7 @@ async function purge(cache: Cache, image: Located, whole: boolean): Promise<Purg
   if (!whole && !image.explicit) {
     throw new RegistryError(
       'REQUEST_INVALID',
-      `${image.text.replace(/:latest$/, '')} names no tag; write the tag or digest, or say that all of the repository is meant`,
+      `${image.text.replace(/:latest$/, '')} names no tag; write the tag or digest, or say --whole (whole=true) for all of the repository`,
     );
   }
   const report = await cache.purge(image.key, whole ? undefined : image.reference);

@@ -1,4 +1,8 @@
-import type { Index, ImageRow } from '../index/contract.ts';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { ImageRow, Index } from '../index/contract.ts';
+import type { Digest } from '../oci/digest.ts';
+import { parseManifest } from '../oci/manifest.ts';
+import { isIndexMediaType } from '../oci/media-types.ts';
 import { repositoryText } from './locate.ts';
 import type { Query } from './query.ts';
 import type { ImageView, PageView, UsageRow, UsageView } from './views.ts';
@@ -22,26 +26,59 @@ export function imageView(row: ImageRow): ImageView {
 export async function usage(index: Index, query: Query): Promise<UsageView> {
   const byUpstream = query.optional('by') !== 'repository';
   const rows = new Map<string, UsageRow>();
-  for await (const row of everyImage(index, query.optional('prefix') ?? '')) {
-    const name = byUpstream ? (row.key.upstream ?? 'hosted') : repositoryText(row.key);
+  for await (const images of everyRepository(index, query.optional('prefix') ?? '')) {
+    const [{ key }] = images;
+    const name = byUpstream ? (key.upstream ?? 'hosted') : repositoryText(key);
     const sum = rows.get(name) ?? { name, images: 0, heldBytes: 0, lastUsedMs: 0 };
+    const whole = await withoutChildren(index, images);
     rows.set(name, {
       name,
-      images: sum.images + 1,
-      heldBytes: sum.heldBytes + row.heldBytes,
-      lastUsedMs: Math.max(sum.lastUsedMs, row.lastUsedMs),
+      images: sum.images + whole.length,
+      heldBytes: whole.reduce((bytes, row) => bytes + row.heldBytes, sum.heldBytes),
+      lastUsedMs: whole.reduce((latest, row) => Math.max(latest, row.lastUsedMs), sum.lastUsedMs),
     });
   }
   const { heldBytes } = await index.repositories.statistics();
   return { heldBytes, rows: [...rows.values()].sort((one, other) => other.heldBytes - one.heldBytes) };
 }
 
-/** Page by page, so that no listing holds the whole index in memory. */
+type OneOrMore<T> = readonly [T, ...T[]];
+
+/** What an index lists is part of it, and its bytes are the index's already. */
+async function withoutChildren(index: Index, images: readonly ImageRow[]): Promise<readonly ImageRow[]> {
+  const children = new Set<Digest>();
+  for (const { key, digest, mediaType } of images) {
+    if (!isIndexMediaType(mediaType)) continue;
+    const held = await index.manifests.find(key, digest);
+    if (held === undefined) continue;
+    for (const child of parseManifest(held.bytes, held.mediaType).children) children.add(child.digest);
+  }
+  return images.filter(({ digest }) => !children.has(digest));
+}
+
+/** The images of one repository after the other: listings are in the order of names. */
+async function* everyRepository(index: Index, prefix: string): AsyncIterable<OneOrMore<ImageRow>> {
+  let group: [ImageRow, ...ImageRow[]] | undefined;
+  for await (const row of everyImage(index, prefix)) {
+    if (group !== undefined && repositoryText(group[0].key) === repositoryText(row.key)) group.push(row);
+    else {
+      if (group !== undefined) yield group;
+      group = [row];
+    }
+  }
+  if (group !== undefined) yield group;
+}
+
+/** Rows that are read in one go: some milliseconds, in which nobody else is served. */
+const turnRows = 100;
+
+/** Page by page and turn by turn, so that no listing holds the whole index in memory or keeps clients waiting. */
 export async function* everyImage(index: Index, prefix: string): AsyncIterable<ImageRow> {
   let last: string | undefined;
   do {
-    const page = await index.repositories.images({ limit: pageEntriesMax, last }, prefix);
+    const page = await index.repositories.images({ limit: turnRows, last }, prefix);
     yield* page.items;
     last = page.next;
+    await nextTurn();
   } while (last !== undefined);
 }

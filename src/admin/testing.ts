@@ -9,6 +9,7 @@ import type { Event } from '../observe/events.ts';
 import { digestOf } from '../oci/digest.ts';
 import type { Digest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
+import { mediaTypes } from '../oci/media-types.ts';
 import { parseManifest } from '../oci/manifest.ts';
 import type { Manifest } from '../oci/manifest.ts';
 import { parseRepositoryName, parseTag } from '../oci/reference.ts';
@@ -31,6 +32,8 @@ export interface Stage extends AsyncDisposable {
   /** The error's code and message. */
   refused(method: string, path: string): Promise<string>;
   hold(name: string, tag: string | undefined, options?: HoldOptions): Promise<Manifest>;
+  /** An index of manifests that are held already. */
+  holdIndex(name: string, tag: string, children: readonly Manifest[]): Promise<Manifest>;
 }
 
 export interface HoldOptions {
@@ -76,6 +79,12 @@ export async function stage(directory: string, clock: Clock, yaml = 'version: 0.
     post: async (path) => answerOf(await handler(requestFor('POST', path))),
     refused: async (method, path) => refusalOf(handler, method, path),
     hold: async (name, tag, options) => hold(index, clock, name, tag, options),
+    holdIndex: async (name, tag, children) => {
+      const manifest = indexOf(children);
+      await index.manifests.put(keyOf(name), manifest, clock.now());
+      await index.tags.point(keyOf(name), parseTag(tag), manifest.digest, clock.now());
+      return manifest;
+    },
     [Symbol.asyncDispose]: async () => index[Symbol.asyncDispose](),
   };
 }
@@ -173,6 +182,15 @@ function imageOf([config = '{}', ...layers]: readonly string[]): Manifest {
     mediaType: 'application/vnd.oci.image.manifest.v1+json',
     config: described(config, 'application/vnd.oci.image.config.v1+json'),
     layers: layers.map((layer) => described(layer, 'application/vnd.oci.image.layer.v1.tar')),
+  });
+  return parseManifest(Buffer.from(text), '');
+}
+
+function indexOf(children: readonly Manifest[]): Manifest {
+  const text = JSON.stringify({
+    schemaVersion: 2,
+    mediaType: mediaTypes.ociIndex,
+    manifests: children.map(({ digest, size, mediaType }) => ({ digest, size, mediaType })),
   });
   return parseManifest(Buffer.from(text), '');
 }

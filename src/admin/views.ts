@@ -50,7 +50,7 @@ export interface UsageView {
   readonly rows: readonly UsageRow[];
 }
 
-/** Content that several images share is counted for each of them. */
+/** Content that several images share is counted for each of them; an index and what it lists are one image. */
 export interface UsageRow {
   readonly name: string;
   readonly images: number;

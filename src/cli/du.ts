@@ -32,7 +32,7 @@ function printUsage({ out, clock }: Context, usage: UsageView, statistics: Stati
     out,
     [
       { title: 'NAME', of: ({ name }) => name, elastic: true },
-      { title: 'MANIFESTS', of: ({ images }) => String(images), right: true },
+      { title: 'IMAGES', of: ({ images }) => String(images), right: true },
       { title: 'HELD', of: ({ heldBytes }) => bytesText(heldBytes), right: true },
       { title: 'LAST USED', of: ({ lastUsedMs }) => agoText(lastUsedMs, nowMs), right: true },
     ],

@@ -49,16 +49,20 @@ function upstreamRows({ upstream, visibility }: ExplainView): readonly Row[] {
       ? `fails at the moment (${upstream.lastError ?? 'no reason known'})`
       : 'no trouble known';
   const access = upstream.hasCredentials ? `with credentials; exposure: ${upstream.exposure}` : 'without credentials';
-  const seen =
-    visibility === undefined
-      ? 'not known yet'
-      : visibility.public
-        ? 'public'
-        : `not public; exposure: ${upstream.exposure}`;
+  const seen = visibilityText(upstream, visibility);
   return [
     ['upstream', `${upstream.name} at ${upstream.url}, ${access}; ${state}`],
     ['visibility', seen],
   ];
+}
+
+function visibilityText(
+  { hasCredentials, exposure }: NonNullable<ExplainView['upstream']>,
+  visibility: ExplainView['visibility'],
+): string {
+  if (!hasCredentials) return 'public: whatever is asked for without credentials is';
+  if (visibility === undefined) return 'not known yet';
+  return visibility.public ? 'public' : `not public; exposure: ${exposure}`;
 }
 
 function tagRows({ tag }: ExplainView, nowMs: number): readonly Row[] {

@@ -9,7 +9,7 @@ import { agoText, bytesText, shortDigest } from './units.ts';
 
 /** Images shown unless --limit says otherwise. */
 const limitDefault = 1000;
-const pageEntries = 500;
+const pageEntries = 200;
 
 export function addLs(program: Program, context: Context): void {
   program

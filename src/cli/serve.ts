@@ -16,10 +16,13 @@ export function addServe(program: Program, context: Context): void {
     .action(async (file, options) => {
       const loaded = await loadConfig({ path: file, env: context.env });
       const log = createLog({ ...loaded.config.log, clock: context.clock });
+      const lastWords = (): void => log.flushSync();
+      process.once('exit', lastWords);
       try {
         await serve(context, loaded, log, options.quiet === true);
       } finally {
-        log.flush();
+        await log.flush();
+        process.off('exit', lastWords);
       }
     });
 }

@@ -10,10 +10,13 @@ export class CommandFailed extends Error {
 export function troubleText(error: unknown): string {
   if (error instanceof ConfigError) return configTrouble(error);
   if (error instanceof CommandFailed || error instanceof RegistryError) return error.message;
-  if (error instanceof Error && 'code' in error && typeof error.code === 'string') {
-    return systemTrouble(error as SystemError) ?? error.message;
-  }
+  if (isSystemError(error)) return systemTrouble(error);
   return `${error instanceof Error ? error.message : String(error)} (this should not happen; set ENTREPOT_DEBUG=1 to see where, and report it)`;
+}
+
+/** ENOENT and its like; Node's own ERR_... are bugs of ours. */
+function isSystemError(error: unknown): error is SystemError {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' && /^E[A-Z0-9]+$/.test(error.code);
 }
 
 interface SystemError extends Error {
@@ -30,7 +33,7 @@ function configTrouble({ problems, message }: ConfigError): string {
   return `${message}\n${count} wrong with the configuration (${where}); correct it and try again.`;
 }
 
-function systemTrouble(error: SystemError): string | undefined {
+function systemTrouble(error: SystemError): string {
   return error.port === undefined ? fileTrouble(error) : listenTrouble(error);
 }
 
@@ -54,7 +57,7 @@ const fileReasons: Readonly<Record<string, string>> = {
   EROFS: 'the file system is read-only',
 };
 
-function fileTrouble({ code, path, message }: SystemError): string | undefined {
+function fileTrouble({ code, path, message }: SystemError): string {
   const where = path ?? 'the storage directory';
   const reason = fileReasons[code];
   if (reason !== undefined) {

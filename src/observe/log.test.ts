@@ -10,6 +10,7 @@ function memorySink(): Sink & { lines(): string[] } {
   let text = '';
   return {
     write: (lines) => (text += lines),
+    flush: async () => {},
     flushSync: () => {},
     droppedLines: 0,
     lines: () => text.split('\n').slice(0, -1),

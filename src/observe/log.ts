@@ -23,8 +23,10 @@ export interface LogOptions {
 
 /** The log, written from events. */
 export interface Log extends Observer {
-  /** Everything told so far is written when it returns. Call it last. */
-  flush(): void;
+  /** Resolves when everything told so far is written. Call it last. */
+  flush(): Promise<void>;
+  /** The same in a process that is about to end and cannot wait. */
+  flushSync(): void;
   /** Lines lost because nobody read them. */
   droppedLines(): number;
 }
@@ -37,8 +39,8 @@ const quietKeysMax = 1000;
 /** One line for each event worth one: a constant sentence plus the event's fields. */
 export function createLog(options: LogOptions): Log {
   const { log, access } = options.sinks ?? {
-    log: descriptorSink(2),
-    access: batched(descriptorSink(1), options.clock),
+    log: descriptorSink(2, options.clock),
+    access: batched(descriptorSink(1, options.clock), options.clock),
   };
   const logger = createLogger(options, log);
   const toLine = options.accessLog ? accessLine(options.formatter, options.fields) : undefined;
@@ -52,7 +54,10 @@ export function createLog(options: LogOptions): Log {
       if (omitted === undefined) return;
       logger[sentence.level](fieldsOf(event, omitted), sentence.text);
     },
-    flush() {
+    async flush() {
+      await Promise.all([access.flush(), log.flush()]);
+    },
+    flushSync() {
       access.flushSync();
       log.flushSync();
     },
