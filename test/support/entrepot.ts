@@ -160,7 +160,7 @@ export class Entrepot implements AsyncDisposable {
       this.events.push(event);
       this.#waiters.look();
     };
-    const log = { emit, flush: () => {}, flushSync: () => {}, droppedLines: () => 0 };
+    const log = { emit, flush: async () => {}, flushSync: () => {}, droppedLines: () => 0 };
     this.#server = await startServer({ loaded, log, clock, env });
   }
 
