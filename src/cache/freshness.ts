@@ -21,7 +21,8 @@ export type Judgement = 'fresh' | 'seen' | 'due' | 'absent';
 
 export function judge(held: HeldTag | undefined, freshMs: number, nowMs: number, revalidate: boolean): Judgement {
   if (held === undefined) return 'absent';
-  const recent = (atMs: number): boolean => !revalidate && atMs > 0 && nowMs - atMs < freshMs;
+  // What was checked far in the future was checked by a clock that has been put right since.
+  const recent = (atMs: number): boolean => !revalidate && atMs > 0 && Math.abs(nowMs - atMs) < freshMs;
   if (held.seen !== undefined && recent(held.seen.atMs)) return 'seen';
   if (held.digest === undefined) return 'absent';
   return held.seen === undefined && recent(held.checkedAtMs) ? 'fresh' : 'due';
