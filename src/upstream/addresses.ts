@@ -61,6 +61,9 @@ const neverDialled: Readonly<Record<string, string>> = {
   broadcast: 'the broadcast address',
 };
 
+/** Where the clouds' metadata services are. */
+export const metadataNetworks: readonly string[] = ['169.254.0.0/16', 'fd00:ec2::/32', '100.100.100.200'];
+
 /** Those outside 169.254.0.0/16: Alibaba, Azure's host, Oracle, and AWS over IPv6. */
 const metadataAddresses = new Set(['100.100.100.200', '168.63.129.16', '192.0.0.192', 'fd00:ec2::254']);
 

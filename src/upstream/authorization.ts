@@ -112,6 +112,7 @@ export class Authorizer {
     try {
       return await source?.get();
     } catch (error) {
+      if (error instanceof RegistryError) throw error;
       const why = error instanceof Error ? error.message : String(error);
       const advice = `check upstreams.${upstream}.credentials`;
       throw new RegistryError('UPSTREAM_DENIED', `no credentials for ${upstream}: ${why}; ${advice}`, {

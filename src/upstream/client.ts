@@ -15,7 +15,7 @@ import type { ForwardProxy } from './proxy.ts';
 /** One request, to whichever origin. */
 export interface Outgoing {
   readonly url: URL;
-  readonly method: 'GET' | 'HEAD' | 'POST';
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT';
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
   readonly kind: UpstreamRequest['kind'];
@@ -99,7 +99,7 @@ export class HttpClient {
   /** A connection that had been idle may turn out to be closed; that costs one more try, not the request. */
   async #ask(outgoing: Outgoing, receiver: Receiver, origin: OriginState): Promise<Ending> {
     const ending = await this.#exchange(outgoing, receiver, origin);
-    const again = ending.stale && outgoing.method !== 'POST';
+    const again = ending.stale && (outgoing.method === 'GET' || outgoing.method === 'HEAD');
     return again ? await this.#exchange(outgoing, receiver, origin) : ending;
   }
 

@@ -1,6 +1,6 @@
 import { connect as connectTcp, isIP } from 'node:net';
 import type { LookupFunction, Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import { checkServerIdentity, connect as connectTls } from 'node:tls';
 import type { ConnectionOptions } from 'node:tls';
 import type { buildConnector } from 'undici';
 import type { Clock } from '../observe/clock.ts';
@@ -182,7 +182,9 @@ async function tls(
   const options: ConnectionOptions = {
     socket,
     // RFC 6066, 3: never an address.
-    ...(isIP(servername) ? { host: servername } : { servername }),
+    ...(isIP(servername) ? {} : { servername }),
+    // Left to itself, the certificate would be checked against the name that the socket beneath was dialled by.
+    checkServerIdentity: (_name, certificate) => checkServerIdentity(servername, certificate),
     ALPNProtocols: ['http/1.1'],
     rejectUnauthorized: !trust.insecure,
     ...(ca === undefined ? {} : { ca: [...ca] }),

@@ -4,7 +4,7 @@ import type { Clock } from '../observe/clock.ts';
 import type { Observer } from '../observe/events.ts';
 import type { Upstreams } from './contract.ts';
 import { RegistryUpstream } from './registry.ts';
-import type { Surroundings } from './registry.ts';
+import type { Surroundings } from './settings.ts';
 
 export interface UpstreamsOptions {
   /** Exact names and wildcards, as the configuration has resolved them. */
