@@ -1,0 +1,194 @@
+/**
+ * The servers that are measured: ours, and the peers that it is measured against.
+ */
+import { access, constants, mkdir, writeFile } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { ServerCertificate } from '../../test/support/certificates.ts';
+import { freePort } from '../../test/support/ports.ts';
+import { UPSTREAM } from './contents.ts';
+import { Program } from './program.ts';
+
+export const SUBJECTS = ['entrepot', 'docker-registry'] as const;
+export type SubjectName = (typeof SUBJECTS)[number];
+
+export interface Setup {
+  /** For its configuration, its log, and whatever it keeps. A second start there finds what the first one kept. */
+  readonly directory: string;
+  readonly tls?: ServerCertificate | undefined;
+}
+
+export interface CacheSetup extends Setup {
+  /** The origin that it is a cache of. */
+  readonly upstream: string;
+  /** Of Entrepot's configuration. */
+  readonly settings?: object;
+}
+
+export interface Server extends Program {
+  readonly name: string;
+  readonly origin: string;
+}
+
+/** A program of Debian's, and what it is needed for. */
+const TOOLS = {
+  'docker-registry': 'docker-registry',
+  nginx: 'nginx-light',
+  wrk: 'wrk',
+} as const;
+
+export type Tool = keyof typeof TOOLS;
+
+export class Machine {
+  readonly subject: SubjectName;
+  readonly #present: ReadonlySet<Tool>;
+
+  private constructor(subject: SubjectName, present: ReadonlySet<Tool>) {
+    this.subject = subject;
+    this.#present = present;
+  }
+
+  /** @param subject `docker-registry` measures that in Entrepot's place: to prove the suites, not the server */
+  static async look(subject: SubjectName): Promise<Machine> {
+    const tools = Object.keys(TOOLS) as Tool[];
+    const present = await Promise.all(tools.map(isInstalled));
+    return new Machine(subject, new Set(tools.filter((_, position) => present[position])));
+  }
+
+  /** What the subject is called in tables: docker-registry may be there twice. */
+  get subjectName(): string {
+    return this.subject === 'docker-registry' ? 'docker-registry (cache)' : this.subject;
+  }
+
+  has(tool: Tool): boolean {
+    return this.#present.has(tool);
+  }
+
+  /** What to install, one sentence a missing tool. */
+  missing(): string[] {
+    const missing = Object.entries(TOOLS).filter(([tool]) => !this.has(tool as Tool));
+    return missing.map(([tool, debian]) => `${tool} is not installed; to compare with it: apt-get install ${debian}`);
+  }
+
+  /** The subject, as a cache. */
+  async startSubject(setup: CacheSetup): Promise<Server> {
+    await mkdir(setup.directory, { recursive: true });
+    if (this.subject === 'entrepot') return startEntrepot(setup);
+    const proxy = { remoteurl: setup.upstream };
+    return startRegistry(this.subjectName, setup, join(setup.directory, 'registry'), { proxy });
+  }
+
+  /** docker-registry with the content of a directory in its own layout. `undefined` if it is not installed. */
+  async startRegistry(setup: Setup, rootDirectory: string): Promise<Server | undefined> {
+    await mkdir(setup.directory, { recursive: true });
+    return this.has('docker-registry') ? startRegistry('docker-registry', setup, rootDirectory) : undefined;
+  }
+
+  /** nginx serving files whose paths are the URLs'. `undefined` if it is not installed. */
+  async startNginx(setup: Setup, www: string): Promise<Server | undefined> {
+    await mkdir(setup.directory, { recursive: true });
+    return this.has('nginx') ? startNginx(setup, www) : undefined;
+  }
+}
+
+/** The path of a blob or manifest, as containerd asks for it. Servers that know no `ns` do not mind it. */
+export function pathOf(repository: string, kind: 'blobs' | 'manifests', reference: string): string {
+  return `/v2/${repository}/${kind}/${reference}?ns=${UPSTREAM}`;
+}
+
+async function startEntrepot(setup: CacheSetup): Promise<Server> {
+  const { directory, tls, upstream, settings } = setup;
+  const port = await freePort();
+  const config = {
+    version: 0.1,
+    http: { addr: `127.0.0.1:${port}`, debug: { addr: '127.0.0.1:0' }, ...(await tlsSection(directory, tls)) },
+    storage: { filesystem: { rootdirectory: join(directory, 'registry') } },
+    upstreams: { [UPSTREAM]: { url: upstream, freshness: '1h' } },
+    ...settings,
+  };
+  const file = await writeJson(directory, config);
+  const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+  return start('entrepot', setup, port, process.execPath, [main, 'serve', file]);
+}
+
+async function startRegistry(name: string, setup: Setup, rootdirectory: string, more: object = {}): Promise<Server> {
+  const port = await freePort();
+  // As Debian's own configuration has it.
+  const storage = { cache: { blobdescriptor: 'inmemory' }, filesystem: { rootdirectory }, delete: { enabled: true } };
+  const http = { addr: `127.0.0.1:${port}`, ...(await tlsSection(setup.directory, setup.tls)) };
+  const file = await writeJson(setup.directory, { version: 0.1, storage, http, ...more });
+  return start(name, setup, port, 'docker-registry', ['serve', file]);
+}
+
+async function startNginx(setup: Setup, www: string): Promise<Server> {
+  const port = await freePort();
+  const { directory, tls } = setup;
+  const certificate = tls && (await tlsSection(directory, tls)).tls;
+  const configuration = `
+    daemon off;
+    ${process.getuid?.() === 0 ? 'user root;' : ''}
+    worker_processes auto;
+    pid ${directory}/nginx.pid;
+    error_log ${directory}/error.log;
+    events { worker_connections 1024; }
+    http {
+      access_log ${directory}/access.log;
+      sendfile on;
+      tcp_nopush on;
+      keepalive_requests 1000000000;
+      client_body_temp_path ${directory}/tmp;
+      server {
+        listen 127.0.0.1:${port} ${certificate ? 'ssl' : ''};
+        ${certificate ? `ssl_certificate ${certificate.certificate}; ssl_certificate_key ${certificate.key};` : ''}
+        root ${www};
+      }
+    }`;
+  const file = join(directory, 'nginx.conf');
+  await writeFile(file, configuration);
+  return start('nginx', setup, port, 'nginx', ['-p', directory, '-e', `${directory}/error.log`, '-c', file]);
+}
+
+async function start(
+  name: string,
+  { directory, tls }: Setup,
+  port: number,
+  command: string,
+  args: readonly string[],
+): Promise<Server> {
+  const program = await Program.start({ command, args, port, log: join(directory, 'output.log') });
+  return Object.assign(program, { name, origin: `${tls ? 'https' : 'http'}://127.0.0.1:${port}` });
+}
+
+interface TlsSection {
+  readonly tls: { readonly certificate: string; readonly key: string };
+}
+
+/** registry's keys, which are ours. */
+async function tlsSection(directory: string, tls: ServerCertificate): Promise<TlsSection>;
+async function tlsSection(directory: string, tls: ServerCertificate | undefined): Promise<TlsSection | object>;
+async function tlsSection(directory: string, tls: ServerCertificate | undefined): Promise<TlsSection | object> {
+  if (!tls) return {};
+  const [certificate, key] = [join(directory, 'certificate.pem'), join(directory, 'key.pem')];
+  await Promise.all([writeFile(certificate, tls.cert), writeFile(key, tls.key)]);
+  return { tls: { certificate, key } };
+}
+
+/** JSON is YAML. */
+async function writeJson(directory: string, config: object): Promise<string> {
+  const file = join(directory, 'config.yml');
+  await writeFile(file, JSON.stringify(config, undefined, 2));
+  return file;
+}
+
+async function isInstalled(tool: Tool): Promise<boolean> {
+  const directories = (process.env.PATH ?? '').split(delimiter);
+  const found = await Promise.all(
+    directories.map((directory) =>
+      access(join(directory, tool), constants.X_OK).then(
+        () => true,
+        () => false,
+      ),
+    ),
+  );
+  return found.includes(true);
+}
