@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
 import type { SQLInputValue, StatementSync } from 'node:sqlite';
-import { indexFailure } from './failure.ts';
+import { indexFailure, isBusy } from './failure.ts';
 
 /** How long a statement waits for another process's transaction, in milliseconds. Ours last a few at most. */
 const busyMsMax = 5_000;
@@ -8,6 +8,10 @@ const busyMsMax = 5_000;
 const cacheKibMax = 16_384;
 /** Above this many bytes the write-ahead log is cut back after a checkpoint. */
 const walBytesMax = 64 * 1024 * 1024;
+
+/** How often, and how many milliseconds apart, a start tries to switch to the write-ahead log. */
+const walAttemptsMax = 100;
+const walRetryMs = 20;
 
 /** A prepared statement that returns rows of that shape. */
 export interface Query<Row> {
@@ -25,20 +29,22 @@ export class Database implements Disposable {
 
   constructor(path: string) {
     this.path = path;
-    try {
-      this.#connection = new DatabaseSync(path, { timeout: busyMsMax, enableForeignKeyConstraints: true });
-      // NORMAL: after a power cut the newest transactions may be missing, never torn, and what they said about the cache
-      // is found out again. What acknowledges a push will ask for FULL.
-      this.#connection.exec(`
-        PRAGMA journal_mode = WAL;
-        PRAGMA synchronous = NORMAL;
-        PRAGMA cache_size = -${cacheKibMax};
-        PRAGMA journal_size_limit = ${walBytesMax};
-      `);
-      this.#begin = this.#connection.prepare('BEGIN IMMEDIATE');
-      this.#commit = this.#connection.prepare('COMMIT');
-    } catch (error) {
-      throw indexFailure(path, error);
+    this.#connection = connect(path);
+    this.#begin = this.#prepare('BEGIN IMMEDIATE');
+    this.#commit = this.#prepare('COMMIT');
+  }
+
+  /** Readers and a writer no longer wait for each other. It is noted in the file, so only in one that is known to be ours. */
+  useWriteAheadLog(): void {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        this.#connection.exec(`PRAGMA journal_mode = WAL; PRAGMA journal_size_limit = ${walBytesMax}`);
+        return;
+      } catch (error) {
+        // The one statement for which SQLite does not wait by itself while another process does the same.
+        if (!isBusy(error) || attempt === walAttemptsMax) throw indexFailure(this.path, error);
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, walRetryMs);
+      }
     }
   }
 
@@ -127,5 +133,22 @@ export class Database implements Disposable {
     } catch (error) {
       throw indexFailure(this.path, error);
     }
+  }
+}
+
+function connect(path: string): DatabaseSync {
+  let connection: DatabaseSync | undefined;
+  try {
+    connection = new DatabaseSync(path, { timeout: busyMsMax, enableForeignKeyConstraints: true });
+    // NORMAL: after a power cut the newest transactions may be missing, never torn, and what they said about the cache is
+    // found out again. What acknowledges a push will ask for FULL.
+    connection.exec(`
+      PRAGMA synchronous = NORMAL;
+      PRAGMA cache_size = -${cacheKibMax};
+    `);
+    return connection;
+  } catch (error) {
+    connection?.close();
+    throw indexFailure(path, error);
   }
 }

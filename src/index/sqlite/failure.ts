@@ -22,6 +22,11 @@ export function indexFailure(path: string, cause: unknown): unknown {
   return indexError(`the index ${path} failed (${cause.message}): ${what}`, code, cause);
 }
 
+/** Another connection holds a lock. */
+export function isBusy(error: unknown): boolean {
+  return ((sqliteCode(error) ?? 0) & 0xff) === 5;
+}
+
 export function indexError(message: string, code: string, cause?: unknown): RegistryError {
   return new RegistryError('UNAVAILABLE', message, { origin: 'index', detail: { code }, cause });
 }

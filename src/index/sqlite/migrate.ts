@@ -5,12 +5,14 @@ import { indexError } from './failure.ts';
 const applicationId = 0x656e7472;
 
 /**
- * Brings the schema to the newest version, one transaction for all steps; of several processes that start at once, the
+ * Makes sure that the file is ours, and brings its schema to the newest version, one transaction for all steps; of several processes that start at once, the
  * first does it and the others find it done.
  * @throws RegistryError `UNAVAILABLE` (origin `index`) when the file is a newer entrepot's, or another program's
  */
 export function migrate(database: Database, migrations: readonly string[]): void {
-  if (versionOf(database) === migrations.length) return check(database, migrations);
+  check(database, migrations);
+  database.useWriteAheadLog();
+  if (versionOf(database) === migrations.length) return;
   database.write(() => {
     check(database, migrations);
     for (const migration of migrations.slice(versionOf(database))) database.execute(migration);

@@ -107,20 +107,25 @@ class Images {
   readonly #bytes: Query<{ described: number | null; held: number | null }>;
 
   constructor(database: Database) {
+    // The order of joins is forced (CROSS): from repositories in their order to what each holds.
     this.#page = database.query(`
-      SELECT held.repository, held.manifest, upstream, repositories.name, display, digest, media_type, stored_at,
-          held.last_used, pinned, gone_itself AS gone
-        FROM repositories JOIN held ON held.repository = repositories.id
-        JOIN contents ON contents.id = held.manifest JOIN manifests ON manifests.content = held.manifest
-        WHERE repositories.manifests > 0 AND display >= ?1 AND display < ?2
-          AND (display >= ?3 AND (display > ?3 OR digest > ?4))
-        ORDER BY display, repositories.id, digest LIMIT ?5
+      SELECT repository, page.manifest, upstream, name, display, digest, media_type, stored_at, last_used, pinned, gone
+        FROM (
+          SELECT held.repository, held.manifest, upstream, name, display, digest, stored_at, held.last_used, pinned,
+              gone_itself AS gone
+            FROM repositories CROSS JOIN held ON held.repository = repositories.id
+            CROSS JOIN contents ON contents.id = held.manifest
+            WHERE repositories.manifests > 0 AND display >= ?1 AND display < ?2 AND (display > ?3 OR digest > ?4)
+            ORDER BY display, repositories.id, digest LIMIT ?5
+        ) AS page CROSS JOIN manifests ON manifests.content = page.manifest
+        ORDER BY display, repository, digest
     `);
     this.#tags = database.query('SELECT name FROM tags WHERE repository = ? AND manifest = ? ORDER BY name');
     this.#bytes = database.query(`
       WITH RECURSIVE reached (child, size) AS (
         SELECT child, size FROM refs WHERE repository = ?1 AND parent = ?2
-        UNION SELECT refs.child, refs.size FROM reached JOIN refs ON refs.repository = ?1 AND refs.parent = reached.child
+        UNION SELECT refs.child, refs.size FROM reached
+          CROSS JOIN refs ON refs.repository = ?1 AND refs.parent = reached.child
       ), children (child, size) AS (SELECT child, max(size) FROM reached GROUP BY child)
       SELECT sum(children.size) AS described, sum(coalesce(contents.size, (
           SELECT length(manifests.bytes) FROM held JOIN manifests ON manifests.content = held.manifest
@@ -132,7 +137,8 @@ class Images {
 
   page(page: PageRequest, prefix: string): Page<ImageRow> {
     const after = cursor(page.last);
-    const rows = this.#page.all(prefix, `${prefix}\u{10ffff}`, after.display, after.digest, page.limit + 1);
+    const from = after.display > prefix ? after.display : prefix;
+    const rows = this.#page.all(from, `${prefix}\u{10ffff}`, after.display, after.digest, page.limit + 1);
     const items = rows.slice(0, page.limit);
     const last = rows.length > page.limit ? items.at(-1) : undefined;
     return {

@@ -1,0 +1,180 @@
+import assert from 'node:assert/strict';
+import { copyFile, open, readFile, stat, writeFile } from 'node:fs/promises';
+import { DatabaseSync } from 'node:sqlite';
+import { describe, test } from 'node:test';
+import { Worker } from 'node:worker_threads';
+import { TempDir } from '../../../test/support/temp-dir.ts';
+import { Database } from './database.ts';
+import { openSqliteIndex } from './index.ts';
+import { migrate } from './migrate.ts';
+import { migrations } from './schema.ts';
+
+const steps = [
+  'CREATE TABLE one (text TEXT) STRICT',
+  "ALTER TABLE one ADD COLUMN more TEXT NOT NULL DEFAULT 'more'",
+  'CREATE TABLE two (text TEXT) STRICT; INSERT INTO two SELECT text FROM one',
+];
+
+describe('the schema of an index', () => {
+  for (const version of migrations.keys()) {
+    test(`goes from version ${version} to the newest by itself`, async () => {
+      await using dir = await TempDir.make();
+      const path = dir.join('index.db');
+      {
+        using database = new Database(path);
+        migrate(database, migrations.slice(0, version));
+      }
+      await using index = await openSqliteIndex({ path });
+      assert.deepEqual(await index.keeping.candidates(1), []);
+      assert.equal(versionOf(path), migrations.length);
+    });
+  }
+
+  test('keeps what is there while it goes forward over several versions', async () => {
+    await using dir = await TempDir.make();
+    using database = new Database(dir.join('index.db'));
+    migrate(database, steps.slice(0, 1));
+    database.execute("INSERT INTO one VALUES ('kept')");
+    migrate(database, steps);
+    migrate(database, steps);
+    assert.deepEqual({ ...database.query<object>('SELECT * FROM one').get() }, { text: 'kept', more: 'more' });
+    assert.deepEqual({ ...database.query<object>('SELECT * FROM two').get() }, { text: 'kept' });
+  });
+
+  test('stays where it was when a step fails', async () => {
+    await using dir = await TempDir.make();
+    const path = dir.join('index.db');
+    using database = new Database(path);
+    migrate(database, steps.slice(0, 1));
+    assert.throws(() => migrate(database, [...steps, 'CREATE TABLE one (text TEXT)']), { origin: 'index' });
+    assert.equal(versionOf(path), 1);
+    assert.throws(() => database.query('SELECT * FROM two'), /no such table/);
+    migrate(database, steps);
+    assert.equal(versionOf(path), 3);
+  });
+
+  test('is refused when a newer entrepot wrote it, untouched, with what to do', async () => {
+    await using dir = await TempDir.make();
+    const path = dir.join('index.db');
+    {
+      using database = new Database(path);
+      migrate(database, [...migrations, 'CREATE TABLE tomorrow (text TEXT)']);
+    }
+    const next = migrations.length + 1;
+    const before = await readFile(path);
+    await assert.rejects(openSqliteIndex({ path }), {
+      code: 'UNAVAILABLE',
+      origin: 'index',
+      detail: { code: 'NEWER' },
+      message: `the index ${path} has schema version ${next}, and this entrepot knows versions up to ${migrations.length}: start the newer entrepot that wrote it, or move the file away to begin with an empty index`,
+    });
+    assert.deepEqual(await readFile(path), before);
+  });
+
+  test('is not written into the database of another program', async () => {
+    await using dir = await TempDir.make();
+    const path = dir.join('other.db');
+    {
+      using other = new DatabaseSync(path);
+      other.exec('CREATE TABLE theirs (text TEXT)');
+    }
+    const before = await readFile(path);
+    await assert.rejects(openSqliteIndex({ path }), { origin: 'index', detail: { code: 'FOREIGN' } });
+    assert.deepEqual(await readFile(path), before);
+  });
+
+  test('is made once when several processes start at the same moment', async () => {
+    await using dir = await TempDir.make();
+    const path = dir.join('index.db');
+    const module = new URL('index.ts', import.meta.url).href;
+    const code = `
+      const { parentPort } = require('node:worker_threads');
+      import('${module}').then(({ openSqliteIndex }) => {
+        parentPort.once('message', async () => {
+          const index = await openSqliteIndex({ path: '${path}' });
+          await index.keeping.heldBytes();
+          parentPort.postMessage('open');
+        });
+        parentPort.postMessage('ready');
+      });
+    `;
+    const workers = Array.from({ length: 4 }, () => new Worker(code, { eval: true }));
+    await Promise.all(workers.map(nextMessage));
+    const opened = workers.map(nextMessage);
+    for (const worker of workers) worker.postMessage('go');
+    assert.deepEqual(await Promise.all(opened), ['open', 'open', 'open', 'open']);
+    await Promise.all(workers.map((worker) => worker.terminate()));
+  });
+});
+
+describe('the file of an index', () => {
+  test('and its directory are for the owner alone', async () => {
+    await using dir = await TempDir.make();
+    const path = dir.join('entrepot', 'index.db');
+    await using index = await openSqliteIndex({ path });
+    await index.keeping.pin('a:b');
+    for (const file of [path, `${path}-wal`, `${path}-shm`]) assert.equal((await stat(file)).mode & 0o777, 0o600, file);
+    assert.equal((await stat(dir.join('entrepot'))).mode & 0o777, 0o700);
+  });
+
+  test('that is no database is refused with what to do, and left as it is', async () => {
+    await using dir = await TempDir.make();
+    const path = dir.join('index.db');
+    const text = 'this is no database, however long it may be: '.repeat(50);
+    await writeFile(path, text);
+    await assert.rejects(openSqliteIndex({ path }), {
+      code: 'UNAVAILABLE',
+      origin: 'index',
+      detail: { code: 'NOTADB' },
+      message: /it is not a database: move the file away and start again; what was cached is fetched again$/,
+    });
+    assert.equal(await readFile(path, 'utf8'), text);
+  });
+
+  test('that is damaged says so with what to do, when it is opened or when the damage is met', async () => {
+    await using dir = await TempDir.make();
+    const [whole, path] = [dir.join('whole.db'), dir.join('damaged.db')];
+    {
+      await using index = await openSqliteIndex({ path: whole });
+      for (let each = 0; each < 900; each += 1) await index.keeping.pin(`pattern-number-${each}:of-many`);
+    }
+    await copyFile(whole, path);
+    const { size } = await stat(path);
+    {
+      await using file = await open(path, 'r+');
+      await file.write(Buffer.alloc(size - 4096, 0xa5), 0, size - 4096, 4096);
+    }
+    const use = async (): Promise<void> => {
+      await using index = await openSqliteIndex({ path });
+      await index.keeping.pins();
+    };
+    await assert.rejects(use, {
+      code: 'UNAVAILABLE',
+      origin: 'index',
+      detail: { code: 'CORRUPT' },
+      message: /it is damaged: stop entrepot, move it and its -wal and -shm files away, and start again/,
+    });
+  });
+
+  test('that cannot be made is an error with what to do', async () => {
+    await using dir = await TempDir.make();
+    await writeFile(dir.join('file'), '');
+    await assert.rejects(openSqliteIndex({ path: dir.join('file', 'index.db') }), {
+      code: 'UNAVAILABLE',
+      origin: 'index',
+      message: /cannot be opened \(E[A-Z]+\): make its directory writable for the user that runs entrepot$/,
+    });
+  });
+});
+
+function versionOf(path: string): number {
+  using database = new DatabaseSync(path, { readOnly: true });
+  return Number(database.prepare('PRAGMA user_version').get()?.['user_version']);
+}
+
+function nextMessage(worker: Worker): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    worker.once('message', resolve);
+    worker.once('error', reject);
+  });
+}
