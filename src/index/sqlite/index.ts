@@ -33,24 +33,29 @@ export async function openSqliteIndex(options: SqliteIndexOptions): Promise<Inde
   const database = new Database(options.path);
   try {
     migrate(database, migrations);
-    const repositories = new RepositoryIds(database);
-    const contents = new ContentIds(database);
-    const standing = new Standing(database);
-    const removal = new Removal(database, contents, standing);
-    const parts = { database, repositories, contents, standing, removal };
-    return {
-      manifests: new SqliteManifests(parts),
-      tags: new SqliteTags(parts),
-      blobs: new SqliteBlobs(parts),
-      leases: new SqliteLeases(database),
-      keeping: new SqliteKeeping(parts),
-      repositories: new SqliteRepositories(parts),
-      [Symbol.asyncDispose]: async () => database[Symbol.dispose](),
-    };
+    return indexOver(database);
   } catch (error) {
     database[Symbol.dispose]();
     throw error;
   }
+}
+
+/** Of a database whose schema is the newest. Disposing the index closes it. */
+export function indexOver(database: Database): Index {
+  const repositories = new RepositoryIds(database);
+  const contents = new ContentIds(database);
+  const standing = new Standing(database);
+  const removal = new Removal(database, contents, standing);
+  const parts = { database, repositories, contents, standing, removal };
+  return {
+    manifests: new SqliteManifests(parts),
+    tags: new SqliteTags(parts),
+    blobs: new SqliteBlobs(parts),
+    leases: new SqliteLeases(database),
+    keeping: new SqliteKeeping(parts),
+    repositories: new SqliteRepositories(parts),
+    [Symbol.asyncDispose]: async () => database[Symbol.dispose](),
+  };
 }
 
 /** SQLite gives its -wal and -shm files the mode of the database. */

@@ -101,6 +101,7 @@ describe('the schema of an index', () => {
     const workers = Array.from({ length: 4 }, () => new Worker(code, { eval: true }));
     await Promise.all(workers.map(nextMessage));
     const opened = workers.map(nextMessage);
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
     for (const worker of workers) worker.postMessage('go');
     assert.deepEqual(await Promise.all(opened), ['open', 'open', 'open', 'open']);
     await Promise.all(workers.map((worker) => worker.terminate()));
