@@ -14,7 +14,7 @@ describe('the server in this process', () => {
     await using entrepot = await Entrepot.start({ upstreams: { 'docker.io': hub } });
     const pulled = await pull(entrepot.origin, 'library/redis', '7', { ns: 'docker.io' });
     assert.equal(pulled.digest, image.digest);
-    await entrepot.until('download', ({ step }) => step === 'stored', 3);
+    await entrepot.stored(3);
     assert.equal((await entrepot.admin('GET /v1/images')).status, 200);
     await entrepot.configure({ cache: { offline: true } });
     assert.equal(entrepot.told('config.reloaded').length, 1);

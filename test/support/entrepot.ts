@@ -103,6 +103,11 @@ export class Entrepot implements AsyncDisposable {
     await this.#waiters.until(() => this.told(type).filter(met).length >= count);
   }
 
+  /** Resolves when so many blobs have come to rest since the start: a client has its last byte a moment earlier. */
+  async stored(count: number): Promise<void> {
+    await this.until('download', ({ step }) => step === 'stored', count);
+  }
+
   /** Asks the admin API: `admin('POST /v1/purge', { image: 'docker.io/library/redis:7' })`. */
   async admin(what: string, query: Readonly<Record<string, string>> = {}): Promise<Answer> {
     const [method = 'GET', path = '/'] = what.split(' ');
@@ -196,7 +201,7 @@ export class Entrepot implements AsyncDisposable {
     if (secure) await writeFile(authority, testAuthority().ca);
     return {
       url: upstream.origin,
-      ...(secure ? { ca: authority } : { insecure: true }),
+      ...(secure ? { ca: authority } : {}),
       ...(token?.host === registry?.host ? {} : { realms: [token?.host] }),
       dial: [...new Set(origins.map(({ hostname }) => hostname))],
     };
