@@ -1,6 +1,6 @@
 import { connect as connectTcp, isIP } from 'node:net';
 import type { LookupFunction, Socket } from 'node:net';
-import { checkServerIdentity, connect as connectTls } from 'node:tls';
+import { connect as connectTls } from 'node:tls';
 import type { ConnectionOptions } from 'node:tls';
 import type { buildConnector } from 'undici';
 import type { Clock } from '../observe/clock.ts';
@@ -69,7 +69,8 @@ export function createDialer(options: DialOptions): Dialer {
     ): Promise<void> => {
       const secure = protocol === 'https:';
       const target = { host: hostname, port: Number(port) || (secure ? 443 : 80), secure };
-      const name = servername !== undefined && servername !== '' ? servername : hostname;
+      // undici's type does not tell of the null that it gives where it knows no name.
+      const name = servername || hostname;
       let socket: Socket;
       try {
         socket = await within(target, options, (signal) => dial(target, name, signal));
@@ -182,9 +183,7 @@ async function tls(
   const options: ConnectionOptions = {
     socket,
     // RFC 6066, 3: never an address.
-    ...(isIP(servername) ? {} : { servername }),
-    // Left to itself, the certificate would be checked against the name that the socket beneath was dialled by.
-    checkServerIdentity: (_name, certificate) => checkServerIdentity(servername, certificate),
+    ...(isIP(servername) ? { host: servername } : { servername }),
     ALPNProtocols: ['http/1.1'],
     rejectUnauthorized: !trust.insecure,
     ...(ca === undefined ? {} : { ca: [...ca] }),
