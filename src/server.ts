@@ -3,8 +3,6 @@ import { createAccess } from './access/access.ts';
 import { refusalOf } from './access/rules.ts';
 import { createAdmin } from './admin/admin.ts';
 import { createDebug } from './admin/debug.ts';
-import { prepareSocket, protectSocket } from './admin/socket.ts';
-import { BufferPool } from './bytes/buffer-pool.ts';
 import { createCache } from './cache/cache.ts';
 import { policyOf } from './cache/policies.ts';
 import type { KeeperLimits } from './cache/keeper.ts';
@@ -15,9 +13,7 @@ import type { Loaded } from './config/load.ts';
 import { upstreamLookup } from './config/upstream-lookup.ts';
 import { globMatcher } from './config/value/glob.ts';
 import { watchConfig } from './config/watch.ts';
-import { createListener } from './http/listener.ts';
-import type { Listener } from './http/listener.ts';
-import type { Handler } from './http/message.ts';
+import { Doors } from './doors.ts';
 import type { Index } from './index/contract.ts';
 import { openSqliteIndex } from './index/sqlite/index.ts';
 import { systemClock } from './observe/clock.ts';
@@ -31,6 +27,7 @@ import { RegistryError } from './oci/errors.ts';
 import type { Ask, Page, PageRequest, RepositoryKey } from './oci/repository.ts';
 import { failureReply } from './registry/failure.ts';
 import { createRegistry } from './registry/registry.ts';
+import type { RegistryOptions } from './registry/registry.ts';
 import type { RoutingTable } from './registry/route.ts';
 import type { BlobStore } from './store/blob-store.ts';
 import { openFilesystemStore } from './store/filesystem/store.ts';
@@ -69,71 +66,42 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
 async function start(scope: AsyncDisposableStack, options: Required<ServerOptions>): Promise<RunningServer> {
   const { log, clock, env } = options;
-  let inForce = options.loaded;
-  const { config } = inForce;
+  const settings = new Settings(options.loaded);
+  const { config } = settings;
   const metrics = createMetrics({ version, droppedLines: () => log.droppedLines() });
   const observer = fanOut(log, metrics);
-  const store = scope.use(await openStore(config));
-  const index = scope.use(await openIndex(config));
-  const table = createUpstreams({ upstreams: config.upstreams, observer, clock, env, version });
-  scope.defer(() => table.close());
-  const upstreams = config.cache.offline ? offline(table) : table;
-  let lookup = upstreamLookup(config.upstreams);
-  const access = createAccess({
-    index,
-    upstreams,
-    clock,
-    exposure: (name) => lookup(name)?.exposure ?? 'authenticated',
-  });
-  const limits = await limitsOf(config, store, index);
-  const policy = (name: string): ReturnType<typeof policyOf> => policyOf(known(lookup(name), name));
-  const cache = scope.use(createCache({ store, index, upstreams, clock, observer, limits, policy, ...access }));
-  for (const pin of config.cache.pins) await index.keeping.pin(pin);
-
-  let routing = routingOf(config, lookup);
-  const registry = createRegistry({
-    routing: () => routing,
-    repositories: (key) => (key.upstream === undefined ? undefined : cache.repository(key)),
-    catalog: (page, ask) => catalogOf(index, page, (key) => mayList(access, key, ask)),
-    judge: (key) =>
-      key.upstream === undefined ? undefined : refusalOf(known(lookup(key.upstream), key.upstream), key),
-  });
-  const failure = (error: unknown, request: Parameters<Handler>[0]) =>
-    failureReply(error, request, { label: undefined });
-  const admin = createAdmin({
-    ...{ version, index, cache, upstreams, store, clock, observer, metrics, failure },
-    config: () => inForce.config,
-    configRows: () => explain(inForce),
-  });
-
+  const rooms = await furnish(scope, settings, { observer, clock, env });
   let accepting = true;
-  const debug = createDebug({
-    ...{ version, index, store, metrics, clock, prometheusPath: config.http.debug?.prometheusPath },
-    accepting: () => accepting,
-  });
-  const doors = new Doors(observer, clock);
-  scope.defer(() => doors.close(config.http.drainMs));
-  const addresses = await doors.open(config, registry);
-  await doors.openDebug(config, debug);
-  const adminSocket = await doors.openAdmin(config, admin);
-  if (config.mode !== 'registry') await cache.recover();
 
-  const take = async (loadedAnew: Loaded): Promise<void> => {
-    await table.reconfigure(loadedAnew.config.upstreams);
-    inForce = loadedAnew;
-    lookup = upstreamLookup(inForce.config.upstreams);
-    routing = routingOf(inForce.config, lookup);
-    await doors.reloadTls();
+  const doors = new Doors(observer, clock);
+  scope.defer(() => doors.close(0));
+  const addresses = await doors.open(config.http, createRegistry(registryOf(rooms, settings)));
+  const { prometheusPath } = config.http.debug ?? {};
+  const told = { ...rooms, version, observer, metrics, clock };
+  await doors.openDebug(config.http, createDebug({ ...told, prometheusPath, accepting: () => accepting }));
+  const adminSocket = await doors.openAdmin(
+    config.admin,
+    createAdmin({
+      ...told,
+      config: () => settings.config,
+      configRows: () => explain(settings.loaded),
+      failure: (error, request) => failureReply(error, request, { label: undefined }),
+    }),
+  );
+  await rooms.cache.recover().catch((error: unknown) => {
+    observer.emit({ type: 'task.failed', task: 'settling what an ended process left', message: messageOf(error) });
+  });
+
+  const refuse = (error: unknown): void => observer.emit({ type: 'config.invalid', message: messageOf(error) });
+  const onChange = (loaded: Loaded): void => {
+    settings.take(loaded);
+    rooms.table.reconfigure(loaded.config.upstreams);
+    doors.reloadTls().catch(refuse);
     observer.emit({ type: 'config.reloaded' });
   };
   const load = (): Promise<Loaded> => loadConfig({ path: config.file, env });
-  const refuse = (error: unknown): void => observer.emit({ type: 'config.invalid', message: messageOf(error) });
-  const watcher = scope.use(
-    watchConfig(load, {
-      ...{ initial: options.loaded, clock, onInvalid: refuse },
-      onChange: (loadedAnew) => void take(loadedAnew).catch(refuse),
-    }),
-  );
+  const watched = { initial: options.loaded, clock, onChange, onInvalid: refuse };
+  const watcher = scope.use(watchConfig(load, watched));
 
   return {
     addresses,
@@ -146,6 +114,77 @@ async function start(scope: AsyncDisposableStack, options: Required<ServerOption
       await scope.disposeAsync();
       observer.emit({ type: 'server.stopped' });
     },
+  };
+}
+
+/** The configuration in force, ready to be asked for every request. */
+class Settings {
+  #loaded: Loaded;
+  #lookup: (host: string) => UpstreamConfig | undefined;
+  #routing: RoutingTable;
+
+  constructor(loaded: Loaded) {
+    this.#loaded = loaded;
+    this.#lookup = upstreamLookup(loaded.config.upstreams);
+    this.#routing = routingOf(loaded.config, this.#lookup);
+  }
+
+  get loaded(): Loaded {
+    return this.#loaded;
+  }
+
+  get config(): Config {
+    return this.#loaded.config;
+  }
+
+  get routing(): RoutingTable {
+    return this.#routing;
+  }
+
+  /** @throws RegistryError `UPSTREAM_UNKNOWN` */
+  upstream(name: string): UpstreamConfig {
+    const config = this.#lookup(name);
+    if (config !== undefined) return config;
+    throw new RegistryError('UPSTREAM_UNKNOWN', `no upstream is called "${name}"; name it under "upstreams"`);
+  }
+
+  take(loaded: Loaded): void {
+    this.#loaded = loaded;
+    this.#lookup = upstreamLookup(loaded.config.upstreams);
+    this.#routing = routingOf(loaded.config, this.#lookup);
+  }
+}
+
+type Rooms = Awaited<ReturnType<typeof furnish>>;
+
+/** Everything that is no listener, from the ground up; the scope takes it down again in the opposite order. */
+async function furnish(
+  scope: AsyncDisposableStack,
+  settings: Settings,
+  around: { readonly observer: Observer; readonly clock: Clock; readonly env: NonNullable<ServerOptions['env']> },
+) {
+  const { config } = settings;
+  const store = scope.use(await openStore(config));
+  const index = scope.use(await openIndex(config));
+  const table = createUpstreams({ ...around, upstreams: config.upstreams, version });
+  scope.defer(() => table.close());
+  const upstreams = config.cache.offline ? offline(table) : table;
+  const ground = { ...around, store, index, upstreams };
+  const access = createAccess({ ...ground, exposure: (name) => settings.upstream(name).exposure });
+  const limits = await limitsOf(config, store, index);
+  const cache = scope.use(
+    createCache({ ...ground, ...access, limits, policy: (name) => policyOf(settings.upstream(name)) }),
+  );
+  for (const pin of config.cache.pins) await index.keeping.pin(pin);
+  return { store, index, table, upstreams, access, cache };
+}
+
+function registryOf({ cache, index, access }: Rooms, settings: Settings): RegistryOptions {
+  return {
+    routing: () => settings.routing,
+    repositories: (key) => (key.upstream === undefined ? undefined : cache.repository(key)),
+    catalog: (page, ask) => catalogOf(index, page, (key) => mayList(access, key, ask)),
+    judge: (key) => (key.upstream === undefined ? undefined : refusalOf(settings.upstream(key.upstream), key)),
   };
 }
 
@@ -215,76 +254,6 @@ async function catalogOf(
 
 async function mayList(access: ReturnType<typeof createAccess>, key: RepositoryKey, { asker }: Ask): Promise<boolean> {
   return key.upstream === undefined || asker.kind === 'operator' || access.isPublic(key);
-}
-
-/** Every listener of ours, opened and closed together. */
-class Doors {
-  readonly #observer: Observer;
-  readonly #clock: Clock;
-  readonly #pool = new BufferPool();
-  readonly #open: Listener[] = [];
-
-  constructor(observer: Observer, clock: Clock) {
-    this.#observer = observer;
-    this.#clock = clock;
-  }
-
-  async open({ http }: Config, handler: Handler): Promise<readonly string[]> {
-    const tls = http.tls && {
-      certificate: { path: http.tls.certificatePath },
-      key: { path: http.tls.keyPath },
-      minimumVersion: http.tls.minimumVersion,
-    };
-    const addresses: string[] = [];
-    for (const wanted of http.listen) {
-      const listener = this.#make(handler, { tls, trustedProxies: http.trustedProxies, headers: http.headers });
-      const { port } = await listener.listen(wanted);
-      const address = `${tls === undefined ? 'http' : 'https'}://${wanted.host ?? hostname()}:${port}`;
-      this.#observer.emit({ type: 'server.listening', address, tls: tls !== undefined });
-      addresses.push(address);
-    }
-    return addresses;
-  }
-
-  async openDebug({ http }: Config, handler: Handler): Promise<void> {
-    if (http.debug === undefined) return;
-    try {
-      await this.#make(handler, {}).listen(http.debug.listen);
-    } catch (error) {
-      if (http.debug.required) throw error;
-      this.#observer.emit({ type: 'config.notice', message: `no metrics and health: ${messageOf(error)}` });
-    }
-  }
-
-  async openAdmin({ admin }: Config, handler: Handler): Promise<string> {
-    if (admin.socket === undefined) return '';
-    await prepareSocket(admin.socket);
-    await this.#make(handler, {}).listenAt(admin.socket);
-    await protectSocket(admin.socket);
-    return admin.socket;
-  }
-
-  async reloadTls(): Promise<void> {
-    await Promise.all(this.#open.map((listener) => listener.reloadTls()));
-  }
-
-  async close(drainMs: number): Promise<void> {
-    await Promise.all(this.#open.splice(0).map((listener) => listener.close(drainMs)));
-  }
-
-  #make(handler: Handler, more: Partial<Parameters<typeof createListener>[0]>): Listener {
-    const listener = createListener({
-      ...{ handler, observer: this.#observer, clock: this.#clock, pool: this.#pool },
-      ...more,
-    });
-    this.#open.push(listener);
-    return listener;
-  }
-}
-
-function known(config: UpstreamConfig | undefined, name: string): UpstreamConfig {
-  if (config !== undefined) return config;
-  throw new RegistryError('UPSTREAM_UNKNOWN', `no upstream is called "${name}"; name it under "upstreams"`);
 }
 
 function messageOf(error: unknown): string {

@@ -1,0 +1,76 @@
+import { hostname } from 'node:os';
+import { prepareSocket, protectSocket } from './admin/socket.ts';
+import { BufferPool } from './bytes/buffer-pool.ts';
+import type { AdminConfig, HttpConfig } from './config/config.ts';
+import { createListener } from './http/listener.ts';
+import type { Listener, ListenerOptions } from './http/listener.ts';
+import type { Handler } from './http/message.ts';
+import type { Clock } from './observe/clock.ts';
+import type { Observer } from './observe/events.ts';
+
+/** Every listener of ours, opened and closed together. */
+export class Doors {
+  readonly #observer: Observer;
+  readonly #clock: Clock;
+  readonly #pool = new BufferPool();
+  readonly #open: Listener[] = [];
+
+  constructor(observer: Observer, clock: Clock) {
+    this.#observer = observer;
+    this.#clock = clock;
+  }
+
+  /** @returns where it listens now, as URLs */
+  async open(http: HttpConfig, handler: Handler): Promise<readonly string[]> {
+    const tls = http.tls && {
+      certificate: { path: http.tls.certificatePath },
+      key: { path: http.tls.keyPath },
+      minimumVersion: http.tls.minimumVersion,
+    };
+    const addresses: string[] = [];
+    for (const wanted of http.listen) {
+      const listener = this.#make(handler, { tls, trustedProxies: http.trustedProxies, headers: http.headers });
+      const { port } = await listener.listen(wanted);
+      const address = `${tls === undefined ? 'http' : 'https'}://${wanted.host ?? hostname()}:${port}`;
+      this.#observer.emit({ type: 'server.listening', address, tls: tls !== undefined });
+      addresses.push(address);
+    }
+    return addresses;
+  }
+
+  /** Metrics and health. Where nobody asked for them, a port in use costs them and nothing else. */
+  async openDebug({ debug }: HttpConfig, handler: Handler): Promise<void> {
+    if (debug === undefined) return;
+    try {
+      await this.#make(handler, {}).listen(debug.listen);
+    } catch (error) {
+      if (debug.required) throw error;
+      const why = error instanceof Error ? error.message : String(error);
+      this.#observer.emit({ type: 'config.notice', message: `no metrics and health: ${why}` });
+    }
+  }
+
+  /** @returns the path of the socket; empty where there is none */
+  async openAdmin({ socket }: AdminConfig, handler: Handler): Promise<string> {
+    if (socket === undefined) return '';
+    await prepareSocket(socket);
+    await this.#make(handler, {}).listenAt(socket);
+    await protectSocket(socket);
+    return socket;
+  }
+
+  async reloadTls(): Promise<void> {
+    await Promise.all(this.#open.map((listener) => listener.reloadTls()));
+  }
+
+  async close(drainMs: number): Promise<void> {
+    await Promise.all(this.#open.splice(0).map((listener) => listener.close(drainMs)));
+  }
+
+  #make(handler: Handler, more: Partial<ListenerOptions>): Listener {
+    const shared = { observer: this.#observer, clock: this.#clock, pool: this.#pool };
+    const listener = createListener({ ...shared, ...more, handler });
+    this.#open.push(listener);
+    return listener;
+  }
+}
