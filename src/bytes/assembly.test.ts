@@ -141,6 +141,14 @@ describe('content coming together', () => {
     await assert.rejects(assembly.verified, { code: 'DIGEST_INVALID' });
   });
 
+  test('that ends before what has come of it is wrong, though that has the right digest', async () => {
+    const scratch = new Scratch(content.length);
+    const assembly = scratch.assemble(right, Infinity);
+    scratch.put(assembly, content, 0);
+    assembly.endAt(100);
+    await assert.rejects(assembly.verified, { code: 'DIGEST_INVALID' });
+  });
+
   test('that cannot be read back is the fault of the store', async () => {
     for (const broken of [
       async () => 0,

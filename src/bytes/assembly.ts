@@ -64,7 +64,7 @@ export class Assembly {
 
   #advance(): void {
     if (this.#readingBack) return;
-    if (this.#hashed === this.growth.size) return this.#finish();
+    if (this.#hashed >= this.growth.size) return this.#finish();
     if (this.growth.extents.endOfRunAt(this.#hashed) === this.#hashed) return;
     this.#readingBack = true;
     this.#catchUp().then(
@@ -93,12 +93,14 @@ export class Assembly {
   }
 
   #finish(): void {
+    const { size } = this.growth;
     const digest = digestOfHash(algorithmOf(this.digest), this.#hash.copy());
-    if (digest === this.digest) {
-      this.#outcome.resolve({ digest, size: this.growth.size } as Verified);
-    } else {
-      const reason = `the content has digest ${digest}, not ${this.digest}`;
-      this.#outcome.reject(new RegistryError('DIGEST_INVALID', reason, { origin: 'upstream' }));
-    }
+    if (digest === this.digest && size === this.#hashed) this.#outcome.resolve({ digest, size } as Verified);
+    else if (size === this.#hashed) this.#reject(`the content has digest ${digest}, not ${this.digest}`);
+    else this.#reject(`${this.#hashed} bytes of the content had come when it turned out to have ${size}`);
+  }
+
+  #reject(reason: string): void {
+    this.#outcome.reject(new RegistryError('DIGEST_INVALID', reason, { origin: 'upstream' }));
   }
 }
