@@ -22,13 +22,14 @@ export class Uses {
   }
 
   note(repository: RepositoryKey, digest: Digest): void {
+    const before = this.#pending.size;
     this.#pending.set(`${repository.upstream ?? ''} ${repository.name} ${digest}`, {
       repository,
       digest,
       atMs: this.#clock.now(),
     });
-    if (this.#pending.size >= pendingMax) this.#flushSoon(0);
-    else this.#flushSoon(flushMs);
+    if (before < pendingMax && this.#pending.size === pendingMax) this.#flushIn(0);
+    else if (this.#timer === undefined) this.#flushIn(flushMs);
   }
 
   async flush(): Promise<void> {
@@ -39,8 +40,8 @@ export class Uses {
     if (uses.length > 0) await this.#keeping.touch(uses);
   }
 
-  #flushSoon(ms: number): void {
-    if (this.#timer !== undefined) return;
+  #flushIn(ms: number): void {
+    this.#timer?.cancel();
     this.#timer = this.#clock.setTimer(ms, () => {
       this.flush().catch(this.#onFailure);
     });
