@@ -1,5 +1,6 @@
 import type { Growth } from '../bytes/growth.ts';
 import type { Clock } from '../observe/clock.ts';
+import { algorithmOf, digestOf } from '../oci/digest.ts';
 import type { Digest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { RepositoryKey } from '../oci/repository.ts';
@@ -152,24 +153,43 @@ export class Transfer {
   /** False when this answer is of no use, because it begins elsewhere and others are fetching already. */
   #accept(claim: Claim, head: BlobHead): boolean {
     if (this.#ended) return false;
-    const size = head.size ?? this.#expectedSize;
-    const known = this.#target?.growth.size ?? this.#expectedSize;
-    if (head.size !== undefined && known !== undefined && known !== Infinity && head.size !== known) {
+    const known = this.#knownSize;
+    if (head.size !== undefined && known !== undefined && head.size !== known) {
       throw new RegistryError(
         'UPSTREAM_INVALID',
         `the upstream says ${this.#digest} has ${head.size} bytes, its manifest says ${known}`,
       );
     }
+    const size = head.size ?? known;
+    if (size === 0 && this.#digest !== digestOf('', algorithmOf(this.#digest))) {
+      throw new RegistryError('UPSTREAM_INVALID', `the upstream sent nothing for ${this.#digest}`);
+    }
     this.#etag = head.etag;
+    // A part of who knows how much does not tell where to stop asking: a body ends by itself.
+    if (size === undefined && this.#rangesHonoured && head.ranges) return this.#refuse(claim);
     if (!head.ranges) this.#rangesHonoured = false;
     if (head.start !== claim.start) {
-      if (this.#claims.length > 1) return false;
+      if (this.#claims.length > 1) return this.#refuse(claim);
       claim.position = head.start;
     }
     if (!this.#rangesHonoured) claim.end = size ?? Infinity;
     else if (size !== undefined) claim.end = Math.min(claim.end, size);
+    if (known === undefined && size !== undefined) this.#target?.endAt(size);
     if (this.#target === undefined && this.#beginning === undefined) this.#beginOnce(size);
     return true;
+  }
+
+  /** In bytes; `undefined` while neither a manifest nor the upstream has told. */
+  get #knownSize(): number | undefined {
+    const size = this.#target?.growth.size ?? this.#expectedSize;
+    return size === Infinity ? undefined : size;
+  }
+
+  /** Ends the claim where it is, so that nothing of it counts as missing. */
+  #refuse(claim: Claim): false {
+    this.#rangesHonoured = false;
+    claim.end = claim.position;
+    return false;
   }
 
   #beginOnce(size: number | undefined): void {
@@ -181,11 +201,13 @@ export class Transfer {
     this.#beginning.catch((error: unknown) => this.stop(asError(error)));
   }
 
+  /** What is there already stays as it is: it may have been hashed, or read. */
   async #take(claim: Claim, target: Target, chunk: Uint8Array): Promise<void> {
-    const from = Math.max(claim.position, target.growth.extents.endOfRunAt(claim.position));
-    const to = Math.min(claim.position + chunk.length, claim.end);
-    if (from < to) {
-      await target.write(chunk.subarray(from - claim.position, to - claim.position), from);
+    const from = claim.position;
+    const to = Math.min(from + chunk.length, claim.end);
+    const { extents } = target.growth;
+    for (let gap = extents.gapFrom(from, to); gap !== undefined; gap = extents.gapFrom(gap.end, to)) {
+      await target.write(chunk.subarray(gap.start - from, gap.end - from), gap.start);
       this.#failures = 0;
     }
     claim.position = Math.max(claim.position, to);
@@ -197,16 +219,22 @@ export class Transfer {
       if (this.#beginning === undefined && this.#target === undefined) return this.#end('absent');
       return this.#broke(claim, new RegistryError('UPSTREAM_FAILED', 'the upstream no longer has what it was sending'));
     }
-    if (claim.end === Infinity) {
-      this.#beginning?.then(
-        (target) => {
-          target.endAt(claim.position);
-          this.pump();
-        },
-        () => {},
-      );
+    if (claim.end === Infinity) return this.#endAt(claim.position);
+    if (claim.position < claim.end) {
+      const where = `at byte ${claim.position}, before byte ${claim.end}`;
+      return this.#broke(claim, new RegistryError('UPSTREAM_INVALID', `the upstream's answer ended ${where}`));
     }
     this.pump();
+  }
+
+  #endAt(size: number): void {
+    this.#beginning?.then(
+      (target) => {
+        target.endAt(size);
+        this.pump();
+      },
+      () => {},
+    );
   }
 
   #broke(claim: Claim, error: unknown): void {
