@@ -63,13 +63,19 @@ class DownloadReader implements ByteSource {
       case 'growing':
       case 'unstored': {
         const { growth, bytes } = phase;
-        const end = growth.readableEnd(position, this.#verified);
+        const end = this.#readableEnd(phase, position);
         if (bytes !== undefined && end > position) return bytes.read(into.subarray(0, end - position), position);
         if (phase.kind === 'unstored') return this.#passBy(phase, into, position);
         await growth.wait(position, this.#verified);
         return 0;
       }
     }
+  }
+
+  /** What came ahead of the hashed prefix will never be hashed once nothing more is stored: only the passage verifies. */
+  #readableEnd(phase: Phase & { kind: 'growing' | 'unstored' }, position: number): number {
+    const end = phase.growth.readableEnd(position, this.#verified);
+    return phase.kind === 'unstored' && this.#verified ? Math.min(end, phase.fork.position) : end;
   }
 
   async #passBy(phase: Phase & { kind: 'unstored' }, into: Uint8Array, position: number): Promise<number> {

@@ -7,6 +7,7 @@ import { algorithmOf, startHash } from '../oci/digest.ts';
 import type { Digest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { BlobStore } from '../store/blob-store.ts';
+import { systemCodeOf } from '../store/failure.ts';
 import { Arrival } from './arrival.ts';
 import { leaseKeyOf } from './download-state.ts';
 import { follow } from './follow.ts';
@@ -189,7 +190,10 @@ export class Download {
   async #begin(lease: Lease, growth: Growth): Promise<Target> {
     try {
       if (!(await this.#context.makeRoom(growth.size === Infinity ? 0 : growth.size))) {
-        throw new RegistryError('UNAVAILABLE', 'the cache has no room for it', { origin: 'store', detail: 'NOROOM' });
+        throw new RegistryError('UNAVAILABLE', 'the cache has no room for it', {
+          origin: 'store',
+          detail: { code: 'NOROOM' },
+        });
       }
       const arrival = await Arrival.begin(this.#context.store, this.digest, lease.epoch, growth);
       this.#arrive(arrival);
@@ -267,8 +271,7 @@ export class Download {
   /** The store failed; who is being served keeps being served, from what was written as far as it goes. */
   #keepUnstored(operation: string, error: unknown): void {
     const message = error instanceof Error ? error.message : String(error);
-    const code = error instanceof RegistryError && typeof error.detail === 'string' ? error.detail : 'UNKNOWN';
-    this.#context.observer.emit({ type: 'store.failed', operation, code, message });
+    this.#context.observer.emit({ type: 'store.failed', operation, code: systemCodeOf(error), message });
     this.#tell('unstored', message);
     if (this.#phase.kind !== 'growing' || this.#arrival === undefined) return;
     const { growth, bytes } = this.#phase;
@@ -307,6 +310,7 @@ export class Download {
     if (!this.#settled || this.#readers > 0) return;
     const arrival = this.#arrival;
     this.#arrival = undefined;
+    if (this.#phase.kind === 'unstored') this.#become({ ...this.#phase, bytes: undefined });
     await arrival?.[Symbol.asyncDispose]();
   }
 

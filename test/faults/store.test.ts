@@ -1,0 +1,133 @@
+/** fetching → unstored: the store fails, or may not hold it. That costs the entry, never the answer. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { together } from '../support/client.ts';
+import { corrupt } from '../support/upstream-faults.ts';
+import { failOpen, failReads, failSync, failWrites } from './broken-disk.ts';
+import { assertPiece, assertRefused, assertWhole, kib, mib, World } from './world.ts';
+
+describe('a disk that is full before the first byte', () => {
+  test('costs nobody anything but the entry', async (t) => {
+    await using world = await World.start();
+    {
+      using _full = failOpen(t, 'ENOSPC');
+      for (const client of await together(3, () => world.drain())) assertWhole(client, world.blob);
+    }
+    await world.nothingKept();
+    assert.equal(world.entrepot.told('store.failed')[0]?.code, 'ENOSPC');
+  });
+});
+
+describe('a disk that fills up while a blob arrives', () => {
+  for (const code of ['ENOSPC', 'EIO', 'EDQUOT'] as const) {
+    test(`(${code}) leaves ten clients with the right bytes, and nothing behind`, async (t) => {
+      await using world = await World.start();
+      {
+        using _broken = failWrites(t, code, mib);
+        for (const client of await together(10, () => world.drain())) assertWhole(client, world.blob);
+      }
+      await world.nothingKept();
+      assert.deepEqual(
+        world.entrepot.told('store.failed').map((event) => event.code),
+        [code],
+      );
+      assert.equal(world.entrepot.told('download').at(-1)?.step, 'unstored');
+    });
+  }
+
+  test('is tried again by the next client, and kept when there is room', async (t) => {
+    await using world = await World.start();
+    {
+      using _full = failWrites(t, 'ENOSPC', mib);
+      assertWhole(await world.drain(), world.blob);
+    }
+    assertWhole(await world.drain(), world.blob);
+    await world.onlyKept();
+  });
+
+  test('leaves readers of parts with theirs', async (t) => {
+    await using world = await World.start();
+    using _full = failWrites(t, 'ENOSPC', mib);
+    const parts = [
+      [0, 99],
+      [mib - 10, mib + 9],
+      [2 * mib, 2 * mib + 999],
+      [world.blob.size - 5, world.blob.size - 1],
+    ];
+    await Promise.all(
+      parts.map(async ([first = 0, last = 0]) => {
+        using reading = await world.open({ headers: { range: `bytes=${first}-${last}` } });
+        assert.equal(reading.status, 206);
+        const body = await reading.rest();
+        assert.equal(body.length, last - first + 1);
+        assertPiece(body, world.blob, first);
+      }),
+    );
+  });
+
+  test('does not let a lie through: nobody completes a wrong body', async (t) => {
+    await using world = await World.start();
+    using _full = failWrites(t, 'ENOSPC', mib);
+    using _lie = world.upstream.fault({ path: '/blobs/' }, corrupt(2 * mib));
+    for (const client of await together(5, () => world.drain())) assertRefused(client);
+    await world.nothingKept();
+  });
+
+  test('nor one that came ahead and rests on the disk unverified: it is fetched once more', async (t) => {
+    await using world = await World.start({ size: 40 * mib });
+    const gate = world.upstream.gate({ path: '/blobs/', times: 1 }, { at: 4 * mib });
+    using lie = world.upstream.fault({ path: '/blobs/', times: 1 }, corrupt(30 * mib));
+    const reading = world.drain();
+    await world.upstream.ledger.arrived({ path: '/blobs/' }, 4);
+    await gate.arrived();
+    await world.entrepot.until('upstream.request', ({ kind }) => kind === 'blob', 3);
+    assert.equal(lie.hits, 1);
+    using _full = failWrites(t, 'ENOSPC');
+    gate.release();
+    assertWhole(await reading, world.blob);
+  });
+});
+
+describe('a disk that does not take what was written', () => {
+  test('leaves the clients with the right bytes, and nothing behind', async (t) => {
+    await using world = await World.start();
+    {
+      using _broken = failSync(t, 'EIO');
+      for (const client of await together(10, () => world.drain())) assertWhole(client, world.blob);
+      await world.entrepot.until('download', ({ step }) => step === 'unstored');
+    }
+    await world.nothingKept();
+    assert.equal(world.entrepot.told('store.failed')[0]?.code, 'EIO');
+    assertWhole(await world.drain(), world.blob);
+    await world.onlyKept();
+  });
+});
+
+describe('a disk that cannot be read', () => {
+  test('is noticed by who reads from it, and costs the entry', async (t) => {
+    await using world = await World.start();
+    {
+      using _broken = failReads(t, 'EIO');
+      assertRefused(await world.drain());
+    }
+    await world.entrepot.until('download', ({ step }) => step === 'stored' || step === 'unstored');
+    assertWhole(await world.drain(), world.blob);
+  });
+});
+
+describe('a blob that the cache may not hold', () => {
+  test('passes through: the clients have it, the store does not', async () => {
+    await using world = await World.start({ config: { cache: { size: '1MiB' } } });
+    for (const client of await together(3, () => world.drain())) assertWhole(client, world.blob);
+    await world.nothingKept();
+    assert.equal(world.entrepot.told('download').at(-1)?.step, 'unstored');
+  });
+
+  test('is not verified any less for that', async () => {
+    await using world = await World.start({ config: { cache: { size: '1MiB' } } });
+    using _lie = world.upstream.fault({ path: '/blobs/' }, corrupt(world.blob.size - 1));
+    const client = await world.drain();
+    assertRefused(client);
+    assert.ok(client.bytes <= world.blob.size - 32 * kib, 'its end was held back');
+  });
+});
