@@ -7,6 +7,9 @@ import { silent } from './observe/events.ts';
 import { version } from './observe/version.ts';
 import type { Upstreams } from './upstream/contract.ts';
 
+// Before the first use of the pool: with Node's four threads, four syncs of large files would hold up every reader.
+process.env['UV_THREADPOOL_SIZE'] ??= '16';
+
 process.exitCode = await runCli(process.argv.slice(2), {
   env: process.env,
   out: processOutput(),

@@ -16,6 +16,7 @@ import { thisProcess } from './holder.ts';
 import { Keeper } from './keeper.ts';
 import type { KeeperLimits } from './keeper.ts';
 import { OnceInCluster } from './once.ts';
+import { Refusals } from './refusals.ts';
 import { CachedRepository } from './repository.ts';
 import type { RepositoryContext } from './repository.ts';
 import { Scrub } from './scrub.ts';
@@ -68,6 +69,7 @@ class TheCache implements Cache {
       downloads: this.#downloads,
       once: new OnceInCluster(index.leases, clock, holder),
       uses: this.#uses,
+      refusals: new Refusals(),
     };
     this.scrub = new Scrub({ store, index, clock, observer, refetch: (digest) => this.#refetch(digest) });
   }

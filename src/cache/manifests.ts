@@ -1,6 +1,7 @@
 import type { HeldTag } from '../index/contract.ts';
 import type { Digest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
+import type { ErrorCode } from '../oci/errors.ts';
 import type { Descriptor, Manifest, ManifestContent } from '../oci/manifest.ts';
 import type { Tag } from '../oci/reference.ts';
 import type { Answer, Outcome, RepositoryKey } from '../oci/repository.ts';
@@ -128,12 +129,30 @@ export class Manifests {
         return { descriptor: manifest, held: manifest, outcome: 'hit', atMs: held.checkedAtMs };
     }
     try {
-      return (await this.#check(tag, held)) ?? (await this.#gone(tag, held));
+      const window = revalidate || held?.digest === undefined ? 0 : this.#policy.freshMs(tag);
+      const refused = this.#context.refusals.recall(this.#workKey('check', tag), window, this.#context.clock.now());
+      if (refused !== undefined) throw refused.refusal;
+      const pointed = await this.#check(tag, held);
+      if (pointed !== undefined) return pointed;
+      throw goneUpstream(tag);
     } catch (error) {
-      if (held?.digest === undefined || !this.#keeps(error)) throw error;
-      const { value, ageSeconds } = await this.#stale(tag, held.digest, held.checkedAtMs, error);
-      return { descriptor: value, outcome: 'stale', atMs: this.#context.clock.now() - ageSeconds * 1000 };
+      return this.#pointStale(tag, held, error);
     }
+  }
+
+  /** The upstream cannot be asked, or refuses: where the tag pointed before, as far as the policy keeps that. */
+  async #pointStale(tag: Tag, held: HeldTag | undefined, reason: unknown): Promise<Pointed | undefined> {
+    const { index, refusals, clock } = this.#context;
+    const gone = isCode(reason, 'MANIFEST_UNKNOWN');
+    if (held?.digest === undefined || !this.#keeps(reason)) {
+      if (!gone) throw reason;
+      if (held !== undefined) await index.tags.remove(this.#key, tag);
+      return undefined;
+    }
+    if (gone || isCode(reason, 'UPSTREAM_DENIED')) refusals.note(this.#workKey('check', tag), reason, clock.now());
+    if (gone) await index.manifests.mark(this.#key, held.digest, true);
+    const { value } = await this.#stale(tag, held.digest, held.checkedAtMs, reason);
+    return { descriptor: value, held: value, outcome: 'stale', atMs: held.checkedAtMs };
   }
 
   /** One HEAD, shared by all who ask meanwhile. */
@@ -161,22 +180,10 @@ export class Manifests {
     return (await once.run(this.#workKey('check', tag), look, ask)).value;
   }
 
-  /** The upstream has no such tag any more: what is held is kept, and evicted last, or forgotten as the policy says. */
-  async #gone(tag: Tag, held: HeldTag | undefined): Promise<Pointed | undefined> {
-    const { index } = this.#context;
-    if (held?.digest === undefined || !this.#policy.keep.notfound) {
-      if (held !== undefined) await index.tags.remove(this.#key, tag);
-      return undefined;
-    }
-    await index.manifests.mark(this.#key, held.digest, true);
-    const reason = new RegistryError('UPSTREAM_FAILED', 'the upstream no longer has this tag', { upstreamStatus: 404 });
-    const { value } = await this.#stale(tag, held.digest, held.checkedAtMs, reason);
-    return { descriptor: value, outcome: 'stale', atMs: held.checkedAtMs };
-  }
-
-  #keeps(error: unknown): boolean {
-    const denied = error instanceof RegistryError && error.code === 'UPSTREAM_DENIED';
-    return error instanceof RegistryError && (denied ? this.#policy.keep.denied : error.origin === 'upstream');
+  #keeps(reason: unknown): boolean {
+    if (isCode(reason, 'MANIFEST_UNKNOWN')) return this.#policy.keep.notfound;
+    if (isCode(reason, 'UPSTREAM_DENIED')) return this.#policy.keep.denied;
+    return reason instanceof RegistryError && reason.origin === 'upstream';
   }
 
   /** @throws the reason itself when nothing is held after all */
@@ -214,4 +221,13 @@ export class Manifests {
 
 function vanished(tag: Tag, digest: Digest): RegistryError {
   return new RegistryError('UPSTREAM_FAILED', `the upstream points ${tag} at ${digest}, which it does not have`);
+}
+
+function goneUpstream(tag: Tag): RegistryError {
+  const options = { origin: 'upstream', upstreamStatus: 404 } as const;
+  return new RegistryError('MANIFEST_UNKNOWN', `the upstream no longer has the tag ${tag}`, options);
+}
+
+function isCode(error: unknown, code: ErrorCode): boolean {
+  return error instanceof RegistryError && error.code === code;
 }

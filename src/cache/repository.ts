@@ -25,6 +25,7 @@ import type { Policy } from './freshness.ts';
 import { Manifests } from './manifests.ts';
 import type { OnceInCluster } from './once.ts';
 import type { Source } from './transfer.ts';
+import type { Refusals } from './refusals.ts';
 import type { Uses } from './uses.ts';
 
 export interface RepositoryContext {
@@ -35,6 +36,7 @@ export interface RepositoryContext {
   readonly downloads: Downloads;
   readonly once: OnceInCluster;
   readonly uses: Uses;
+  readonly refusals: Refusals;
   /** @throws RegistryError when the asker may not read it. Stands before every lookup and every joining of a download. */
   mayRead(asker: Asker, key: RepositoryKey, reference: Reference | undefined): Promise<void>;
   /** Whether anybody may read this repository upstream. */
