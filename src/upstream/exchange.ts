@@ -242,7 +242,9 @@ const timeoutCodes = new Set([
 function describeError(error: Error, stage: Breakdown['stage']): Breakdown {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
   const advice = 'advice' in error && typeof error.advice === 'string' ? { advice: error.advice } : {};
-  const text = error.message === '' ? code : error.message;
+  // OpenSSL's message is for its own developers; its reason is not.
+  const reason = 'reason' in error && code.startsWith('ERR_SSL_') ? `TLS: ${String(error.reason)}` : error.message;
+  const text = reason === '' ? code : reason;
   if (timeoutCodes.has(code)) return { stage, why: 'timeout', text, code };
   const nonsense = code.startsWith('HPE_') && code !== 'HPE_INVALID_EOF_STATE';
   if (nonsense || code === 'UND_ERR_HEADERS_OVERFLOW') return { stage, why: 'nonsense', text, code };

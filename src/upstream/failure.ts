@@ -54,7 +54,8 @@ export function brokenFailure(question: Question, breakdown: Breakdown): Registr
 
 function connectionAdvice(upstream: string, code: string): string {
   if (certificateCodes.has(code)) return `if this certificate is meant, set upstreams.${upstream}.ca`;
-  if (code === 'EPROTO') return `if it speaks plain http, say so in upstreams.${upstream}.url`;
+  if (code === 'EPROTO' || code.startsWith('ERR_SSL_'))
+    return `if it speaks plain http, say so in upstreams.${upstream}.url`;
   return `check the network, DNS and upstreams.${upstream}`;
 }
 
