@@ -1,4 +1,3 @@
-import type { Clock } from '../observe/clock.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { ByteSource } from '../oci/blob.ts';
 import type { BufferPool, BufferShare } from './buffer-pool.ts';
@@ -27,6 +26,11 @@ export interface BodySink {
   readonly gone: AbortSignal;
 }
 
+/** What of a clock is needed: milliseconds since some start. */
+export interface Stopwatch {
+  monotonic(): number;
+}
+
 /**
  * The byte path. The next piece is read while the last one is being written, so that a reader holds two buffers of the
  * pool and never more, however slow its client is; nothing is written before the first piece has been read.
@@ -34,7 +38,7 @@ export interface BodySink {
  * Resolves when the last byte has left. Always ends the source; when the receiver goes, at once.
  * @throws what the source threw, or the reason of `sink.gone`
  */
-export async function sendBlob(body: BlobBody, sink: BodySink, pool: BufferPool, clock: Clock): Promise<void> {
+export async function sendBlob(body: BlobBody, sink: BodySink, pool: BufferPool, clock: Stopwatch): Promise<void> {
   await using source = body.source;
   using share = pool.join();
   const lane = new Lane(source, sink, share, clock);
@@ -44,7 +48,7 @@ export async function sendBlob(body: BlobBody, sink: BodySink, pool: BufferPool,
       position += await lane.sendPiece(prefix, position, slice.end);
     }
   }
-  if (body.tail !== '') await lane.write(body.tail);
+  if (body.tail !== '') void lane.write(body.tail);
   await lane.emptied();
 }
 
@@ -52,10 +56,10 @@ class Lane {
   readonly #source: ByteSource;
   readonly #sink: BodySink;
   readonly #share: BufferShare;
-  readonly #clock: Clock;
+  readonly #clock: Stopwatch;
   #writing: Promise<void> = Promise.resolve();
 
-  constructor(source: ByteSource, sink: BodySink, share: BufferShare, clock: Clock) {
+  constructor(source: ByteSource, sink: BodySink, share: BufferShare, clock: Stopwatch) {
     this.#source = source;
     this.#sink = sink;
     this.#share = share;
@@ -74,7 +78,7 @@ class Lane {
     try {
       count = await unlessGone(reading, this.#sink.gone);
       if (count === 0) throw new RegistryError('UNKNOWN', endsEarly(position, end), { origin: 'store' });
-      await this.#writing;
+      await unlessGone(this.#writing, this.#sink.gone);
     } catch (error) {
       // A read that is still under way may yet write into the buffer.
       void reading.then(giveBack, giveBack);
@@ -96,7 +100,7 @@ class Lane {
   }
 
   async emptied(): Promise<void> {
-    await this.#writing;
+    await unlessGone(this.#writing, this.#sink.gone);
   }
 }
 
@@ -106,6 +110,7 @@ function endsEarly(position: number, end: number): string {
 
 function unlessGone<T>(work: Promise<T>, gone: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
+    if (gone.aborted) return reject(gone.reason);
     const leave = (): void => reject(gone.reason);
     gone.addEventListener('abort', leave, { once: true });
     void work.then(resolve, reject).finally(() => gone.removeEventListener('abort', leave));

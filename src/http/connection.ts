@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
-import type { Exchange, Peer } from './exchange.ts';
+import type { Exchange } from './exchange.ts';
+import type { Peer } from './request.ts';
 
 /**
  * One connection and its exchanges, one at a time: a pipelined request waits for the answer before it, so that neither
@@ -10,6 +11,7 @@ export class Connection {
   readonly socket: Socket;
   #current: Exchange | undefined;
   #waiting: Exchange[] = [];
+  #ending = false;
 
   constructor(socket: Socket, peer: Peer) {
     this.socket = socket;
@@ -39,9 +41,20 @@ export class Connection {
     exchange.finish();
     if (this.#current !== exchange) return;
     this.#current = undefined;
-    if (this.socket.destroyed) return this.abandon();
+    if (this.#ending || this.socket.destroyed) return this.end();
     const next = this.#waiting.shift();
     if (next !== undefined) this.enter(next);
+  }
+
+  /** What came after the current request was no request: its answer is the last one. */
+  endAfterCurrent(): void {
+    this.#ending = true;
+  }
+
+  /** Lets what was written go out, and nothing else. */
+  end(): void {
+    this.abandon();
+    this.socket.destroySoon();
   }
 
   abandon(): void {

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { Server as HttpServer } from 'node:http';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http';
 import type { AddressInfo, ListenOptions, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Server as TlsServer } from 'node:tls';
@@ -13,7 +12,11 @@ import { RegistryError } from '../oci/errors.ts';
 import { Connection } from './connection.ts';
 import { Exchange } from './exchange.ts';
 import type { ExchangeContext } from './exchange.ts';
+import { peekFirstByte, tlsHandshake } from './first-byte.ts';
 import { plainAddress, TrustedProxies } from './forwarded.ts';
+import { makeHttpServer, takeConnections } from './http-server.ts';
+import { listenerLimits } from './limits.ts';
+import type { ListenerLimits } from './limits.ts';
 import type { Handler } from './message.ts';
 import { refuseConnect, refuseUnparsed } from './refuse.ts';
 import { readTls } from './tls.ts';
@@ -31,36 +34,6 @@ export interface ListenerOptions {
   readonly headers?: HttpConfig['headers'];
   readonly limits?: Partial<ListenerLimits>;
 }
-
-/** Every default with its reason, where it is not obvious. */
-export interface ListenerLimits {
-  /** Request line and headers together. Podman asks for up to 1,024 ranges of a blob at once: some 24 KiB. */
-  readonly headerBytesMax: number;
-  /** For a TLS handshake, and for the headers of a request, from their first byte on (from connecting, for the first). */
-  readonly headersMsMax: number;
-  /** For a request with its body. */
-  readonly requestMsMax: number;
-  /** How long an idle connection is kept; above the 60 s of common load balancers. */
-  readonly keepAliveMs: number;
-  /** How long a client may take no bytes at all while there are some for it. */
-  readonly stallMsMax: number;
-  readonly connectionsMax: number;
-  /** Pipelined requests that wait for an answer before them. */
-  readonly pipelinedMax: number;
-  /** Of a request whose body nobody reads. */
-  readonly requestBodyBytesMax: number;
-}
-
-export const listenerLimits: ListenerLimits = {
-  headerBytesMax: 32 * 1024,
-  headersMsMax: 10_000,
-  requestMsMax: 60_000,
-  keepAliveMs: 90_000,
-  stallMsMax: 120_000,
-  connectionsMax: 10_000,
-  pipelinedMax: 64,
-  requestBodyBytesMax: 1024 * 1024,
-};
 
 export interface BoundAddress {
   readonly host: string;
@@ -85,10 +58,6 @@ export function createListener(options: ListenerOptions): Listener {
   return new PortListener(options);
 }
 
-/** A TLS record of type handshake (RFC 8446, 5.1); no HTTP method begins with it. */
-const tlsHandshake = 0x16;
-/** Node looks for overdue headers so often, in milliseconds. */
-const checkMs = 2_000;
 /** Connections that the kernel accepts for us while we are busy: a fleet that starts at once. */
 const connectBacklog = 4_096;
 
@@ -106,6 +75,7 @@ class PortListener implements Listener {
   readonly #greeting = new Set<Socket>();
   /** By the socket that speaks HTTP. */
   readonly #connections = new Map<Socket, Connection>();
+  readonly #ended = Promise.withResolvers<void>();
   #draining = false;
 
   constructor(options: ListenerOptions) {
@@ -156,15 +126,14 @@ class PortListener implements Listener {
 
   async close(deadlineMs: number): Promise<void> {
     this.#draining = true;
-    const ended = new Promise<void>((resolve) => {
-      this.#http.close(() => resolve());
-    });
+    this.#http.close();
     for (const socket of this.#greeting) socket.destroy();
     for (const { socket, current } of this.#connections.values()) if (current === undefined) socket.destroy();
     const deadline = this.#options.clock.setTimer(deadlineMs, () => {
       for (const socket of this.#sockets) socket.destroy();
     });
-    await ended;
+    this.#endWhenEmpty();
+    await this.#ended.promise;
     deadline.cancel();
   }
 
@@ -181,7 +150,10 @@ class PortListener implements Listener {
 
   #accept(socket: Socket): void {
     this.#sockets.add(socket);
-    socket.once('close', () => this.#sockets.delete(socket));
+    socket.once('close', () => {
+      this.#sockets.delete(socket);
+      this.#endWhenEmpty();
+    });
     const tls = this.#tls;
     if (tls === undefined) return this.#begin(socket, false);
     this.#greeting.add(socket);
@@ -205,8 +177,13 @@ class PortListener implements Listener {
     socket.once('close', () => {
       this.#connections.delete(socket);
       connection.abandon();
+      this.#endWhenEmpty();
     });
     this.#speakHttp(socket);
+  }
+
+  #endWhenEmpty(): void {
+    if (this.#draining && this.#sockets.size === 0 && this.#connections.size === 0) this.#ended.resolve();
   }
 
   #answer(incoming: IncomingMessage, outgoing: ServerResponse): void {
@@ -218,7 +195,7 @@ class PortListener implements Listener {
     const exchange = new Exchange(this.#context, connection.peer, incoming, outgoing);
     outgoing.once('close', () => {
       connection.leave(exchange);
-      if (this.#draining && connection.current === undefined) connection.socket.destroySoon();
+      if (this.#draining && connection.current === undefined) connection.end();
     });
     connection.enter(exchange);
   }
@@ -231,7 +208,8 @@ class PortListener implements Listener {
 
   #onClientError(error: NodeJS.ErrnoException, stream: Duplex): void {
     const connection = this.#connections.get(stream as Socket);
-    if (connection === undefined || connection.current !== undefined) stream.destroy();
+    if (connection === undefined || error.code === 'ECONNRESET' || error.code === 'EPIPE') stream.destroy();
+    else if (connection.current !== undefined) connection.endAfterCurrent();
     else refuseUnparsed(this.#context, connection.peer, error, stream);
   }
 
@@ -267,54 +245,6 @@ function makeContext(options: ListenerOptions, limits: ListenerLimits, isDrainin
     nextId: () => `${prefix}-${(count++).toString(36)}`,
     isDraining,
   };
-}
-
-function makeHttpServer(limits: ListenerLimits): HttpServer {
-  const server = new HttpServer({
-    maxHeaderSize: limits.headerBytesMax,
-    headersTimeout: limits.headersMsMax,
-    requestTimeout: limits.requestMsMax,
-    connectionsCheckingInterval: Math.min(checkMs, limits.headersMsMax),
-    keepAliveTimeout: limits.keepAliveMs,
-    noDelay: true,
-    keepAlive: true,
-    // The exchange asks for it itself, to answer in JSON.
-    requireHostHeader: false,
-    optimizeEmptyRequests: true,
-    // Never lenient about what is framed twice or half (RFC 9112, 6.3 and 11.2).
-    insecureHTTPParser: false,
-  });
-  server.maxConnections = limits.connectionsMax;
-  server.timeout = limits.stallMsMax;
-  return server;
-}
-
-/**
- * Puts `accept` before Node's own connection listener and returns the latter. One server for plain and decrypted sockets:
- * one set of limits, time-outs and listeners for both.
- */
-function takeConnections(server: HttpServer, accept: (socket: Socket) => void): (socket: Socket) => void {
-  const listeners = server.listeners('connection') as ((socket: Socket) => void)[];
-  server.removeAllListeners('connection');
-  server.on('connection', accept);
-  return (socket) => {
-    for (const listener of listeners) listener.call(server, socket);
-  };
-}
-
-function peekFirstByte(socket: Socket, msMax: number, then: (first: number) => void): void {
-  const fail = (): void => {
-    socket.destroy();
-  };
-  const look = (): void => {
-    const chunk: Buffer | null = socket.read(1);
-    if (chunk === null) return;
-    socket.removeListener('readable', look).removeListener('error', fail).removeListener('end', fail);
-    socket.removeListener('timeout', fail).setTimeout(0);
-    socket.unshift(chunk);
-    then(chunk[0] ?? 0);
-  };
-  socket.on('readable', look).once('error', fail).once('end', fail).setTimeout(msMax, fail);
 }
 
 function bound(address: AddressInfo): BoundAddress {

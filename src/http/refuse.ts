@@ -2,7 +2,8 @@ import type { IncomingMessage } from 'node:http';
 import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { errorBody } from './error-body.ts';
-import type { ExchangeContext, Peer } from './exchange.ts';
+import type { ExchangeContext } from './exchange.ts';
+import type { Peer } from './request.ts';
 
 interface Refusal {
   readonly status: number;
@@ -17,7 +18,7 @@ export function refuseUnparsed(
   error: NodeJS.ErrnoException,
   stream: Duplex,
 ): void {
-  if (!stream.writable || error.code === 'ECONNRESET' || error.code === 'EPIPE') {
+  if (!stream.writable) {
     stream.destroy();
     return;
   }

@@ -21,7 +21,7 @@ export const rangesMax = 1_024;
 
 const whole: RangeAnswer = { kind: 'whole' };
 const form = /^bytes[ \t]*=(.*)$/is;
-const rangeForm = /^[ \t]*(\d{0,15})-(\d{0,15})[ \t]*$/;
+const rangeForm = /^[ \t]*(\d*)-(\d*)[ \t]*$/;
 
 /**
  * What is malformed is ignored (14.2), and so is what asks for more bytes than there are: overlapping ranges only serve

@@ -1,63 +1,128 @@
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
+import { makeBlob } from '../../test/support/blobs.ts';
 import { fetchRaw } from '../../test/support/http-client.ts';
-import { MemoryRepository } from '../../test/support/memory-repository.ts';
-import { BufferPool } from '../bytes/buffer-pool.ts';
-import { createListener } from '../http/listener.ts';
-import type { Listener } from '../http/listener.ts';
-import { systemClock } from '../observe/clock.ts';
-import type { RequestDone } from '../observe/events.ts';
-import type { RegistryError } from '../oci/errors.ts';
+import type { WireReply } from '../../test/support/http-client.ts';
+import { errorOf, serveRegistry } from '../../test/support/registry-server.ts';
+import { digestOf } from '../oci/digest.ts';
+import { RegistryError } from '../oci/errors.ts';
 import { mediaTypes } from '../oci/media-types.ts';
-import { createRegistry } from './registry.ts';
-import { exampleTable } from '../../test/support/routing-table.ts';
-
-let repository = new MemoryRepository('docker.io', 'library/redis');
-let refusal: RegistryError | undefined;
-let listener: Listener;
-let port = 0;
-const logged: RequestDone[] = [];
-
-before(async () => {
-  const handler = createRegistry({
-    routing: () => exampleTable(),
-    repositories: ({ upstream, name }) =>
-      upstream === repository.key.upstream && name === repository.key.name ? repository : undefined,
-    catalog: async ({ limit, last }) => {
-      const all = ['docker.io/library/redis', 'quay.io/coreos/etcd'].filter(
-        (name) => last === undefined || name > last,
-      );
-      return { items: all.slice(0, limit), next: all.length > limit ? all[limit - 1] : undefined };
-    },
-    judge: () => refusal,
-  });
-  const observer = { emit: (event: { readonly type: string }) => void logged.push(event as RequestDone) };
-  listener = createListener({ handler, observer, clock: systemClock, pool: new BufferPool() });
-  port = (await listener.listen({ host: '127.0.0.1', port: 0 })).port;
-});
-
-after(async () => {
-  await listener.close(1_000);
-});
-
-beforeEach(() => {
-  repository = new MemoryRepository('docker.io', 'library/redis');
-  refusal = undefined;
-  logged.length = 0;
-});
 
 const manifestText = '{"schemaVersion":2, "odd": "spacing stays"}';
+const content = makeBlob(300_000, 'registry').bytes();
+const unknownDigest = digestOf('nobody has this');
 
-describe('a manifest', () => {
-  test('is served byte for byte with its own media type, whatever the client accepts', async () => {
-    const { digest } = repository.addManifest(manifestText, mediaTypes.dockerList, '7');
-    for (const accept of ['*/*', mediaTypes.ociManifest, 'text/html']) {
-      const reply = await fetchRaw(port, '/v2/library/redis/manifests/7', { headers: { accept } });
-      assert.equal(reply.status, 200);
-      assert.equal(reply.body.toString(), manifestText);
-      assert.equal(reply.headers['content-type'], mediaTypes.dockerList);
-      assert.equal(reply.headers['docker-content-digest'], digest);
-      assert.equal(reply.headers['content-encoding'], undefined);
+describe('the base', () => {
+  test('answers the ping without a challenge, so that podman uses us and dockerd keeps its password', async () => {
+    await using served = await serveRegistry();
+    const { port } = served;
+    const reply = await fetchRaw(port, '/v2/');
+    assert.equal(reply.status, 200);
+    assert.equal(reply.body.toString(), '{}\n');
+    assert.equal(reply.headers['docker-distribution-api-version'], 'registry/2.0');
+    assert.equal(reply.headers['www-authenticate'], undefined);
+  });
+
+  test('answers / with a line for people', async () => {
+    await using served = await serveRegistry();
+    const { port } = served;
+    const reply = await fetchRaw(port, '/');
+    assert.equal(reply.status, 200);
+    assert.match(reply.body.toString(), /Entrepot/);
+  });
+});
+
+describe('HEAD', () => {
+  test('says what GET says, for everything there is', async () => {
+    await using served = await serveRegistry();
+    const { port, repository } = served;
+    const manifest = repository.addManifest(manifestText, mediaTypes.ociManifest, '7', '8');
+    const digest = repository.addBlob(content);
+    repository.addReferrer(manifest.digest, { ...manifest, artifactType: 'a/b', annotations: { k: 'v' } });
+    const paths = [
+      '/',
+      '/v2/',
+      '/v2/_catalog',
+      '/v2/_catalog?n=1',
+      '/v2/library/redis/manifests/7',
+      `/v2/library/redis/manifests/${manifest.digest}?ns=docker.io`,
+      '/v2/library/redis/manifests/none',
+      `/v2/library/redis/blobs/${digest}`,
+      '/v2/library/redis/tags/list?n=1',
+      `/v2/library/redis/referrers/${manifest.digest}`,
+      '/v2/quay.io/nobody/nothing/tags/list',
+      '/v2/BAD/tags/list',
+      '/nowhere',
+    ];
+    for (const path of paths) {
+      const get = await fetchRaw(port, path);
+      const head = await fetchRaw(port, path, { method: 'HEAD' });
+      assert.equal(head.body.length, 0, path);
+      assert.equal(head.status, get.status, path);
+      assert.deepEqual(comparable(head), comparable(get), path);
+      assert.equal(get.headers['content-length'], String(get.body.length), path);
     }
+  });
+});
+
+/** Headers without what differs from request to request; an error's length varies with the request's id. */
+function comparable({ status, headers }: WireReply): object {
+  const { date: _date, 'x-request-id': _id, ...others } = headers;
+  return status < 400 ? others : { ...others, 'content-length': undefined };
+}
+
+describe('a refusal', () => {
+  test('of a hosted name that nobody pushed is a 404 that asks nobody', async () => {
+    await using served = await serveRegistry();
+    const { port, repository } = served;
+    for (const path of ['local/app/manifests/7', `nginx/tags/list`, `local/app/blobs/${unknownDigest}`]) {
+      const reply = await fetchRaw(port, `/v2/${path}`);
+      assert.equal(reply.status, 404);
+      assert.equal(errorOf(reply).code, 'NAME_UNKNOWN');
+    }
+    assert.deepEqual(repository.calls, []);
+  });
+
+  test('by the operator names the rule, before anything is looked up', async () => {
+    const refusal = new RegistryError('DENIED', 'refused by upstreams.docker.io.deny: library/**', {
+      origin: 'operator',
+    });
+    await using served = await serveRegistry({ judge: () => refusal });
+    const { port, repository } = served;
+    const reply = await fetchRaw(port, '/v2/library/redis/manifests/7');
+    assert.equal(reply.status, 403);
+    assert.match(errorOf(reply).message, /docker\.io\.deny: library/);
+    assert.deepEqual(repository.calls, []);
+  });
+
+  test('of a push is a 405 that says what is allowed, and is never mistaken for a challenge', async () => {
+    await using served = await serveRegistry();
+    const { port } = served;
+    for (const [method, path] of [
+      ['POST', '/v2/library/redis/blobs/uploads/'],
+      ['PUT', '/v2/app/manifests/7'],
+      ['PATCH', '/v2/a/b/blobs/uploads/x'],
+      ['DELETE', '/v2/a/b/manifests/7'],
+    ] as const) {
+      const reply = await fetchRaw(port, path, { method });
+      assert.equal(reply.status, 405);
+      assert.equal(reply.headers['allow'], 'GET, HEAD');
+      assert.equal(errorOf(reply).code, 'UNSUPPORTED');
+    }
+  });
+
+  test('because of a bug tells the client nothing of it, and the log everything', async () => {
+    await using served = await serveRegistry();
+    const { port, repository, firstLog } = served;
+    repository.failure = new TypeError('secret of the house');
+    const reply = await fetchRaw(port, '/v2/library/redis/manifests/7');
+    assert.equal(reply.status, 500);
+    assert.equal(errorOf(reply).code, 'UNKNOWN');
+    assert.doesNotMatch(reply.body.toString(), /secret/);
+    const { errorCode, errorMessage, origin } = await firstLog();
+    assert.deepEqual(
+      { errorCode, errorMessage, origin },
+      { errorCode: 'UNKNOWN', errorMessage: 'secret of the house', origin: 'entrepot' },
+    );
   });
 });

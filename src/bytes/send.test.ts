@@ -1,0 +1,193 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { FakeClock } from '../../test/support/fake-clock.ts';
+import { makeBlob } from '../../test/support/blobs.ts';
+import type { ByteSource } from '../oci/blob.ts';
+import { BufferPool } from './buffer-pool.ts';
+import { sendBlob } from './send.ts';
+import type { BodySink, Slice } from './send.ts';
+
+type Left = (error?: Error | null) => void;
+
+/** A receiver that takes what it is given, at once or when the test says so. */
+class TestSink implements BodySink {
+  readonly #controller = new AbortController();
+  readonly received: Buffer[] = [];
+  readonly pending: Left[] = [];
+  /** The bytes under way, to see whether somebody changes them. */
+  readonly underWay: { readonly bytes: Uint8Array; readonly copy: Buffer }[] = [];
+  readonly automatic: boolean;
+
+  constructor(automatic = true) {
+    this.automatic = automatic;
+  }
+
+  get gone(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  write(bytes: Uint8Array | string, left: Left): void {
+    const copy = Buffer.from(bytes);
+    if (typeof bytes !== 'string') this.underWay.push({ bytes, copy });
+    this.received.push(copy);
+    const finish: Left = (error) => {
+      const index = this.underWay.findIndex((each) => each.copy === copy);
+      const [entry] = index < 0 ? [] : this.underWay.splice(index, 1);
+      if (entry !== undefined) assert.ok(entry.copy.equals(entry.bytes), 'a buffer changed before it had left');
+      left(error);
+    };
+    if (this.automatic) setImmediate(finish);
+    else this.pending.push(finish);
+  }
+
+  leave(reason: Error): void {
+    this.#controller.abort(reason);
+  }
+
+  get text(): Buffer {
+    return Buffer.concat(this.received);
+  }
+}
+
+class TestSource implements ByteSource {
+  readonly #bytes: Buffer;
+  reads = 0;
+  disposed = false;
+  /** Replaces a read. */
+  instead: ((into: Uint8Array, position: number) => Promise<number>) | undefined;
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
+  }
+
+  async read(into: Uint8Array, position: number): Promise<number> {
+    this.reads += 1;
+    if (this.instead !== undefined) return await this.instead(into, position);
+    return this.#bytes.copy(into, 0, position, Math.min(position + into.length, this.#bytes.length));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.disposed = true;
+  }
+}
+
+const content = makeBlob(3_000_000, 'send').bytes();
+const all: Slice = { prefix: '', start: 0, end: content.length, verified: true };
+
+function send(
+  source: ByteSource,
+  sink: BodySink,
+  slices: readonly Slice[] = [all],
+  tail = '',
+  pool = new BufferPool(),
+) {
+  return sendBlob({ source, slices, tail }, sink, pool, new FakeClock());
+}
+
+describe('sending a blob', () => {
+  test('sends all bytes in order and ends the source', async () => {
+    const source = new TestSource(content);
+    const sink = new TestSink();
+    await send(source, sink);
+    assert.ok(sink.text.equals(content));
+    assert.ok(source.disposed);
+  });
+
+  test('sends slices in the order given, each after its prefix, and the tail at the end', async () => {
+    const sink = new TestSink();
+    const slices = [
+      { prefix: '[one]', start: 1_000_000, end: 1_000_010, verified: false },
+      { prefix: '[two]', start: 5, end: 1_500_000, verified: false },
+    ];
+    await send(new TestSource(content), sink, slices, '[end]');
+    const expected = [
+      Buffer.from('[one]'),
+      content.subarray(1_000_000, 1_000_010),
+      Buffer.from('[two]'),
+      content.subarray(5, 1_500_000),
+      Buffer.from('[end]'),
+    ];
+    assert.ok(sink.text.equals(Buffer.concat(expected)));
+  });
+
+  test('sends nothing of an empty blob', async () => {
+    const sink = new TestSink();
+    await send(new TestSource(Buffer.alloc(0)), sink, [{ ...all, end: 0 }]);
+    assert.equal(sink.text.length, 0);
+  });
+
+  test('copes with a source that gives a byte at a time', async () => {
+    const source = new TestSource(content);
+    source.instead = async (into, position) => {
+      into[0] = content[position] ?? 0;
+      return 1;
+    };
+    const sink = new TestSink();
+    await send(source, sink, [{ ...all, end: 200 }]);
+    assert.ok(sink.text.equals(content.subarray(0, 200)));
+  });
+
+  test('reads one piece ahead of a client that takes nothing, and no further', async () => {
+    const source = new TestSource(content);
+    const sink = new TestSink(false);
+    const pool = new BufferPool();
+    const sending = send(source, sink, [all], '', pool);
+    for (let turn = 0; turn < 20; turn += 1) await nextTurn();
+    assert.equal(source.reads, 2);
+    assert.equal(sink.pending.length, 1);
+    assert.ok(pool.lentBytes <= 2 * 256 * 1024);
+    sink.leave(new Error('left'));
+    await assert.rejects(sending, /left/);
+  });
+
+  test('returns every buffer to the pool', async () => {
+    const pool = new BufferPool();
+    await send(new TestSource(content), new TestSink(), [all], '', pool);
+    await nextTurn();
+    assert.equal(pool.lentBytes, 0);
+    assert.equal(pool.readers, 0);
+  });
+
+  test('writes nothing before the first piece was read, so that a failure can still be told', async () => {
+    const source = new TestSource(content);
+    source.instead = () => Promise.reject(new Error('upstream says no'));
+    const sink = new TestSink();
+    await assert.rejects(send(source, sink, [{ ...all, prefix: '--part' }]), /upstream says no/);
+    assert.equal(sink.received.length, 0);
+    assert.ok(source.disposed);
+  });
+
+  test('throws when the content ends early', async () => {
+    const source = new TestSource(content);
+    await assert.rejects(send(source, new TestSink(), [{ ...all, end: content.length + 1 }]), /ended at byte 3000000/);
+    assert.ok(source.disposed);
+  });
+
+  test('stops at once, and ends the source, when the client leaves while bytes are still awaited', async () => {
+    const source = new TestSource(content);
+    const late = Promise.withResolvers<number>();
+    source.instead = () => late.promise;
+    const sink = new TestSink();
+    const pool = new BufferPool();
+    const sending = send(source, sink, [all], '', pool);
+    await nextTurn();
+    sink.leave(new Error('left'));
+    await assert.rejects(sending, /left/);
+    assert.ok(source.disposed);
+    assert.ok(pool.lentBytes > 0, 'a read that is still under way keeps its buffer');
+    late.resolve(1);
+    await nextTurn();
+    assert.equal(pool.lentBytes, 0);
+  });
+
+  test('stops when a write fails', async () => {
+    const source = new TestSource(content);
+    const sink = new TestSink(false);
+    const sending = send(source, sink);
+    while (sink.pending.length === 0) await nextTurn();
+    sink.pending[0]?.(new Error('EPIPE'));
+    await assert.rejects(sending, /EPIPE/);
+    assert.ok(source.disposed);
+  });
+});

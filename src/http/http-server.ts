@@ -1,0 +1,39 @@
+import { Server as HttpServer } from 'node:http';
+import type { Socket } from 'node:net';
+import type { ListenerLimits } from './limits.ts';
+
+/** Node looks for overdue headers so often, in milliseconds. */
+const checkMs = 2_000;
+
+export function makeHttpServer(limits: ListenerLimits): HttpServer {
+  const server = new HttpServer({
+    maxHeaderSize: limits.headerBytesMax,
+    headersTimeout: limits.headersMsMax,
+    requestTimeout: limits.requestMsMax,
+    connectionsCheckingInterval: Math.min(checkMs, limits.headersMsMax),
+    keepAliveTimeout: limits.keepAliveMs,
+    noDelay: true,
+    keepAlive: true,
+    // The exchange asks for it itself, to answer in JSON.
+    requireHostHeader: false,
+    optimizeEmptyRequests: true,
+    // Never lenient about what is framed twice or half (RFC 9112, 6.3 and 11.2).
+    insecureHTTPParser: false,
+  });
+  server.maxConnections = limits.connectionsMax;
+  server.timeout = limits.stallMsMax;
+  return server;
+}
+
+/**
+ * Puts `accept` before Node's own connection listener and returns the latter. One server for plain and decrypted sockets:
+ * one set of limits, time-outs and listeners for both.
+ */
+export function takeConnections(server: HttpServer, accept: (socket: Socket) => void): (socket: Socket) => void {
+  const listeners = server.listeners('connection') as ((socket: Socket) => void)[];
+  server.removeAllListeners('connection');
+  server.on('connection', accept);
+  return (socket) => {
+    for (const listener of listeners) listener.call(server, socket);
+  };
+}

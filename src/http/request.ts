@@ -1,0 +1,109 @@
+import type { IncomingMessage } from 'node:http';
+import { errorReply } from './error-body.ts';
+import { firstOf } from './forwarded.ts';
+import type { TrustedProxies } from './forwarded.ts';
+import type { Notes, Reply, Request } from './message.ts';
+
+/** What is known of the connection that an exchange runs on. */
+export interface Peer {
+  readonly address: string;
+  /** It is a proxy whose X-Forwarded-* counts. */
+  readonly trusted: boolean;
+  readonly secure: boolean;
+}
+
+/** Read lazily: most requests need two of the headers and none of the rest. */
+export class IncomingRequest implements Request {
+  readonly id: string;
+  readonly method: string;
+  readonly notes: Notes = {
+    upstream: undefined,
+    repository: undefined,
+    reference: undefined,
+    outcome: undefined,
+    errorCode: undefined,
+    errorMessage: undefined,
+    origin: undefined,
+  };
+  readonly #incoming: IncomingMessage;
+  readonly #peer: Peer;
+  readonly #proxies: TrustedProxies;
+
+  constructor(id: string, incoming: IncomingMessage, peer: Peer, proxies: TrustedProxies) {
+    this.id = id;
+    this.method = incoming.method ?? '';
+    this.#incoming = incoming;
+    this.#peer = peer;
+    this.#proxies = proxies;
+  }
+
+  get url(): string {
+    const url = this.#incoming.url ?? '';
+    return url.startsWith('/') ? url : (absoluteForm(url)?.rest ?? url);
+  }
+
+  get authority(): string | undefined {
+    const url = this.#incoming.url ?? '';
+    return url.startsWith('/') ? undefined : absoluteForm(url)?.authority;
+  }
+
+  get headers(): Readonly<Record<string, string | undefined>> {
+    // Only set-cookie is ever a list, and it is no request header.
+    return this.#incoming.headers as Readonly<Record<string, string | undefined>>;
+  }
+
+  get host(): string {
+    const forwarded = this.#forwarded('x-forwarded-host');
+    return forwarded === undefined ? (this.authority ?? this.headers['host'] ?? '') : firstOf(forwarded);
+  }
+
+  get scheme(): 'http' | 'https' {
+    const forwarded = this.#forwarded('x-forwarded-proto');
+    const scheme = forwarded === undefined ? undefined : firstOf(forwarded).toLowerCase();
+    if (scheme === 'http' || scheme === 'https') return scheme;
+    return this.#peer.secure ? 'https' : 'http';
+  }
+
+  get clientAddress(): string {
+    const forwarded = this.#forwarded('x-forwarded-for');
+    return forwarded === undefined ? this.#peer.address : this.#proxies.clientOf(forwarded, this.#peer.address);
+  }
+
+  #forwarded(header: string): string | undefined {
+    return this.#peer.trusted ? this.headers[header] : undefined;
+  }
+}
+
+/** What HTTP itself forbids to answer (RFC 9112, 3.2 and 3.2.2); the parser has refused everything else. */
+export function unanswerable(incoming: IncomingMessage): Reply | undefined {
+  const hosts = countHosts(incoming.rawHeaders);
+  if (hosts > 1 || (hosts === 0 && incoming.httpVersion !== '1.0')) {
+    return malformed(hosts === 0 ? 'the Host header is missing' : 'there is more than one Host header');
+  }
+  const coding = incoming.headers['transfer-encoding'];
+  if (coding !== undefined && coding.toLowerCase() !== 'chunked')
+    return malformed('its body is framed in no known way');
+  const url = incoming.url ?? '';
+  if (!url.startsWith('/') && absoluteForm(url) === undefined) return malformed('the request target is not a path');
+  return undefined;
+}
+
+function malformed(why: string): Reply {
+  return errorReply(400, { code: 'REQUEST_INVALID', message: `the request is malformed: ${why}` });
+}
+
+function countHosts(rawHeaders: readonly string[]): number {
+  let count = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index];
+    if (name?.length === 4 && name.toLowerCase() === 'host') count += 1;
+  }
+  return count;
+}
+
+const absoluteFormPattern = /^https?:\/\/([^/?#@]+)(\/.*)?$/i;
+
+function absoluteForm(url: string): { readonly authority: string; readonly rest: string } | undefined {
+  const match = absoluteFormPattern.exec(url);
+  return match?.[1] === undefined ? undefined : { authority: match[1], rest: match[2] ?? '/' };
+}

@@ -1,0 +1,119 @@
+/**
+ * Every combination of door, mode, ns, name and claim, against the rules of ARCHITECTURE.md written down a second time, as
+ * plainly as possible and without a URL in sight.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { exampleTable } from '../../test/support/routing-table.ts';
+import type { Mode } from '../config/config.ts';
+import { digestOf } from '../oci/digest.ts';
+import { route } from './route.ts';
+import type { RoutingTable } from './route.ts';
+
+interface Case {
+  readonly mode: Mode;
+  readonly hosts: boolean;
+  readonly claimed: boolean;
+  readonly object: 'manifest' | 'blob' | 'tags' | 'referrers';
+  readonly method: 'GET' | 'HEAD';
+  /** The registry as it stands in the path, and where. */
+  readonly inPath: { readonly host: string; readonly at: 'front' | 'name' } | undefined;
+  readonly ns: string | undefined;
+  readonly name: string;
+}
+
+const digest = digestOf('anything');
+const objects = {
+  manifest: `manifests/${digest}`,
+  blob: `blobs/${digest}`,
+  tags: 'tags/list',
+  referrers: `referrers/${digest}`,
+};
+/** What the hosts used below are: an upstream, ourselves, or nobody we know. */
+const known: Readonly<Record<string, string>> = {
+  'docker.io': 'docker.io',
+  'registry-1.docker.io': 'docker.io',
+  'Quay.IO:443': 'quay.io',
+  'cache.example:5000': 'self',
+  'evil.example': 'nobody',
+};
+
+function expected(given: Case): string {
+  const { name, ns, inPath } = given;
+  const single = !name.includes('/');
+  const spelled = inPath === undefined ? name : `${inPath.host}/${name}`;
+  const valid = spelled === spelled.toLowerCase() && !spelled.includes(':');
+  if (given.mode !== 'entrepot') {
+    if (inPath?.at === 'front') return 'NOT_FOUND';
+    if (!valid) return 'NAME_INVALID';
+    return given.mode === 'registry' ? `here: ${spelled}` : ofUpstream('docker.io', spelled);
+  }
+  if (ns !== undefined) {
+    const who = known[ns] ?? 'nobody';
+    if (who === 'nobody') return 'UPSTREAM_UNKNOWN';
+    if (who === 'self') return valid ? hosted(given, spelled) : 'NAME_INVALID';
+    if (inPath === undefined || known[inPath.host] === who) return ofUpstream(who, name);
+    if (inPath.at === 'front') return 'REQUEST_INVALID';
+    return valid ? ofUpstream(who, spelled) : 'NAME_INVALID';
+  }
+  if (inPath !== undefined) {
+    const who = known[inPath.host] ?? 'nobody';
+    if (who === 'nobody') return 'UPSTREAM_UNKNOWN';
+    return who === 'self' ? hosted(given, name) : ofUpstream(who, name);
+  }
+  return given.hosts && (single || name.startsWith('local/')) ? hosted(given, name) : ofUpstream('docker.io', name);
+}
+
+function hosted({ claimed, object, method }: Case, name: string): string {
+  const lent = object === 'manifest' || (object === 'blob' && method === 'GET');
+  return lent && !claimed && !name.includes('/') ? `docker.io: library/${name}` : `here: ${name}`;
+}
+
+function ofUpstream(upstream: string, name: string): string {
+  return upstream === 'docker.io' && !name.includes('/') ? `docker.io: library/${name}` : `${upstream}: ${name}`;
+}
+
+function urlOf({ inPath, ns, name, object }: Case): string {
+  const front = inPath?.at === 'front' ? `/${inPath.host}` : '';
+  const within = inPath?.at === 'name' ? `${inPath.host}/` : '';
+  return `${front}/v2/${within}${name}/${objects[object]}${ns === undefined ? '' : `?ns=${encodeURIComponent(ns)}`}`;
+}
+
+function found(given: Case): string {
+  const settings: Partial<RoutingTable> = {
+    mode: given.mode,
+    isClaimed: () => given.claimed,
+    ...(given.hosts ? {} : { isHosted: () => false }),
+  };
+  const result = route(given.method, urlOf(given), undefined, exampleTable(settings));
+  if (result.kind === 'failure') return result.error.code;
+  assert.ok('key' in result);
+  assert.equal(result.kind, given.object);
+  return `${result.key.upstream ?? 'here'}: ${result.key.name}`;
+}
+
+function* cases(): Iterable<Case> {
+  const hosts = Object.keys(known);
+  const inPaths = [
+    undefined,
+    ...hosts.flatMap((host) => [{ host, at: 'front' } as const, { host, at: 'name' } as const]),
+  ];
+  for (const mode of ['entrepot', 'registry', 'registry-proxy'] as const)
+    for (const inPath of inPaths)
+      for (const ns of [undefined, ...hosts])
+        for (const name of ['nginx', 'library/nginx', 'local/app', 'a/b/c'])
+          for (const claimed of [false, true])
+            for (const hostsAny of [true, false])
+              for (const object of ['manifest', 'blob', 'tags', 'referrers'] as const)
+                for (const method of ['GET', 'HEAD'] as const)
+                  yield { mode, inPath, ns, name, claimed, hosts: hostsAny, object, method };
+}
+
+test('every door leads where the design says, in every combination', () => {
+  let count = 0;
+  for (const given of cases()) {
+    count += 1;
+    assert.equal(found(given), expected(given), `${given.method} ${urlOf(given)} ${JSON.stringify(given)}`);
+  }
+  assert.ok(count > 20_000, `only ${count} combinations`);
+});
