@@ -26,8 +26,12 @@ export function parseChallenges(field: string | readonly string[] | undefined): 
       scanner.skipItem();
       continue;
     }
-    const value = scanner.parameterValue();
-    if (value === undefined) challenges.push({ scheme: word.toLowerCase(), parameters: new Map() });
+    if (!scanner.equals()) {
+      challenges.push({ scheme: word.toLowerCase(), parameters: new Map() });
+      continue;
+    }
+    const value = scanner.value();
+    if (value === undefined) scanner.skipItem();
     else addParameter(challenges.at(-1)?.parameters, word.toLowerCase(), value);
   }
   return challenges.slice(0, challengesMax);
@@ -42,9 +46,6 @@ const separatorForm = /[\s,]+/y;
 const equalsForm = /[ \t]*=[ \t]*/y;
 const quotedForm = /"((?:[^"\\]|\\.)*)"/sy;
 const itemForm = /[^,]+/y;
-/** `Negotiate a87421==`: the rest of a token68, which has no parameters. */
-const paddingForm = /=*(?=[\s,]|$)/y;
-
 class Scanner {
   readonly #text: string;
   #at = 0;
@@ -69,17 +70,14 @@ class Scanner {
     if (this.#take(itemForm) === undefined) this.#at++;
   }
 
-  /** The value after `=`; `undefined`, and nothing read, when there is none. */
-  parameterValue(): string | undefined {
-    const before = this.#at;
-    if (this.#take(equalsForm) === undefined) return undefined;
+  equals(): boolean {
+    return this.#take(equalsForm) !== undefined;
+  }
+
+  /** `undefined` for what is neither quoted nor a token: the padding of a token68, a quote without an end. */
+  value(): string | undefined {
     const quoted = this.#take(quotedForm);
-    if (quoted) return (quoted[1] ?? '').replaceAll(/\\(.)/gs, '$1');
-    const word = this.token();
-    if (word !== undefined) return word;
-    this.#at = before;
-    if (this.#take(paddingForm) === undefined) this.skipItem();
-    return undefined;
+    return quoted === undefined ? this.token() : (quoted[1] ?? '').replaceAll(/\\(.)/gs, '$1');
   }
 
   #take(form: RegExp): RegExpExecArray | undefined {

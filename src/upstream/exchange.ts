@@ -130,15 +130,22 @@ class Exchange implements Dispatcher.DispatchHandler {
     }
   }
 
+  /**
+   * undici takes a connection back a turn of the event loop later. Who is told sooner, and asks something else at once,
+   * pays for another connection and its handshake.
+   */
   onResponseEnd(): void {
+    setImmediate(() => setImmediate(() => this.#end()));
+  }
+
+  #end(): void {
     this.#ended = true;
     if (!this.#held) this.#settle();
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
     this.#broken ??= this.#describe(error);
-    this.#ended = true;
-    if (!this.#held) this.#settle();
+    this.#end();
   }
 
   #give(controller: Dispatcher.DispatchController, chunk: Buffer): void {

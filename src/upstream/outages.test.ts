@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { parseReference, parseTag } from '../oci/reference.ts';
+import { CountingUpstream } from '../../test/support/counting-upstream.ts';
+import { FakeClock } from '../../test/support/fake-clock.ts';
+import { makeBlob, makeImage } from '../../test/support/images.ts';
+import * as faults from '../../test/support/upstream-faults.ts';
+import { failureOf, fetchBlob, makeRig } from './testing.ts';
+
+const image = makeImage();
+const tag = parseReference('7');
+
+async function start(): Promise<CountingUpstream> {
+  const registry = await CountingUpstream.start();
+  registry.publish('library/redis:7', image);
+  return registry;
+}
+
+describe('an upstream that', () => {
+  test('is down fails the next request at once, and is asked again a second later', async () => {
+    const clock = new FakeClock();
+    await using registry = await start();
+    await using rig = makeRig(registry.origin, {}, { clock });
+    await registry.down();
+    const first = await failureOf(rig.repository.resolve(tag, 'anonymous'));
+    assert.equal(first.code, 'UPSTREAM_UNREACHABLE');
+    assert.match(first.message, /cannot be reached.*ECONNREFUSED.*; check the network/);
+    const second = await failureOf(rig.repository.resolve(tag, 'anonymous'));
+    assert.equal(second.code, 'UPSTREAM_UNREACHABLE');
+    assert.equal(second.retryAfterSeconds, 1);
+    assert.match(second.message, /is not asked.*try again in 1 s/);
+    assert.equal(rig.upstream.status().circuit, 'open');
+    assert.equal(rig.upstream.status().lastError, first.message);
+    await registry.up();
+    await clock.advance(1000);
+    assert.ok(await rig.repository.resolve(tag, 'anonymous'));
+    assert.equal(rig.upstream.status().circuit, 'closed');
+    assert.equal(rig.upstream.status().lastError, undefined);
+    const states = rig.events.flatMap((event) => (event.type === 'upstream.circuit' ? [event.state] : []));
+    assert.deepEqual(states, ['open', 'closed']);
+  });
+
+  test('does not answer is given up after the headers time, and not waited for again', async () => {
+    const clock = new FakeClock();
+    await using registry = await start();
+    registry.fault({}, faults.hang());
+    await using rig = makeRig(registry.origin, {}, { clock });
+    const running = failureOf(rig.repository.resolve(tag, 'anonymous'));
+    await registry.ledger.arrived({});
+    await clock.advance(10_000);
+    const failure = await running;
+    assert.equal(failure.code, 'UPSTREAM_TIMEOUT');
+    assert.match(failure.message, /no answer within 10000 ms/);
+    assert.equal((await failureOf(rig.repository.resolve(tag, 'anonymous'))).code, 'UPSTREAM_TIMEOUT');
+    assert.equal(registry.count(), 1);
+  });
+
+  test('sends a small answer drop by drop is given up, too', async () => {
+    const clock = new FakeClock();
+    await using registry = await start();
+    registry.fault({ path: '/manifests/' }, faults.stall(100));
+    await using rig = makeRig(registry.origin, {}, { clock });
+    const running = failureOf(rig.repository.manifest(tag, 'anonymous'));
+    await registry.ledger.arrived({});
+    while (registry.ledger.entries[0]?.bytesSent !== 100) await new Promise((resolve) => setImmediate(resolve));
+    await clock.pending(1);
+    await clock.advance(30_000);
+    assert.equal((await running).code, 'UPSTREAM_TIMEOUT');
+  });
+
+  test('answers 5xx several times in a row is left alone for a while', async () => {
+    const clock = new FakeClock();
+    await using registry = await start();
+    registry.fault({}, faults.status(502));
+    await using rig = makeRig(registry.origin, {}, { clock });
+    for (let asked = 0; asked < 10; asked++) {
+      const failure = await failureOf(rig.repository.resolve(tag, 'anonymous'));
+      assert.equal(failure.code, 'UPSTREAM_FAILED');
+      assert.equal(failure.upstreamStatus, 502);
+    }
+    assert.equal(registry.count(), 5);
+  });
+
+  test('answers 4xx is well', async () => {
+    await using registry = await start();
+    registry.fault({}, faults.status(404));
+    await using rig = makeRig(registry.origin);
+    for (let asked = 0; asked < 10; asked++) assert.equal(await rig.repository.manifest(tag, 'anonymous'), undefined);
+    assert.equal(rig.upstream.status().circuit, 'closed');
+  });
+
+  test('limits us is not asked before the time it told, and other identities and blobs are not held up', async () => {
+    const clock = new FakeClock();
+    await using registry = await start();
+    registry.fault({ path: '/manifests/', times: 1 }, faults.status(429, { 'retry-after': '30' }));
+    await using rig = makeRig(registry.origin, {}, { clock });
+    assert.equal((await failureOf(rig.repository.resolve(tag, 'anonymous'))).retryAfterSeconds, 30);
+    await clock.advance(10_000);
+    const failure = await failureOf(rig.repository.resolve(parseTag('8'), 'anonymous'));
+    assert.equal(failure.code, 'UPSTREAM_LIMITED');
+    assert.equal(failure.retryAfterSeconds, 20);
+    assert.equal(registry.count(), 1);
+    const [layer] = image.layers;
+    assert.ok(layer);
+    assert.ok((await fetchBlob(rig.repository, layer.digest)).found);
+    await clock.advance(20_000);
+    assert.ok(await rig.repository.resolve(tag, 'anonymous'));
+    assert.equal(rig.upstream.status().circuit, 'closed');
+  });
+
+  test('closed an idle connection is asked on a new one, once', async () => {
+    await using registry = await start();
+    await using rig = makeRig(registry.origin);
+    await rig.repository.resolve(tag, 'anonymous');
+    registry.fault({ times: 1 }, faults.close());
+    assert.ok(await rig.repository.resolve(tag, 'anonymous'));
+    registry.fault({ times: 2 }, faults.close());
+    assert.equal((await failureOf(rig.repository.resolve(tag, 'anonymous'))).code, 'UPSTREAM_UNREACHABLE');
+  });
+
+  test('tells its limit is shown with it, and each change is an event', async () => {
+    await using registry = await CountingUpstream.start({ rateLimit: { limit: 100 } });
+    registry.publish('library/redis:7', image);
+    await using rig = makeRig(registry.origin);
+    await rig.repository.resolve(tag, 'anonymous');
+    await rig.repository.resolve(tag, 'anonymous');
+    await rig.repository.manifest(tag, 'anonymous');
+    assert.deepEqual(rig.upstream.status().limit, { limit: 100, remaining: 99 });
+    const told = rig.events.flatMap((event) => (event.type === 'upstream.limit' ? [event.remaining] : []));
+    assert.deepEqual(told, [100, 99]);
+  });
+});
+
+test('every request is told with what came of it', async () => {
+  await using registry = await CountingUpstream.start({ auth: { kind: 'bearer' }, blobRedirects: {} });
+  const blob = makeBlob(5000, 'told');
+  registry.publishBlob('library/redis', blob);
+  await using rig = makeRig(registry.origin);
+  await fetchBlob(rig.repository, blob.digest);
+  const told = rig.events.flatMap((event) =>
+    event.type === 'upstream.request' ? [[event.kind, event.method, event.status, event.failure]] : [],
+  );
+  assert.deepEqual(told, [
+    ['blob', 'GET', 401, undefined],
+    ['token', 'GET', 200, undefined],
+    ['blob', 'GET', 307, undefined],
+    ['blob', 'GET', 200, undefined],
+  ]);
+});
+
+describe('a check', () => {
+  test('finds nothing wrong with a registry, with or without credentials', async () => {
+    for (const auth of [undefined, { kind: 'bearer' }, { kind: 'basic' }] as const) {
+      await using registry = await CountingUpstream.start(auth === undefined ? {} : { auth });
+      await using rig = makeRig(registry.origin);
+      assert.equal((await rig.upstream.check()).lastError, undefined);
+    }
+  });
+
+  const wrong = [
+    ['a web page', faults.html200(), /answered with a web page/],
+    ['something else', faults.status(200, {}, 'hello'), /does not answer as a registry does/],
+    ['404', faults.status(404), /answered 404/],
+    ['500', faults.status(500), /failed \(500\)/],
+  ] as const;
+  for (const [what, fault, message] of wrong) {
+    test(`says what is wrong with ${what}`, async () => {
+      await using registry = await start();
+      registry.fault({}, fault);
+      await using rig = makeRig(registry.origin);
+      assert.match((await rig.upstream.check()).lastError ?? '', message);
+    });
+  }
+});

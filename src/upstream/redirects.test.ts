@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { describe, test } from 'node:test';
+import { Secret } from '../config/secret.ts';
+import { testAuthority } from '../../test/support/certificates.ts';
+import { CountingUpstream } from '../../test/support/counting-upstream.ts';
+import { makeBlob } from '../../test/support/images.ts';
+import { TempDir } from '../../test/support/temp-dir.ts';
+import * as faults from '../../test/support/upstream-faults.ts';
+import { redirectsMax } from './redirects.ts';
+import { failureOf, fetchBlob, makeRig } from './testing.ts';
+
+const blob = makeBlob(10_000, 'redirected');
+const credentials = { kind: 'static', username: 'alice', password: new Secret('wonderland') } as const;
+const auth = { kind: 'bearer', users: { alice: 'wonderland' }, private: ['library/redis'] } as const;
+
+describe('a redirect', () => {
+  for (const code of [301, 302, 303, 307, 308] as const) {
+    test(`${code} is followed over relative and absolute hops, and Authorization stays behind`, async () => {
+      const hops = ['relative', 'absolute', 'cdn', 'relative'] as const;
+      await using registry = await CountingUpstream.start({ auth, blobRedirects: { hops, status: code } });
+      registry.publishBlob('library/redis', blob);
+      await using rig = makeRig(registry.origin, { credentials });
+      assert.deepEqual((await fetchBlob(rig.repository, blob.digest, {}, 'own')).bytes, blob.bytes());
+      assert.equal(registry.count({ host: 'cdn', authorization: 'none' }), 2, registry.summary());
+      assert.equal(registry.count({ host: 'cdn' }), 2);
+      assert.equal(registry.count({ host: 'registry', path: '/data/', authorization: 'bearer' }), 2);
+    });
+  }
+
+  test('to another host is not trusted with Authorization when it leads back', async () => {
+    await using registry = await CountingUpstream.start({ auth, blobRedirects: {} });
+    await using other = await CountingUpstream.start();
+    registry.publishBlob('library/redis', blob);
+    registry.fault(
+      { path: '/blobs/', times: 1, authorization: 'bearer' },
+      faults.redirect(`${other.origin}/elsewhere`),
+    );
+    other.fault({ path: '/elsewhere' }, faults.redirect(`${registry.origin}/back`));
+    await using rig = makeRig(registry.origin, { credentials });
+    await fetchBlob(rig.repository, blob.digest, {}, 'own');
+    assert.equal(other.count({ authorization: 'none' }), 1);
+    assert.equal(registry.count({ path: '/back', authorization: 'none' }), 1);
+  });
+
+  test('is asked for anew for every part of a blob, since signed URLs expire', async () => {
+    let now = 1_000_000;
+    const blobRedirects = { signatureMs: 1000 };
+    await using registry = await CountingUpstream.start({ blobRedirects, now: () => now });
+    registry.publishBlob('library/redis', blob);
+    await using rig = makeRig(registry.origin);
+    await fetchBlob(rig.repository, blob.digest, { end: 5000 });
+    now += 2000;
+    await fetchBlob(rig.repository, blob.digest, { start: 5000 });
+    assert.equal(registry.count({ path: '/v2/', method: 'GET' }), 2);
+    assert.equal(registry.count({ status: 403 }), 0);
+  });
+
+  test('whose link is refused is asked for once more', async () => {
+    await using registry = await CountingUpstream.start({ blobRedirects: {} });
+    registry.publishBlob('library/redis', blob);
+    registry.fault({ host: 'cdn', times: 1 }, faults.status(403));
+    await using rig = makeRig(registry.origin);
+    assert.equal((await fetchBlob(rig.repository, blob.digest)).found, true);
+    registry.fault({ host: 'cdn' }, faults.status(403));
+    const failure = await failureOf(fetchBlob(rig.repository, blob.digest));
+    assert.equal(failure.code, 'UPSTREAM_FAILED', 'it is not us who are denied');
+    assert.match(failure.message, /refused the link that reg\.test gave/);
+  });
+
+  test('in a circle ends', async () => {
+    await using registry = await CountingUpstream.start();
+    registry.fault({}, faults.redirect('/v2/round'));
+    await using rig = makeRig(registry.origin);
+    const failure = await failureOf(fetchBlob(rig.repository, blob.digest));
+    assert.equal(failure.code, 'UPSTREAM_INVALID');
+    assert.equal(registry.count(), redirectsMax + 1);
+  });
+
+  for (const [what, location] of [
+    ['from https to plain http', 'http://127.0.0.1:1/x'],
+    ['to a file', 'file:///etc/passwd'],
+    ['to a URL with credentials', 'https://u:p@127.0.0.1:1/x'],
+  ] as const) {
+    test(`${what} is not followed`, async () => {
+      await using directory = await TempDir.make();
+      const caPath = directory.join('ca.pem');
+      await writeFile(caPath, testAuthority().ca);
+      await using registry = await CountingUpstream.start({ tls: true });
+      registry.fault({ path: '/blobs/' }, faults.redirect(location));
+      await using rig = makeRig(registry.origin, { caPath });
+      const failure = await failureOf(fetchBlob(rig.repository, blob.digest));
+      assert.equal(failure.code, 'UPSTREAM_INVALID', failure.message);
+      assert.match(failure.message, /sent us/);
+    });
+  }
+
+  test('never shows its signature', async () => {
+    await using registry = await CountingUpstream.start({ blobRedirects: {} });
+    registry.publishBlob('library/redis', blob);
+    registry.fault({ host: 'cdn' }, faults.cut(5000));
+    await using rig = makeRig(registry.origin);
+    const failure = await failureOf(fetchBlob(rig.repository, blob.digest));
+    const told = JSON.stringify([rig.events, failure, failure.message, rig.upstream.status()]);
+    assert.ok(!/signature|expires/.test(told), told);
+  });
+});
