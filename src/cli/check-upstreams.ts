@@ -28,12 +28,12 @@ async function finding(upstream: Upstream | undefined, name: string): Promise<Fi
   try {
     const { circuit, lastError, limit, url } = await upstream.check();
     if (circuit === 'open' || lastError !== undefined) {
-      return { what, ok: false, text: `${lastError ?? 'it fails'}; check upstreams.${name} and the network` };
+      return { what, ok: false, text: lastError ?? `it fails; check upstreams.${name} and the network` };
     }
     const as = upstream.hasCredentials ? 'with credentials' : 'anonymously';
     const left = limit === undefined ? '' : `, ${limit.remaining} of ${limit.limit} requests left`;
     return { what, ok: true, text: `${url} answers ${as}${left}` };
   } catch (error) {
-    return { what, ok: false, text: `${troubleText(error)}; check upstreams.${name} and the network` };
+    return { what, ok: false, text: troubleText(error) };
   }
 }

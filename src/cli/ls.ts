@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from '@commander-js/extra-typings';
-import type { ImageView, PageView } from '../admin/views.ts';
+import type { DownloadViewJson, ImageView, PageView } from '../admin/views.ts';
+import type { AdminClient } from './admin-client.ts';
 import type { Context } from './context.ts';
 import { printJson } from './output.ts';
 import type { Program } from './program.ts';
@@ -18,25 +19,33 @@ export function addLs(program: Program, context: Context): void {
     .description('Lists the images that the running server holds, by name.')
     .argument('[prefix]', 'only images whose name begins so: quay.io, docker.io/library/redis')
     .option('-a, --all', 'also manifests without a tag, such as the platforms of an index')
+    .option('-d, --downloads', 'what is arriving now, instead')
     .option('--limit <count>', 'at most so many', countOf, limitDefault)
     .addOption(socketOption())
     .addOption(configOption())
     .addOption(jsonOption())
     .action(async (prefix, options) => {
       const client = await connectTo(context, options);
-      const images: ImageView[] = [];
-      let last: string | undefined;
-      do {
-        const page: PageView<ImageView> = await client.get('/v1/images', { prefix, last, limit: pageEntries });
-        images.push(...page.items.filter(({ tags }) => options.all === true || tags.length > 0));
-        last = page.next;
-      } while (last !== undefined && images.length < options.limit);
-      const more = last !== undefined || images.length > options.limit;
-      const shown = images.slice(0, options.limit);
-      if (options.json === true) printJson(context.out, shown);
-      else printImages(context, shown);
+      if (options.downloads === true) {
+        const downloads = await client.get<readonly DownloadViewJson[]>('/v1/downloads');
+        return options.json === true ? printJson(context.out, downloads) : printDownloads(context, downloads);
+      }
+      const { images, more } = await imagesOf(client, prefix, options.all === true, options.limit);
+      if (options.json === true) printJson(context.out, images);
+      else printImages(context, images);
       if (more) context.out.note(`There are more; see them with --limit ${options.limit * 10}.\n`);
     });
+}
+
+async function imagesOf(client: AdminClient, prefix: string | undefined, all: boolean, limit: number) {
+  const images: ImageView[] = [];
+  let last: string | undefined;
+  do {
+    const page: PageView<ImageView> = await client.get('/v1/images', { prefix, last, limit: pageEntries });
+    images.push(...page.items.filter(({ tags }) => all || tags.length > 0));
+    last = page.next;
+  } while (last !== undefined && images.length < limit);
+  return { images: images.slice(0, limit), more: last !== undefined || images.length > limit };
 }
 
 function countOf(text: string): number {
@@ -61,5 +70,20 @@ function printImages({ out, clock }: Context, images: readonly ImageView[]): voi
       },
     ],
     images,
+  );
+}
+
+function printDownloads({ out }: Context, downloads: readonly DownloadViewJson[]): void {
+  printTable(
+    out,
+    [
+      { title: 'REPOSITORY', of: ({ repository }) => repository, elastic: true },
+      { title: 'DIGEST', of: ({ digest }) => shortDigest(digest) },
+      { title: 'ARRIVED', of: ({ arrived }) => bytesText(arrived), right: true },
+      { title: 'OF', of: ({ size }) => (size === undefined ? '?' : bytesText(size)), right: true },
+      { title: 'READERS', of: ({ readers }) => String(readers), right: true },
+      { title: 'STATE', of: ({ state }) => state },
+    ],
+    downloads,
   );
 }

@@ -23,14 +23,14 @@ export function addPull(program: Program, context: Context): void {
     .action(async (image, options) => {
       const client = await connectTo(context, options);
       const lines = client.lines<PullLine>('/v1/pull', { image, platform: options.platform });
-      if (options.json === true) return printLines(context, lines);
+      if (options.json === true) return printLines(context, lines, image);
       const progress = pullProgress(context.out, context.clock);
       let done: Extract<PullLine, { readonly type: 'done' }> | undefined;
       for await (const line of lines) {
         if (line.type === 'progress') progress.show(line);
         else {
           progress.end();
-          done = succeeded(line);
+          done = succeeded(line, image);
         }
       }
       if (done === undefined) throw new CommandFailed('The server did not say how the pull ended; look into its log.');
@@ -43,16 +43,17 @@ function gathered(text: string, before: readonly string[] | undefined): readonly
   return [...(before ?? []), text];
 }
 
-async function printLines({ out }: Context, lines: AsyncIterable<PullLine>): Promise<void> {
+async function printLines({ out }: Context, lines: AsyncIterable<PullLine>, image: string): Promise<void> {
   for await (const line of lines) {
     out.print(`${JSON.stringify(line)}\n`);
-    if (line.type !== 'progress') succeeded(line);
+    if (line.type !== 'progress') succeeded(line, image);
   }
 }
 
 type Ending = Exclude<PullLine, { readonly type: 'progress' }>;
 
-function succeeded(line: Ending): Extract<Ending, { readonly type: 'done' }> {
-  if (line.type === 'failed') throw new CommandFailed(line.message);
+function succeeded(line: Ending, image: string): Extract<Ending, { readonly type: 'done' }> {
+  if (line.type === 'failed')
+    throw new CommandFailed(`${line.message}; see what is known of it with "entrepot explain ${image}".`);
   return line;
 }

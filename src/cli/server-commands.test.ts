@@ -57,6 +57,19 @@ describe('ls', () => {
     assert.equal(some.notes, 'There are more; see them with --limit 20.\n');
   });
 
+  test('shows what is arriving', async () => {
+    const download = {
+      repository: 'quay.io/a/b',
+      digest,
+      size: 2_000_000,
+      arrived: 500_000,
+      readers: 3,
+      state: 'fetching',
+    };
+    const { out } = await against({ 'GET /v1/downloads': [download] }, ['ls', '-d']);
+    assert.match(out, /quay\.io\/a\/b +sha256:\w+ +500 kB +2\.0 MB +3 +fetching\n$/);
+  });
+
   test('lets no name from outside reach into the terminal', async () => {
     const evil = { ...image, repository: 'quay.io/\u001b[2Jx' };
     const { out } = await against({ 'GET /v1/images?limit=200': { items: [evil] } }, ['ls'], true);
@@ -110,7 +123,7 @@ describe('pull', () => {
     const answers = { [path]: [progress, { type: 'failed', code: 'UPSTREAM_LIMITED', message: 'docker.io: 429' }] };
     const { code, notes } = await against(answers, ['pull', 'redis:7']);
     assert.equal(code, 1);
-    assert.match(notes, /docker\.io: 429\n$/);
+    assert.match(notes, /docker\.io: 429; see what is known of it with "entrepot explain redis:7"\.\n$/);
   });
 
   test('fails when the server goes away without saying how it ended', async () => {

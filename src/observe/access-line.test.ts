@@ -72,6 +72,10 @@ describe('an access line', () => {
     assert.ok(line.length < 1200);
   });
 
+  test('has a dash for a client without an address, at a unix socket', () => {
+    assert.match(accessLine('text', {})(requestDone({ clientAddress: '' }), at), /^- - - \[/);
+  });
+
   test('shows the time of each line, not of the first', () => {
     const line = accessLine('text', {});
     assert.match(line(requestDone({}), at), /19:33:19/);

@@ -44,7 +44,7 @@ function combined(stamp: (atMs: number) => string): AccessLine {
   return (done, atMs) => {
     const agent = done.userAgent === '' ? '-' : escape(done.userAgent.slice(0, agentCharactersMax));
     let line =
-      `${done.clientAddress} - - [${stamp(atMs)}] "${escape(done.method)} ${escape(done.url)} HTTP/${done.httpVersion}" ` +
+      `${done.clientAddress || '-'} - - [${stamp(atMs)}] "${escape(done.method)} ${escape(done.url)} HTTP/${done.httpVersion}" ` +
       `${done.status} ${done.bytes} "-" "${agent}" ms=${round(done.ms)} id=${done.requestId}`;
     if (done.outcome !== undefined) line += ` outcome=${done.outcome}`;
     if (done.upstream !== undefined) line += ` upstream=${done.upstream}`;
