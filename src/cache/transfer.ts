@@ -27,6 +27,8 @@ export interface Target {
 
 /** How long to wait before asking again after so many failures in a row without a byte between them, in milliseconds. */
 const retryDelaysMs = [0, 100, 300, 1000, 2000, 4000, 8000, 15_000];
+/** After so many answers that are not the range that was asked for, the whole is asked for. */
+const wrongRangesMax = 2;
 /** An upstream that asks for more patience than this has given up on us, in milliseconds. */
 const retryAfterMsMax = 30_000;
 
@@ -46,6 +48,8 @@ export class Transfer {
   #target: Target | undefined;
   #beginning: Promise<Target> | undefined;
   #rangesHonoured = true;
+  /** Answers to a Range that were another one, or none. */
+  #wrongRanges = 0;
   #etag: string | undefined;
   #failures = 0;
   #paused = false;
@@ -130,9 +134,11 @@ export class Transfer {
 
   async #fetch(claim: Claim): Promise<boolean> {
     const size = this.#target?.growth.size ?? this.#expectedSize;
-    const whole = claim.start === 0 && (claim.end === size || !this.#rangesHonoured);
+    const first = claim.start === 0 && (claim.end === size || !this.#rangesHonoured);
+    const whole = first || this.#wrongRanges >= wrongRangesMax;
     const requestedEnd = whole || claim.end === Infinity ? undefined : claim.end;
-    const request = { start: claim.start, end: requestedEnd, etag: this.#etag, signal: this.#abort.signal };
+    const start = whole ? 0 : claim.start;
+    const request = { start, end: requestedEnd, etag: this.#etag, signal: this.#abort.signal };
     const sink = this.#sink(claim, requestedEnd ?? Infinity);
     return this.#source.repository.blob(this.#digest, request, sink, this.#source.identity);
   }
@@ -248,6 +254,8 @@ export class Transfer {
       return this.pump();
     }
     const delayMs = retryDelaysMs[this.#failures];
+    if (failure?.upstreamStatus === 206 || failure?.upstreamStatus === 416) this.#wrongRanges += 1;
+    if (this.#wrongRanges >= wrongRangesMax) this.#rangesHonoured = false;
     const hopeless = !begun || failure === undefined || failure.origin === 'store';
     if (hopeless || delayMs === undefined) return this.stop(asError(error));
     this.#failures += 1;

@@ -6,17 +6,22 @@ import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Clock } from '../../src/observe/clock.ts';
 import { drain, open } from '../support/client.ts';
 import type { Drained, Reading, RequestOptions } from '../support/client.ts';
 import { CountingUpstream } from '../support/counting-upstream.ts';
 import type { UpstreamOptions } from '../support/counting-upstream.ts';
 import { Entrepot } from '../support/entrepot.ts';
 import type { EntrepotOptions } from '../support/entrepot.ts';
+import { FakeClock } from '../support/fake-clock.ts';
 import { digestOf, makeBlob } from '../support/images.ts';
 import type { Content } from '../support/images.ts';
 
 export const kib = 1024;
 export const mib = 1024 * 1024;
+
+const overTimeStepMs = 50;
+const overTimeMsMax = 300_000;
 
 export interface WorldOptions extends Omit<EntrepotOptions, 'upstreams' | 'config'> {
   /** Of the blob, in bytes; default 3 MiB and a little. */
@@ -32,8 +37,10 @@ export class World implements AsyncDisposable {
   readonly upstream: CountingUpstream;
   readonly entrepot: Entrepot;
   readonly blob: Content;
+  readonly #clock: Clock | undefined;
 
-  private constructor(upstream: CountingUpstream, entrepot: Entrepot, blob: Content) {
+  private constructor(upstream: CountingUpstream, entrepot: Entrepot, blob: Content, clock: Clock | undefined) {
+    this.#clock = clock;
     this.upstream = upstream;
     this.entrepot = entrepot;
     this.blob = blob;
@@ -50,7 +57,7 @@ export class World implements AsyncDisposable {
         upstreams: { 'docker.io': upstream },
         config: { ...config, upstreams: { 'docker.io': habits } },
       });
-      return new World(upstream, entrepot, blob);
+      return new World(upstream, entrepot, blob, options.clock);
     } catch (error) {
       await upstream[Symbol.asyncDispose]();
       throw error;
@@ -101,6 +108,22 @@ export class World implements AsyncDisposable {
       ...(await keptIn(this.entrepot.storeDirectory)),
       ...(await unfinishedIn(this.entrepot.storeDirectory)),
     ]);
+  }
+
+  /** Moves the fake clock on until the work is done. */
+  async overTime<T>(work: Promise<T>): Promise<T> {
+    const clock = this.#clock;
+    if (!(clock instanceof FakeClock)) throw new Error('this world has a real clock');
+    const state = { over: false };
+    const over = work.finally(() => (state.over = true));
+    over.catch(() => {});
+    for (let ms = 0; !state.over && ms < overTimeMsMax; ms += overTimeStepMs) {
+      await clock.advance(overTimeStepMs);
+      // Sockets and files take their own time.
+      await delay(1);
+    }
+    if (!state.over) throw new Error(`not done after ${overTimeMsMax} ms of the fake clock`);
+    return over;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
