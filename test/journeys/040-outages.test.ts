@@ -179,7 +179,7 @@ describe('while an upstream is away', () => {
 
       const refused = await get(at.url('manifests/other'));
       const [error] = (JSON.parse(refused.body.toString()) as { errors: { code: string; message: string }[] }).errors;
-      assert.equal(refused.status, outage.status, error?.message);
+      assert.equal(refused.status, outage.status, error?.message ?? '');
       assert.equal(error?.code, outage.code);
       assert.match(error?.message ?? '', outage.says);
       assert.equal((await head(at.url('manifests/other'))).status, outage.status);
@@ -210,10 +210,10 @@ describe('while an upstream is away', () => {
 
   test('one refusal is not remembered against the next client (docker-registry-proxy#5)', async () => {
     await using at = await scene();
-    const once = at.hub.fault({ ...manifests, times: 2 }, status(401));
+    const refusal = at.hub.fault({ ...manifests, times: 2 }, status(401));
     assert.equal((await get(at.url('manifests/other'))).status, 403);
-    assert.ok(once.hits > 0);
-    once.lift();
+    assert.ok(refusal.hits > 0);
+    refusal.lift();
     assert.deepEqual((await get(at.url('manifests/other'))).body, other.bytes);
   });
 });
