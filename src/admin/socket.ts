@@ -25,7 +25,7 @@ export async function prepareSocket(path: string): Promise<void> {
   if (!found.isSocket())
     refuse(`${path} is there and is not a socket; move it away, or set admin.socket to another path`);
   if (await answers(path))
-    refuse(`another server listens on ${path}; stop it, or give this one another storage directory`);
+    refuse(`another server listens on ${path}; stop it, or set admin.socket of this one to another path`);
   await unlink(path);
 }
 
