@@ -1,6 +1,6 @@
 import type { Hash } from 'node:crypto';
 import { withheldBytes } from '../bytes/growth.ts';
-import { algorithmOf, digestOfHash } from '../oci/digest.ts';
+import { algorithmOf, digestOfHash, startHash } from '../oci/digest.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { ByteSource } from '../oci/blob.ts';
 import { RegistryError } from '../oci/errors.ts';
@@ -27,7 +27,10 @@ export class Passage implements ByteSource {
   readonly #fork: Fork | undefined;
   #flow: Flow | undefined;
 
-  /** @param fork where a reader that must have verified content goes on hashing; without it nothing is verified */
+  /**
+   * @param fork where a reader that must have verified content goes on hashing, or begins from the start if he is behind
+   * it: what is hashed already need not be what the upstream sends now. Without it nothing is verified
+   */
   constructor(digest: Digest, size: number, source: Source, fork: Fork | undefined) {
     this.#digest = digest;
     this.#size = size;
@@ -50,9 +53,13 @@ export class Passage implements ByteSource {
 
   #restart(position: number): void {
     this.#flow?.stop();
-    const fork = this.#fork;
-    const verifying = fork !== undefined && fork.position <= position ? { ...fork, hash: fork.hash.copy() } : undefined;
-    this.#flow = new Flow(this.#digest, this.#size, this.#source, verifying?.position ?? position, verifying?.hash);
+    this.#flow = new Flow(this.#digest, this.#size, this.#source, ...this.#beginning(position));
+  }
+
+  #beginning(position: number): [start: number, hash: Hash | undefined] {
+    if (this.#fork === undefined) return [position, undefined];
+    if (this.#fork.position > position) return [0, startHash(algorithmOf(this.#digest))];
+    return [this.#fork.position, this.#fork.hash.copy()];
   }
 }
 
@@ -79,10 +86,7 @@ class Flow {
     this.#size = size;
     this.#source = source;
     this.#hash = hash;
-    this.#run().catch((error: unknown) => {
-      this.#failure = error instanceof Error ? error : new Error(String(error));
-      this.#change();
-    });
+    this.#run().catch((error: unknown) => this.#fail(error));
   }
 
   async take(into: Uint8Array): Promise<number> {
@@ -96,8 +100,9 @@ class Flow {
   }
 
   stop(): void {
-    this.#abort.abort(new Error('the reader left'));
-    this.#change();
+    const reason = new Error('the reader left');
+    this.#abort.abort(reason);
+    this.#fail(reason);
   }
 
   #handOutEnd(): number {
@@ -116,18 +121,25 @@ class Flow {
   }
 
   async #run(): Promise<void> {
-    let attempts = 0;
-    while (this.#arrived < this.#size && !this.#abort.signal.aborted) {
+    for (let attempts = 0; this.#arrived < this.#size;) {
       const before = this.#arrived;
-      try {
-        const found = await this.#fetch();
-        if (!found) throw new RegistryError('UPSTREAM_FAILED', 'the upstream no longer has what it was sending');
-      } catch (error) {
-        attempts = this.#arrived > before ? 0 : attempts + 1;
-        if (attempts >= attemptsMax || this.#abort.signal.aborted) throw error;
-      }
+      const failure = await this.#attempt();
+      this.#abort.signal.throwIfAborted();
+      attempts = this.#arrived > before ? 0 : attempts + 1;
+      if (attempts >= attemptsMax) throw failure;
     }
     this.#verify();
+  }
+
+  /** Resolves to why it ended, which is of interest only if there is more to come. */
+  async #attempt(): Promise<unknown> {
+    try {
+      const found = await this.#fetch();
+      if (!found) return new RegistryError('UPSTREAM_FAILED', 'the upstream no longer has what it was sending');
+      return new RegistryError('UPSTREAM_INVALID', `the upstream ended at byte ${this.#arrived} of ${this.#size}`);
+    } catch (error) {
+      return error;
+    }
   }
 
   #fetch(): Promise<boolean> {
@@ -144,6 +156,7 @@ class Flow {
         data: async (chunk) => {
           const skipped = Math.min(skip, chunk.length);
           skip -= skipped;
+          if (skipped < chunk.length && this.#arrived === this.#size) return false;
           return this.#arrive(chunk.subarray(skipped, skipped + this.#size - this.#arrived));
         },
       },
@@ -171,6 +184,11 @@ class Flow {
       }
     }
     this.#verified = true;
+    this.#change();
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= error instanceof Error ? error : new Error(String(error));
     this.#change();
   }
 

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { FakeClock } from '../../test/support/fake-clock.ts';
 import type { Lease, LeaseIndex, LeaseView } from '../index/contract.ts';
@@ -17,6 +18,8 @@ export interface Manners {
   readonly breaksAfter?: number;
   /** The answer ends in good order after so many bytes. */
   readonly endsAfter?: number;
+  /** It never answers. */
+  readonly hangs?: boolean;
   readonly ignoresRange?: boolean;
   readonly hidesSize?: boolean;
   readonly content?: Uint8Array;
@@ -71,6 +74,8 @@ export class PlayUpstream {
     try {
       await nextTurn();
       if (manners.refuses !== undefined) throw manners.refuses;
+      if (manners.hangs === true && !request.signal.aborted) await once(request.signal, 'abort');
+      request.signal.throwIfAborted();
       return manners.absent === true ? false : await this.#send(request, sink, manners);
     } finally {
       this.running -= 1;
