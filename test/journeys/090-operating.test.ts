@@ -50,6 +50,7 @@ describe('operating', () => {
     await using entrepot = await Entrepot.start({ upstreams: { 'docker.io': hub } });
     const { out } = await run(entrepot, ['pull', 'redis:7']);
     assert.match(out, new RegExp(`^docker\\.io/library/redis:7 is held: ${redis.digest}, .* fetched\\.\\n$`));
+    await entrepot.stored(amd64.blobs.length + arm64.blobs.length);
     hub.forbid();
     await pull(entrepot.origin, 'library/redis', '7', { ns: 'docker.io' });
     assert.match((await run(entrepot, ['pull', 'redis@' + redis.digest])).out, /all of it was held/);
