@@ -41,9 +41,9 @@ async function scene(options: UpstreamOptions = {}) {
     /** What the work came to, and how many seconds of the clock that took. */
     async timed<T>(work: Promise<T>): Promise<{ readonly result: T; readonly took: number }> {
       const from = clock.monotonic();
-      let over = false;
-      const result = work.finally(() => (over = true));
-      while (!over) {
+      const state = { over: false };
+      const result = work.finally(() => (state.over = true));
+      while (!state.over) {
         await clock.advance(0.25 * seconds);
         // Sockets live by another clock.
         await turnOfTheWorld(3);
