@@ -23,7 +23,10 @@ export interface ManifestIndex {
   find(repository: RepositoryKey, digest: Digest): Promise<HeldManifest | undefined>;
   /** Idempotent. Also remembers what the manifest says of its children, and of its subject. */
   put(repository: RepositoryKey, manifest: Manifest, atMs: number): Promise<void>;
-  /** What a manifest that this repository holds says of a digest: where a blob's size is known before it is fetched. */
+  /**
+   * What the manifests that this repository holds say of a digest: where a blob's size is known before it is fetched.
+   * Nothing when they disagree: one that lies must not stand in the way of those that do not.
+   */
   described(repository: RepositoryKey, digest: Digest): Promise<Descriptor | undefined>;
   referrers(repository: RepositoryKey, subject: Digest): Promise<readonly Referrer[]>;
   /** The upstream no longer has it (`gone`), or has it again. */

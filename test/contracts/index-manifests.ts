@@ -56,6 +56,17 @@ export function manifestsContract(make: MakeIndex): void {
     assert.equal(await manifests.described(redis, layer.digest), undefined);
   });
 
+  test('of a blob that manifests describe differently nothing is said', async () => {
+    await using subject = await make();
+    const { manifests } = subject.index;
+    const lying = image([config, { ...layer, size: layer.size + 1 }]);
+    for (const manifest of [held, lying]) await manifests.put(redis, manifest, 1);
+    assert.equal(await manifests.described(redis, layer.digest), undefined);
+    assert.deepEqual(await manifests.described(redis, config.digest), config, 'they agree about this one');
+    await manifests.remove(redis, lying.digest);
+    assert.deepEqual(await manifests.described(redis, layer.digest), layer);
+  });
+
   test('a manifest whose children repeat, or that has none, is held like any other', async () => {
     await using subject = await make();
     const { manifests } = subject.index;

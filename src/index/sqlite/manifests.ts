@@ -18,6 +18,9 @@ export interface ManifestParts {
   readonly removal: Removal;
 }
 
+/** Manifests that are asked what they say of one blob; the newest. */
+const parentsMax = 8;
+
 export class SqliteManifests implements ManifestIndex {
   readonly #parts: ManifestParts;
   readonly #find: Query<FoundRow>;
@@ -36,7 +39,7 @@ export class SqliteManifests implements ManifestIndex {
     this.#parents = database.query(`
       SELECT manifests.media_type, manifests.bytes FROM contents
         JOIN refs ON refs.child = contents.id AND refs.repository = ? JOIN manifests ON manifests.content = refs.parent
-        WHERE contents.digest = ? ORDER BY refs.parent DESC LIMIT 1
+        WHERE contents.digest = ? ORDER BY refs.parent DESC LIMIT ${parentsMax}
     `);
     this.#referrers = database.query(`
       SELECT manifests.media_type, manifests.bytes FROM contents AS subject
@@ -62,10 +65,12 @@ export class SqliteManifests implements ManifestIndex {
 
   async described(repository: RepositoryKey, digest: Digest): Promise<Descriptor | undefined> {
     const id = this.#parts.repositories.find(repository);
-    const parent = id === undefined ? undefined : this.#parents.get(id, encodeDigest(digest));
-    const child =
-      parent && parseManifest(parent.bytes, parent.media_type).children.find((each) => each.digest === digest);
-    return child && { digest, size: child.size, mediaType: child.mediaType };
+    const parents = id === undefined ? [] : this.#parents.all(id, encodeDigest(digest));
+    const [first, ...others] = parents.flatMap(({ bytes, media_type }) =>
+      parseManifest(bytes, media_type).children.filter((child) => child.digest === digest),
+    );
+    if (first === undefined || others.some(({ size }) => size !== first.size)) return undefined;
+    return { digest, size: first.size, mediaType: first.mediaType };
   }
 
   async referrers(repository: RepositoryKey, subject: Digest): Promise<readonly Referrer[]> {
