@@ -4,29 +4,20 @@
  *   node bench/index-scale.ts            prints JSON; exit code 1 when a bar is missed
  *   node bench/index-scale.ts 10000      with a tenth of the manifests
  */
-import { createHash } from 'node:crypto';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import type { Index } from '../src/index/contract.ts';
-import { encodeDigest } from '../src/index/sqlite/digests.ts';
 import { openSqliteIndex } from '../src/index/sqlite/index.ts';
 import { digestOf } from '../src/oci/digest.ts';
-import type { Digest } from '../src/oci/digest.ts';
 import { parseManifest } from '../src/oci/manifest.ts';
-import type { Descriptor } from '../src/oci/manifest.ts';
 import { mediaTypes } from '../src/oci/media-types.ts';
-import { parseRepositoryName, parseTag } from '../src/oci/reference.ts';
-import type { Tag } from '../src/oci/reference.ts';
 import type { RepositoryKey } from '../src/oci/repository.ts';
+import { fillIndex, randomFrom } from './support/index-fill.ts';
+import type { Filled, Placed } from './support/index-fill.ts';
 
 /** In milliseconds. */
 const bars = { openMs: 1_000, catalogPageMs: 10, tagPageMs: 10, candidatesMs: 50 } as const;
-/** Of four images each; one repository holds a fifth of everything. */
-const imagesPerIndex = 4;
-const blobsPerImage = 12.5;
-const repositoriesPerManifest = 1 / 50;
 const pageEntries = 1_000;
 
 export interface ScaleReport {
@@ -48,7 +39,7 @@ export async function measureIndexScale(manifests: number): Promise<ScaleReport>
   try {
     await (await openSqliteIndex({ path }))[Symbol.asyncDispose]();
     const fillStarted = performance.now();
-    const content = fill(path, manifests);
+    const content = fillIndex(path, manifests);
     const fillMs = performance.now() - fillStarted;
     const { size } = await stat(path);
     const openStarted = performance.now();
@@ -64,111 +55,6 @@ export async function measureIndexScale(manifests: number): Promise<ScaleReport>
   } finally {
     await rm(directory, { recursive: true });
   }
-}
-
-interface Filled {
-  readonly repositories: readonly RepositoryKey[];
-  readonly images: readonly Placed[];
-  readonly tagged: readonly { readonly key: RepositoryKey; readonly tag: Tag }[];
-  readonly blobs: readonly { readonly key: RepositoryKey; readonly digest: Digest }[];
-}
-
-interface Placed {
-  readonly key: RepositoryKey;
-  readonly digest: Digest;
-}
-
-/** Goes around the contract, in one transaction: through it, it would take an hour. The schema's triggers do their part. */
-function fill(path: string, manifests: number): Filled {
-  using database = new DatabaseSync(path);
-  database.exec('PRAGMA synchronous = OFF; PRAGMA cache_size = -400000; BEGIN');
-  const addContent = database.prepare(
-    'INSERT INTO contents (digest, last_used) VALUES (?, ?) ON CONFLICT DO UPDATE SET last_used = last_used RETURNING id',
-  );
-  const addRepository = database.prepare(
-    "INSERT INTO repositories (upstream, name, display) VALUES ('docker.io', ?, ?) RETURNING id",
-  );
-  const addManifest = database.prepare('INSERT INTO manifests (content, media_type, bytes) VALUES (?, ?, ?)');
-  const hold = database.prepare(
-    'INSERT INTO held (repository, manifest, stored_at, last_used, hosted) VALUES (?, ?, ?, ?, 0)',
-  );
-  const refer = database.prepare('INSERT INTO refs (repository, parent, child, size) VALUES (?, ?, ?, ?)');
-  const point = database.prepare('INSERT INTO tags (repository, name, manifest, checked_at) VALUES (?, ?, ?, 1)');
-  const addMember = database.prepare('INSERT INTO members (content, repository, added_at) VALUES (?, ?, 1)');
-  const store = database.prepare('UPDATE contents SET size = ? WHERE id = ?');
-  const random = randomFrom('index-scale');
-  const idOf = (digest: Digest, usedMs: number): number => Number(addContent.get(encodeDigest(digest), usedMs)?.['id']);
-
-  const names = Array.from(
-    { length: Math.ceil(manifests * repositoriesPerManifest) },
-    (_, each) => `team-${each % 97}/app-${each}`,
-  );
-  const repositories = names.map((name): RepositoryKey => ({ upstream: 'docker.io', name: parseRepositoryName(name) }));
-  const ids = names.map((name) => Number(addRepository.get(name, `docker.io/${name}`)?.['id']));
-  const filled = {
-    repositories,
-    images: [] as Placed[],
-    tagged: [] as Filled['tagged'][number][],
-    blobs: [] as Placed[],
-  };
-
-  const put = (repository: number, text: string, mediaType: string, children: readonly Descriptor[]): Descriptor => {
-    const [bytes, usedMs] = [Buffer.from(text), 1 + random(1_000_000)];
-    const digest = digestOf(bytes);
-    const id = idOf(digest, 0);
-    addManifest.run(id, mediaType, bytes);
-    hold.run(ids[repository] ?? 0, id, usedMs, usedMs);
-    for (const child of children) refer.run(ids[repository] ?? 0, id, idOf(child.digest, usedMs), child.size);
-    return { digest, size: bytes.length, mediaType };
-  };
-
-  let serial = 0;
-  const images = (count: number, repository: number): readonly Descriptor[] =>
-    Array.from({ length: count }, () => {
-      const layers = Array.from(
-        { length: serial % 2 === 0 ? blobsPerImage - 0.5 : blobsPerImage + 0.5 },
-        (_, each) => ({
-          mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip',
-          digest: digestOf(`blob ${serial}.${each}`),
-          size: 1_000 + random(50_000_000),
-        }),
-      );
-      serial += 1;
-      const [config, ...rest] = layers;
-      const text = JSON.stringify(
-        { schemaVersion: 2, mediaType: mediaTypes.ociManifest, config, layers: rest },
-        undefined,
-        2,
-      );
-      const image = put(repository, text, mediaTypes.ociManifest, layers);
-      for (const { digest, size } of layers) {
-        const id = idOf(digest, 0);
-        store.run(size, id);
-        addMember.run(id, ids[repository] ?? 0);
-        filled.blobs.push({ key: repositories[repository] as RepositoryKey, digest });
-      }
-      return image;
-    });
-
-  for (let each = 0; each < manifests / (imagesPerIndex + 1); each += 1) {
-    const repository = each % 5 === 0 ? 0 : 1 + random(repositories.length - 1);
-    const key = repositories[repository] as RepositoryKey;
-    const children = images(imagesPerIndex, repository);
-    const text = JSON.stringify(
-      { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: children },
-      undefined,
-      2,
-    );
-    const index = put(repository, text, mediaTypes.ociIndex, children);
-    for (const [nth, { digest }] of [index, ...children].entries()) {
-      const tag = parseTag(nth === 0 ? `v${each}` : `v${each}-${nth}`);
-      point.run(ids[repository] ?? 0, tag, idOf(digest, 0));
-      filled.tagged.push({ key, tag });
-      filled.images.push({ key, digest });
-    }
-  }
-  database.exec('COMMIT; PRAGMA wal_checkpoint(TRUNCATE)');
-  return filled;
 }
 
 async function points(index: Index, { images, tagged, blobs }: Filled): Promise<Readonly<Record<string, number>>> {
@@ -285,15 +171,6 @@ async function slowestOf(count: number, call: () => Promise<unknown>): Promise<n
 
 function rounded(value: number): number {
   return Math.round(value * 100) / 100;
-}
-
-/** The same numbers in every run. */
-function randomFrom(seed: string): (below: number) => number {
-  let state = createHash('sha256').update(seed).digest().readUInt32LE(0);
-  return (below) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
 }
 
 if (import.meta.main) {

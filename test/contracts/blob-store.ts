@@ -5,31 +5,26 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import * as fc from 'fast-check';
-import type { Verified } from '../../src/bytes/assembly.ts';
-import type { BlobReader, ByteSource } from '../../src/oci/blob.ts';
 import { digestOf } from '../../src/oci/digest.ts';
-import type { Digest } from '../../src/oci/digest.ts';
-import { RegistryError } from '../../src/oci/errors.ts';
-import { canQuarantine, parseIngestName } from '../../src/store/blob-store.ts';
-import type { BlobStore, IngestName } from '../../src/store/blob-store.ts';
+import {
+  all,
+  byDigest,
+  contentOf,
+  heldContent,
+  hello,
+  ingestName,
+  isStoreFailure,
+  put,
+  readFrom,
+  verified,
+} from './blob-store-fixtures.ts';
+import type { MakeStore } from './blob-store-fixtures.ts';
+import { damaging, deleting, quarantining } from './blob-store-loss.ts';
 
-export interface StoreUnderTest extends AsyncDisposable {
-  readonly store: BlobStore;
-  /** The same content as another process sees it; the same store where content cannot be shared. */
-  second(): Promise<BlobStore>;
-  /** Undefined where content cannot be reached behind the store's back. */
-  readonly damage?: Damage;
-}
+/** What a driver can do, or have done to it, beyond the contract of all. */
+export type StorePower = 'quarantine' | 'damage';
 
-export interface Damage {
-  /** Cuts a committed blob to that many bytes. */
-  truncate(digest: Digest, size: number): Promise<void>;
-  remove(digest: Digest): Promise<void>;
-  /** Puts things where the store looks that are none of its own. */
-  litter(): Promise<void>;
-}
-
-export function blobStoreContract(name: string, make: () => Promise<StoreUnderTest>): void {
+export function blobStoreContract(name: string, make: MakeStore, powers: readonly StorePower[] = []): void {
   describe(`${name} as a blob store`, () => {
     committing(make);
     reading(make);
@@ -37,15 +32,12 @@ export function blobStoreContract(name: string, make: () => Promise<StoreUnderTe
     sharing(make);
     deleting(make);
     listing(make);
-    damaging(make);
+    if (powers.includes('quarantine')) quarantining(make);
+    if (powers.includes('damage')) damaging(make);
   });
 }
 
-type Make = () => Promise<StoreUnderTest>;
-
-const hello = Buffer.from('hello, entrepot');
-
-function committing(make: Make): void {
+function committing(make: MakeStore): void {
   test('content is found once it is committed, and not before', async () => {
     await using subject = await make();
     const { store } = subject;
@@ -128,7 +120,7 @@ function committing(make: Make): void {
   });
 }
 
-function reading(make: Make): void {
+function reading(make: MakeStore): void {
   test('what was written can be read back before the commit, and after it until the ingest is disposed', async () => {
     await using subject = await make();
     const ingest = await subject.store.ingest(ingestName('back'), 'new');
@@ -164,7 +156,7 @@ function reading(make: Make): void {
   });
 }
 
-function resuming(make: Make): void {
+function resuming(make: MakeStore): void {
   test('a disposed ingest is forgotten', async () => {
     await using subject = await make();
     const { store } = subject;
@@ -206,7 +198,7 @@ function resuming(make: Make): void {
   });
 }
 
-function sharing(make: Make): void {
+function sharing(make: MakeStore): void {
   test('another process follows an ingest as it grows, and to its end when it has been committed meanwhile', async () => {
     await using subject = await make();
     const other = await subject.second();
@@ -238,55 +230,7 @@ function sharing(make: Make): void {
   });
 }
 
-function deleting(make: Make): void {
-  test('a deleted blob is no longer found, and its open readers keep their bytes', async () => {
-    await using subject = await make();
-    const { store } = subject;
-    const blob = await put(store, hello, 'a');
-    await using source = await blob.open({ verified: true });
-    assert.equal(await store.delete(blob.digest), true);
-    assert.equal(await store.find(blob.digest), undefined);
-    assert.equal(await store.delete(blob.digest), false);
-    assert.deepEqual(await readFrom(source, 0), hello);
-  });
-
-  test('a blob that is deleted between being found and being opened is whole or an error', async () => {
-    await using subject = await make();
-    const blob = await put(subject.store, hello, 'a');
-    await subject.store.delete(blob.digest);
-    const outcome = await contentOf(blob).catch((error: unknown) => error);
-    assert.ok(isStoreFailure(outcome) || hello.equals(outcome as Buffer), String(outcome));
-  });
-
-  test('commits and deletes of one digest at once never fail', async () => {
-    await using subject = await make();
-    const { store } = subject;
-    const other = await subject.second();
-    const commits = Array.from({ length: 20 }, (_, each) => put(each % 2 === 0 ? store : other, hello, `c${each}`));
-    const deletes = Array.from({ length: 20 }, () => store.delete(digestOf(hello)));
-    const results = await Promise.allSettled([...commits, ...deletes]);
-    // A commit may find that what it has just made is deleted again; that is said, and nothing else may go wrong.
-    const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []));
-    for (const failure of failures) assert.match(String(failure), /vanished/);
-    await put(store, hello, 'last');
-    assert.deepEqual(await heldContent(store, digestOf(hello)), hello);
-  });
-
-  test('what is quarantined is no longer found', async (t) => {
-    await using subject = await make();
-    const { store } = subject;
-    if (!canQuarantine(store)) return t.skip('this store has no quarantine');
-    const { digest } = await put(store, hello, 'a');
-    await store.quarantine(digest);
-    assert.equal(await store.find(digest), undefined);
-    assert.deepEqual(await all(store.list()), []);
-    await store.quarantine(digest);
-    await put(store, hello, 'b');
-    assert.deepEqual(await heldContent(store, digest), hello);
-  });
-}
-
-function listing(make: Make): void {
+function listing(make: MakeStore): void {
   test('everything committed is listed, nothing unfinished', async () => {
     await using subject = await make();
     const { store } = subject;
@@ -307,47 +251,6 @@ function listing(make: Make): void {
   });
 }
 
-function damaging(make: Make): void {
-  test('a blob whose bytes were lost is an error for its readers, never a short body', async (t) => {
-    await using subject = await make();
-    if (subject.damage === undefined) return t.skip('nobody reaches its content');
-    const blob = await put(subject.store, hello, 'a');
-    await subject.damage.truncate(blob.digest, 9);
-    await assert.rejects(contentOf(blob), isStoreFailure);
-  });
-
-  test('a blob whose file vanished is not found, and an error for who found it before', async (t) => {
-    await using subject = await make();
-    if (subject.damage === undefined) return t.skip('nobody reaches its content');
-    const blob = await put(subject.store, hello, 'a');
-    await subject.damage.remove(blob.digest);
-    await assert.rejects(contentOf(blob), isStoreFailure);
-    assert.equal(await subject.store.find(blob.digest), undefined);
-    await put(subject.store, hello, 'b');
-    assert.deepEqual(await heldContent(subject.store, blob.digest), hello);
-  });
-
-  test('a blob that a crash left without bytes is not found, and is replaced by the next commit', async (t) => {
-    await using subject = await make();
-    if (subject.damage === undefined) return t.skip('nobody reaches its content');
-    const { digest } = await put(subject.store, hello, 'a');
-    await subject.damage.truncate(digest, 0);
-    assert.equal(await subject.store.find(digest), undefined);
-    assert.deepEqual(await all(subject.store.list()), []);
-    await put(subject.store, hello, 'b');
-    assert.deepEqual(await heldContent(subject.store, digest), hello);
-  });
-
-  test('what others left among the blobs is neither listed nor in the way', async (t) => {
-    await using subject = await make();
-    if (subject.damage === undefined) return t.skip('nobody reaches its content');
-    await put(subject.store, hello, 'a');
-    await subject.damage.litter();
-    assert.deepEqual(await all(subject.store.list()), [{ digest: digestOf(hello), size: hello.length }]);
-    assert.deepEqual(await all(subject.store.unfinished()), []);
-  });
-}
-
 /** Content up to 200 KB, cut into pieces that come in some order, and a place to read from. */
 const scattered = fc
   .record({
@@ -364,52 +267,3 @@ const scattered = fc
     const first = turn % pieces.length;
     return { bytes, pieces: [...pieces.slice(first), ...pieces.slice(0, first)], offset: Math.floor(size * at) };
   });
-
-/** Only Assembly makes one of these outside tests; here the content is at hand. */
-function verified(content: Uint8Array, digest: Digest = digestOf(content)): Verified {
-  return { digest, size: content.length } as Verified;
-}
-
-function ingestName(text: string): IngestName {
-  return parseIngestName(text);
-}
-
-async function put(store: BlobStore, content: Uint8Array, name: string): Promise<BlobReader> {
-  await using ingest = await store.ingest(ingestName(name), 'new');
-  await ingest.write(content, 0);
-  return await ingest.commit(verified(content));
-}
-
-async function heldContent(store: BlobStore, digest: Digest): Promise<Buffer | undefined> {
-  const blob = await store.find(digest);
-  return blob && contentOf(blob);
-}
-
-async function contentOf(blob: BlobReader): Promise<Buffer> {
-  await using source = await blob.open({ verified: true });
-  return await readFrom(source, 0);
-}
-
-/** To the end, in small steps. */
-async function readFrom(source: ByteSource, offset: number): Promise<Buffer> {
-  const pieces: Buffer[] = [];
-  const buffer = Buffer.alloc(7_001);
-  for (let position = offset; ;) {
-    const length = await source.read(buffer, position);
-    if (length === 0) return Buffer.concat(pieces);
-    pieces.push(Buffer.from(buffer.subarray(0, length)));
-    position += length;
-  }
-}
-
-async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
-  return await Array.fromAsync(items);
-}
-
-function byDigest<T extends { readonly digest: Digest }>(items: readonly T[]): readonly T[] {
-  return [...items].sort((one, other) => one.digest.localeCompare(other.digest));
-}
-
-function isStoreFailure(error: unknown): boolean {
-  return error instanceof RegistryError && error.code === 'UNAVAILABLE' && error.origin === 'store';
-}

@@ -10,30 +10,41 @@ export class Directories {
   /** With the directories above it. One that had to be made is synced into the one above. */
   async ensure(path: string, mode?: number): Promise<void> {
     if (this.#seen.has(path)) return;
-    let found = await makeDirectory(path, mode);
-    if (found === 'orphan') {
-      await this.ensure(dirname(path), mode);
-      found = await makeDirectory(path, mode);
-    }
-    if (found === 'made') await syncDirectory(dirname(path));
-    if (found !== 'orphan') this.#seen.add(path);
+    if (await this.#make(path, mode)) await syncDirectory(dirname(path));
+    this.#seen.add(path);
   }
 
-  /** Somebody has removed directories: look again. */
-  forget(): void {
-    this.#seen.clear();
+  /** Does something in a directory, made if need be; once more when somebody has removed it meanwhile. */
+  async within<T>(path: string, mode: number | undefined, run: () => Promise<T>): Promise<T> {
+    try {
+      await this.ensure(path, mode);
+      return await run();
+    } catch (error) {
+      if (errorCode(error) !== 'ENOENT') throw error;
+      this.#seen.clear();
+      await this.ensure(path, mode);
+      return await run();
+    }
+  }
+
+  async #make(path: string, mode: number | undefined): Promise<boolean> {
+    try {
+      return await makeDirectory(path, mode);
+    } catch (error) {
+      if (errorCode(error) !== 'ENOENT') throw error;
+      await this.ensure(dirname(path), mode);
+      return await makeDirectory(path, mode);
+    }
   }
 }
 
-/** `orphan`: it could not be made because the directory above is missing. */
-export async function makeDirectory(path: string, mode = 0o777): Promise<'made' | 'existed' | 'orphan'> {
+/** False when it exists already. */
+export async function makeDirectory(path: string, mode = 0o777): Promise<boolean> {
   try {
     await mkdir(path, { mode });
-    return 'made';
+    return true;
   } catch (error) {
-    const code = errorCode(error);
-    if (code === 'EEXIST') return 'existed';
-    if (code === 'ENOENT') return 'orphan';
+    if (errorCode(error) === 'EEXIST') return false;
     throw error;
   }
 }

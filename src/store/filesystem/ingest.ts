@@ -23,10 +23,9 @@ export interface Yard {
 export async function startIngest(yard: Yard, name: IngestName): Promise<Ingest> {
   const path = ingestPath(yard.layout, name);
   try {
-    await yard.directories.ensure(yard.layout.ingests, 0o700);
-    return new FileIngest(yard, path, await OpenFile.open(path, 'wx+'));
+    const begin = (): Promise<OpenFile> => OpenFile.open(path, 'wx+');
+    return new FileIngest(yard, path, await yard.directories.within(yard.layout.ingests, 0o700, begin));
   } catch (error) {
-    if (errorCode(error) === 'ENOENT') yard.directories.forget();
     throw storeFailure('beginning an ingest', error);
   }
 }
@@ -135,21 +134,16 @@ class FileIngest implements Ingest {
     }
   }
 
-  /**
-   * True when the blob's own directory was made for it. A `delete` of an older file may remove that directory at any time
-   * before the rename, and an operator the ones above: then once more.
-   */
+  /** True when the blob's own directory was made for it. */
   async #rename(own: string, data: string): Promise<boolean> {
-    const { directories } = this.#yard;
     for (let attempt = 1; ; attempt += 1) {
-      await directories.ensure(dirname(own));
-      const found = await makeDirectory(own);
+      const made = await this.#yard.directories.within(dirname(own), undefined, () => makeDirectory(own));
       try {
         await rename(this.#path, data);
-        return found === 'made';
+        return made;
       } catch (error) {
+        // A delete of an older file removes that directory: then once more.
         if (errorCode(error) !== 'ENOENT' || attempt === renameAttemptsMax) throw error;
-        directories.forget();
       }
     }
   }

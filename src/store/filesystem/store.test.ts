@@ -2,12 +2,15 @@ import assert from 'node:assert/strict';
 import { mkdir, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { blobStoreContract } from '../../../test/contracts/blob-store.ts';
+import type { StoreUnderTest } from '../../../test/contracts/blob-store-fixtures.ts';
 import { TempDir } from '../../../test/support/temp-dir.ts';
 import type { Verified } from '../../bytes/assembly.ts';
 import type { BlobReader } from '../../oci/blob.ts';
 import { digestOf, hexOf } from '../../oci/digest.ts';
+import type { Digest } from '../../oci/digest.ts';
 import { parseIngestName } from '../blob-store.ts';
 import type { BlobStore } from '../blob-store.ts';
+import { OpenFile } from './open-file.ts';
 import { openFilesystemStore } from './store.ts';
 
 const blobs = 'docker/registry/v2/blobs';
@@ -15,20 +18,22 @@ const hello = Buffer.from('hello, entrepot');
 const digest = digestOf(hello);
 const helloPath = `${blobs}/sha256/${hexOf(digest).slice(0, 2)}/${hexOf(digest)}/data`;
 
-blobStoreContract('the file system', async () => {
+blobStoreContract('the file system', makeStore, ['quarantine', 'damage']);
+
+async function makeStore(): Promise<StoreUnderTest> {
   const dir = await TempDir.make();
-  const pathOf = (hex: string): string => dir.join(blobs, 'sha256', hex.slice(0, 2), hex, 'data');
+  const pathOf = (lost: Digest): string => dir.join(blobs, 'sha256', hexOf(lost).slice(0, 2), hexOf(lost), 'data');
   return {
     store: await openFilesystemStore({ root: dir.path }),
     second: () => openFilesystemStore({ root: dir.path }),
     damage: {
-      truncate: (lost, size) => truncate(pathOf(hexOf(lost)), size),
-      remove: (lost) => rm(pathOf(hexOf(lost))),
+      truncate: (lost, size) => truncate(pathOf(lost), size),
+      remove: (lost) => rm(pathOf(lost)),
       litter: () => litter(dir),
     },
     [Symbol.asyncDispose]: () => dir[Symbol.asyncDispose](),
   };
-});
+}
 
 describe('a store of files', () => {
   test('puts blobs where registry:2 puts them, and leaves no other file', async () => {
@@ -66,30 +71,34 @@ describe('a store of files', () => {
     await using dir = await TempDir.make();
     const store = await openFilesystemStore({ root: dir.path });
     await put(store, hello);
-    await rm(dir.join('docker'), { recursive: true });
+    for (const name of ['docker', 'entrepot']) await rm(dir.join(name), { recursive: true });
+    assert.deepEqual(await Array.fromAsync(store.unfinished()), []);
     await put(store, hello);
     assert.equal((await store.find(digest))?.size, hello.length);
+    await store.quarantine(digest);
+    await rm(dir.join('entrepot'), { recursive: true });
+    await put(store, hello);
+    await store.quarantine(digest);
+    assert.equal(await store.find(digest), undefined);
   });
 
   test('waits for reads under way before it closes the file beneath them', async () => {
     await using dir = await TempDir.make();
-    const store = await openFilesystemStore({ root: dir.path });
-    const source = await (await put(store, hello)).open({ verified: true });
-    const buffers = Array.from({ length: 16 }, () => Buffer.alloc(hello.length));
-    const reads = buffers.map((buffer) => source.read(buffer, 0));
-    await source[Symbol.asyncDispose]();
-    assert.deepEqual(
-      await Promise.all(reads),
-      Array.from(reads, () => hello.length),
-    );
-    for (const buffer of buffers) assert.deepEqual(buffer, hello);
-    await assert.rejects(source.read(Buffer.alloc(1), 0), /closed/);
+    await writeFile(dir.join('big'), '');
+    await truncate(dir.join('big'), 64 * 1024 * 1024);
+    const file = await OpenFile.open(dir.join('big'), 'r');
+    const ended: string[] = [];
+    const buffer = Buffer.alloc(64 * 1024 * 1024);
+    const reading = file.read(buffer, buffer.length, 0).then(() => ended.push('read'));
+    const closing = file.close().then(() => ended.push('closed'));
+    await assert.rejects(file.read(buffer, 1, 0), /closed/);
+    await Promise.all([reading, closing]);
+    assert.deepEqual(ended, ['read', 'closed']);
   });
 
   test('keeps damaged blobs for a look, up to a limit', async () => {
     await using dir = await TempDir.make();
     const store = await openFilesystemStore({ root: dir.path });
-    assert.ok('quarantine' in store && typeof store.quarantine === 'function');
     for (let each = 0; each < 17; each += 1) {
       const content = Buffer.from(`content ${each}`);
       await put(store, content);
@@ -139,6 +148,8 @@ async function litter(dir: TempDir): Promise<void> {
   await mkdir(`${top}/ab/${hex}/data`, { recursive: true });
   await mkdir(`${top}/ab/${'cd'.repeat(32)}`);
   await writeFile(`${top}/ab/${'cd'.repeat(32)}/data`, 'in the wrong directory');
+  await mkdir(`${top}/ab/${hexOf(digest)}`);
+  await writeFile(`${top}/ab/${hexOf(digest)}/data`, hello);
   await mkdir(`${top}/ab/short`);
   await writeFile(`${top}/ab/short/data`, 'x');
   await writeFile(`${top}/ab/${'ab'.repeat(31)}cd`, 'a file');

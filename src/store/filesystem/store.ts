@@ -1,4 +1,4 @@
-import { access, constants, mkdir, opendir, readdir, rename, rmdir, statfs, unlink } from 'node:fs/promises';
+import { access, constants, opendir, readdir, rename, rmdir, statfs, unlink } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { BlobReader, ByteSource } from '../../oci/blob.ts';
 import type { Digest } from '../../oci/digest.ts';
@@ -21,11 +21,11 @@ export interface FilesystemStoreOptions {
  * Blobs as files, in the layout of `registry:2` (`layout.ts` draws it). Any number of processes may share a root.
  * @throws RegistryError `UNAVAILABLE` (origin `store`) when nothing can be written below the root
  */
-export async function openFilesystemStore(options: FilesystemStoreOptions): Promise<BlobStore> {
+export async function openFilesystemStore(options: FilesystemStoreOptions): Promise<BlobStore & Quarantine> {
   const layout = layoutOf(resolve(options.root));
   const directories = new Directories();
   try {
-    await mkdir(layout.root, { recursive: true });
+    await directories.ensure(layout.root);
     await directories.ensure(layout.ingests, 0o700);
     await access(layout.ingests, constants.R_OK | constants.W_OK);
   } catch (error) {
@@ -75,15 +75,10 @@ class FilesystemStore implements BlobStore, Quarantine {
   }
 
   async quarantine(digest: Digest): Promise<void> {
-    const { quarantine } = this.#layout;
     try {
-      await this.#yard.directories.ensure(quarantine, 0o700);
-      if ((await readdir(quarantine)).length < quarantinedMax) {
-        await rename(dataPath(this.#layout, digest), `${quarantine}/${digest.replace(':', '-')}`);
-      }
+      await this.#yard.directories.within(this.#layout.quarantine, 0o700, () => this.#putAside(digest));
     } catch (error) {
       if (errorCode(error) !== 'ENOENT') throw storeFailure('quarantining a blob', error);
-      this.#yard.directories.forget();
     }
     await this.delete(digest);
   }
@@ -123,6 +118,12 @@ class FilesystemStore implements BlobStore, Quarantine {
 
   /** Nothing is held open between calls: blobs and ingests have owners of their own. */
   async [Symbol.asyncDispose](): Promise<void> {}
+
+  async #putAside(digest: Digest): Promise<void> {
+    const { quarantine } = this.#layout;
+    if ((await readdir(quarantine)).length >= quarantinedMax) return;
+    await rename(dataPath(this.#layout, digest), `${quarantine}/${digest.replace(':', '-')}`);
+  }
 
   async #sizes(digests: readonly Digest[]): Promise<readonly StoredBlob[]> {
     const blobs = await Promise.all(digests.map((digest) => this.find(digest)));
