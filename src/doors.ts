@@ -11,12 +11,15 @@ import type { Observer } from './observe/events.ts';
 /** Every listener of ours, opened and closed together. */
 export class Doors {
   readonly #observer: Observer;
+  /** For what operators and probes ask: no part of the traffic that the access log and the metrics tell of. */
+  readonly #unseen: Observer;
   readonly #clock: Clock;
   readonly #pool = new BufferPool();
   readonly #open: Listener[] = [];
 
   constructor(observer: Observer, clock: Clock) {
     this.#observer = observer;
+    this.#unseen = { emit: (event) => (event.type === 'request.done' ? undefined : observer.emit(event)) };
     this.#clock = clock;
   }
 
@@ -42,7 +45,7 @@ export class Doors {
   async openDebug({ debug }: HttpConfig, handler: Handler): Promise<void> {
     if (debug === undefined) return;
     try {
-      await this.#make(handler, {}).listen(debug.listen);
+      await this.#make(handler, { observer: this.#unseen }).listen(debug.listen);
     } catch (error) {
       if (debug.required) throw error;
       const why = error instanceof Error ? error.message : String(error);
@@ -54,7 +57,7 @@ export class Doors {
   async openAdmin({ socket }: AdminConfig, handler: Handler): Promise<string> {
     if (socket === undefined) return '';
     await prepareSocket(socket);
-    await this.#make(handler, {}).listenAt(socket);
+    await this.#make(handler, { observer: this.#unseen }).listenAt(socket);
     await protectSocket(socket);
     return socket;
   }

@@ -83,7 +83,8 @@ class TheCache implements Cache {
   }
 
   warm(key: RepositoryKey, reference: Reference, options: WarmOptions): Promise<WarmReport> {
-    return warm(this.repository(key), reference, options);
+    const settled = async (digest: Digest): Promise<void> => this.#downloads.find(digest)?.ended;
+    return warm(this.repository(key), reference, options, settled);
   }
 
   refresh(key: RepositoryKey, tag: Tag, ask: Ask): Promise<Answer<Descriptor> | undefined> {

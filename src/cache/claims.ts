@@ -38,7 +38,9 @@ export function nextClaim(situation: Situation): Claim | undefined {
     if (claim !== undefined) return claim;
   }
   if (claims.length >= (divisible ? ranges : 1)) return undefined;
-  return firstGap(situation, divisible && ranges > 1 ? pieceBytes(size, ranges) : size);
+  if (!divisible || ranges === 1) return firstGap(situation, size);
+  const claim = firstGap(situation, pieceBytes(size, ranges));
+  return claim && { ...claim, end: Math.min(claim.end, nextWanted(situation.wanted, claim.start)) };
 }
 
 export function pieceBytes(size: number, ranges: number): number {
@@ -58,9 +60,15 @@ function demanded({ size, extents, claims, wanted, ranges }: Situation): Claim |
     if (gap === undefined || gap.start !== position) continue;
     const next = Math.min(gap.end, running?.end ?? Infinity, ...claims.map((claim) => startAfter(claim, position)));
     if (running !== undefined) running.end = position;
-    return { start: position, position, end: Math.min(next, position + pieceBytes(size, ranges)) };
+    const end = Math.min(next, position + pieceBytes(size, ranges), nextWanted(wanted, position));
+    return { start: position, position, end };
   }
   return undefined;
+}
+
+/** Where another reader will have a transfer of its own: to end before it is cheaper than to be shortened later. */
+function nextWanted(wanted: readonly number[], position: number): number {
+  return wanted.find((other) => other - position >= nearBytes) ?? Infinity;
 }
 
 function startAfter(claim: Claim, position: number): number {

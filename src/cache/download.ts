@@ -247,7 +247,9 @@ export class Download {
     const failure = error instanceof RegistryError ? error : undefined;
     if (failure?.origin === 'store' && this.#phase.kind !== 'seeking') {
       this.#keepUnstored('write', error);
-      return leases.release(lease, '');
+      await leases.release(lease, '');
+      if (this.#isOver) return;
+      throw error;
     }
     const arrival = this.#arrival;
     this.#arrival = undefined;
@@ -268,13 +270,17 @@ export class Download {
     throw new RegistryError('UPSTREAM_INVALID', failure.message, { cause: failure });
   }
 
-  /** The store failed; who is being served keeps being served, from what was written as far as it goes. */
+  /**
+   * The store failed; who is being served keeps being served, from what was written as far as it goes. Nobody is while
+   * the size is not known.
+   */
   #keepUnstored(operation: string, error: unknown): void {
     const message = error instanceof Error ? error.message : String(error);
     this.#context.observer.emit({ type: 'store.failed', operation, code: systemCodeOf(error), message });
     this.#tell('unstored', message);
     if (this.#phase.kind !== 'growing' || this.#arrival === undefined) return;
     const { growth, bytes } = this.#phase;
+    if (growth.size === Infinity) return;
     this.#become({ kind: 'unstored', growth, bytes, fork: this.#arrival.fork() });
   }
 

@@ -1,3 +1,4 @@
+import type { Digest } from '../oci/digest.ts';
 import { parseManifest } from '../oci/manifest.ts';
 import type { ChildDescriptor, Manifest, ManifestContent } from '../oci/manifest.ts';
 import type { Reference } from '../oci/reference.ts';
@@ -7,8 +8,17 @@ import type { WarmOptions, WarmReport } from './contract.ts';
 
 const readBytes = 1024 * 1024;
 
-/** Fetches an image whole through its repository: everything that a client of these platforms would ask for. */
-export async function warm(repository: Repository, reference: Reference, options: WarmOptions): Promise<WarmReport> {
+/**
+ * Fetches an image whole through its repository: everything that a client of these platforms would ask for.
+ *
+ * @param settled resolves when a blob that was arriving is held, or will not be
+ */
+export async function warm(
+  repository: Repository,
+  reference: Reference,
+  options: WarmOptions,
+  settled: (digest: Digest) => Promise<void>,
+): Promise<WarmReport> {
   const root = await manifestOf(repository, reference, options);
   const report = { digest: root.digest, manifests: 1, blobs: 0, bytes: root.size, fetchedBytes: 0 };
   const visit = async (manifest: Manifest): Promise<void> => {
@@ -21,6 +31,7 @@ export async function warm(repository: Repository, reference: Reference, options
       } else {
         report.blobs += 1;
         report.fetchedBytes += await fetchBlob(repository, child, options);
+        await settled(child.digest);
       }
     }
   };
