@@ -201,7 +201,7 @@ export class Entrepot implements AsyncDisposable {
     if (secure) await writeFile(authority, testAuthority().ca);
     return {
       url: upstream.origin,
-      ...(secure ? { ca: authority } : {}),
+      ...(secure ? { ca: authority } : { insecure: true }),
       ...(token?.host === registry?.host ? {} : { realms: [token?.host] }),
       dial: [...new Set(origins.map(({ hostname }) => hostname))],
     };
