@@ -116,6 +116,10 @@ function describeStatus(question: Question, status: number, retryAfterSeconds?: 
     return ['UPSTREAM_FAILED', `${who} refused the link that ${upstream} gave for ${subject} (${status}); ${advice}`];
   }
   if (status === 401 || status === 403) return ['UPSTREAM_DENIED', deniedSentence(question, status)];
+  if (status === 407) {
+    const advice = `put them into the URL of upstreams.${upstream}.proxy, or of HTTP_PROXY`;
+    return ['UPSTREAM_UNREACHABLE', `the outbound proxy to ${who} wants credentials (407) for ${subject}; ${advice}`];
+  }
   if (status === 429) {
     const wait = retryAfterSeconds === undefined ? 'later' : `in ${retryAfterSeconds} s`;
     const advice = `try again ${wait}, or set upstreams.${upstream}.credentials for a higher limit`;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { Secret } from '../config/secret.ts';
 import { parseReference, parseRepositoryName } from '../oci/reference.ts';
+import { testAuthority } from '../../test/support/certificates.ts';
 import { CountingUpstream } from '../../test/support/counting-upstream.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { makeImage } from '../../test/support/images.ts';
@@ -245,7 +246,6 @@ describe('a token service', () => {
 });
 
 async function authorityFile(directory: string): Promise<string> {
-  const { testAuthority } = await import('../../test/support/certificates.ts');
   const path = join(directory, 'ca.pem');
   await writeFile(path, testAuthority().ca);
   return path;
