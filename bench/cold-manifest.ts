@@ -89,7 +89,12 @@ async function requestsOfAPull({ machine, directory, say }: Bench): Promise<Row[
   const amd64 = makeImage({ seed: 'pull', layers: [3_000_000, 200_000, 5000] });
   const arm64 = makeImage({ seed: 'pull', platform: 'linux/arm64' });
   upstream.publish('bench/pull:1', makeIndex([amd64, arm64]));
-  await using subject = await machine.startSubject({ directory: `${directory}/requests`, upstream: upstream.origin });
+  const realms = [new URL(upstream.originOf('token')).host];
+  await using subject = await machine.startSubject({
+    directory: `${directory}/requests`,
+    upstream: upstream.origin,
+    upstreamSettings: { realms, dial: ['127.0.0.1'] },
+  });
   using agent = keepAlive();
   say('one cold pull');
   await pull(subject.origin, 'bench/pull', '1', { ns: UPSTREAM, agent });

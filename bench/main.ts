@@ -1,5 +1,5 @@
 /**
- * npm run bench -- [SUITE...] [--short] [--strict] [--subject NAME] [--json FILE]
+ * npm run bench -- [SUITE...] [--short] [--strict]; --help tells the rest
  *
  * A time that is missed is reported, not an error, unless --strict: it says as much about the machine. A count that is
  * wrong (a byte fetched twice, a request too many) and a suite that breaks off are errors.
@@ -23,12 +23,13 @@ import { warmManifests } from './warm-manifests.ts';
 
 const SUITES: readonly Suite[] = [warmBlob, warmManifests, stampede, parallelRanges, coldManifest, memory];
 
-const USAGE = `npm run bench -- [SUITE...] [--short] [--strict] [--subject ${SUBJECTS.join('|')}] [--json FILE]
+const USAGE = `npm run bench -- [SUITE...] [--short] [--strict] [--subject ${SUBJECTS.join('|')}] [--json FILE] [--cpu-prof DIRECTORY]
 
   --short    less of everything: under eight minutes
   --strict   a missed time fails the run, too
   --subject  what is measured (docker-registry: to prove the suites themselves)
   --json     where the results are written (default bench/results/TIME.json)
+  --cpu-prof where CPU profiles of the subject are written (its times are worse then)
 
 ${SUITES.map(({ name, about }) => `  ${name.padEnd(16)} ${about}`).join('\n')}`;
 
@@ -44,7 +45,7 @@ async function main(args: string[]): Promise<number> {
   }
   const { suites, short, strict, subject } = choice;
   const startedAt = new Date().toISOString();
-  const machine = await Machine.look(subject);
+  const machine = await Machine.look({ subject, profiles: choice['cpu-prof'] });
   const outcomes: Outcome[] = [];
   for (const suite of suites) outcomes.push(await runSuite(suite, machine, short));
   const file = choice.json ?? resultsFile(startedAt);
@@ -73,6 +74,7 @@ function choose(args: string[]) {
         strict: { type: 'boolean', default: false },
         subject: { type: 'string', default: SUBJECTS[0] },
         json: { type: 'string' },
+        'cpu-prof': { type: 'string' },
         help: { type: 'boolean', default: false },
       },
     });

@@ -75,15 +75,18 @@ async function measure(
 ): Promise<Row[]> {
   say(`by ${by}`);
   const load = { paths: shuffled(paths), accept: MEDIA_TYPES.oci.manifest, connections: CONNECTIONS, directory };
-  const turn = async ({ origin, name, group }: Server): Promise<Load & { readonly cpuSeconds: number }> => {
+  const turn = async ({ origin, name, group }: Server): Promise<Load & { readonly cpuUs: number }> => {
     const before = group.cpuSeconds();
-    const result = await generateLoad({ ...load, origin, seconds: short ? 3 : 10 });
+    const seconds = short ? 3 : 10;
+    const result = await generateLoad({ ...load, origin, seconds });
     if (result.failures > 0) throw new Error(`${name} failed ${result.failures} requests by ${by}`);
-    return { ...result, cpuSeconds: group.cpuSeconds() - before };
+    const cpuSeconds = group.cpuSeconds() - before;
+    return { ...result, cpuUs: (cpuSeconds * 1e6) / (result.requestsPerSecond * seconds) };
   };
   const results = await contest.rounds(short ? 3 : 5, turn);
   return [
     contest.row(results, `GET by ${by}`, 'requests/s', (each) => each.requestsPerSecond, { atLeast: 20 }),
+    contest.row(results, `CPU of a GET by ${by}`, 'us/request', (each) => each.cpuUs),
     contest.row(results, `99 % of GETs by ${by} within`, 'ms', (each) => each.p99Ms),
   ];
 }

@@ -60,6 +60,7 @@ function renderBar(bar: Bar | undefined, unit: Unit): string {
 
 const DECIMALS: Readonly<Record<Unit | 'ratio', number>> = {
   's/GiB': 3,
+  'us/request': 1,
   'GB/s': 2,
   'requests/s': 0,
   ms: 1,

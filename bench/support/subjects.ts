@@ -21,8 +21,9 @@ export interface Setup {
 export interface CacheSetup extends Setup {
   /** The origin that it is a cache of. */
   readonly upstream: string;
-  /** Of Entrepot's configuration. */
+  /** Of Entrepot's configuration: at the top, and for the upstream. */
   readonly settings?: object;
+  readonly upstreamSettings?: object;
 }
 
 export interface Server extends Program {
@@ -39,20 +40,28 @@ const TOOLS = {
 
 export type Tool = keyof typeof TOOLS;
 
+export interface MachineOptions {
+  /** `docker-registry` is measured in Entrepot's place to prove the suites, not the server. */
+  readonly subject: SubjectName;
+  /** A directory for CPU profiles of Entrepot, one for each time it is started. */
+  readonly profiles?: string | undefined;
+}
+
 export class Machine {
   readonly subject: SubjectName;
+  readonly #profiles: string | undefined;
   readonly #present: ReadonlySet<Tool>;
 
-  private constructor(subject: SubjectName, present: ReadonlySet<Tool>) {
+  private constructor({ subject, profiles }: MachineOptions, present: ReadonlySet<Tool>) {
     this.subject = subject;
+    this.#profiles = profiles;
     this.#present = present;
   }
 
-  /** @param subject `docker-registry` measures that in Entrepot's place: to prove the suites, not the server */
-  static async look(subject: SubjectName): Promise<Machine> {
+  static async look(options: MachineOptions): Promise<Machine> {
     const tools = Object.keys(TOOLS) as Tool[];
     const present = await Promise.all(tools.map(isInstalled));
-    return new Machine(subject, new Set(tools.filter((_, position) => present[position])));
+    return new Machine(options, new Set(tools.filter((_, position) => present[position])));
   }
 
   /** What the subject is called in tables: docker-registry may be there twice. */
@@ -73,7 +82,7 @@ export class Machine {
   /** The subject, as a cache. */
   async startSubject(setup: CacheSetup): Promise<Server> {
     await mkdir(setup.directory, { recursive: true });
-    if (this.subject === 'entrepot') return startEntrepot(setup);
+    if (this.subject === 'entrepot') return startEntrepot(setup, this.#profiles);
     const proxy = { remoteurl: setup.upstream };
     return startRegistry(this.subjectName, setup, join(setup.directory, 'registry'), { proxy });
   }
@@ -96,19 +105,20 @@ export function pathOf(repository: string, kind: 'blobs' | 'manifests', referenc
   return `/v2/${repository}/${kind}/${reference}?ns=${UPSTREAM}`;
 }
 
-async function startEntrepot(setup: CacheSetup): Promise<Server> {
-  const { directory, tls, upstream, settings } = setup;
+async function startEntrepot(setup: CacheSetup, profiles: string | undefined): Promise<Server> {
+  const { directory, tls, upstream, settings, upstreamSettings } = setup;
   const port = await freePort();
   const config = {
     version: 0.1,
     http: { addr: `127.0.0.1:${port}`, debug: { addr: '127.0.0.1:0' }, ...(await tlsSection(directory, tls)) },
     storage: { filesystem: { rootdirectory: join(directory, 'registry') } },
-    upstreams: { [UPSTREAM]: { url: upstream, freshness: '1h' } },
+    upstreams: { [UPSTREAM]: { url: upstream, freshness: '1h', ...upstreamSettings } },
     ...settings,
   };
   const file = await writeJson(directory, config);
   const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
-  return start('entrepot', setup, port, process.execPath, [main, 'serve', file]);
+  const profiling = profiles === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', profiles];
+  return start('entrepot', setup, port, process.execPath, [...profiling, main, 'serve', file]);
 }
 
 async function startRegistry(name: string, setup: Setup, rootdirectory: string, more: object = {}): Promise<Server> {

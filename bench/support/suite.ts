@@ -30,7 +30,17 @@ export interface Row {
   readonly bar?: Bar | undefined;
 }
 
-export type Unit = 's/GiB' | 'GB/s' | 'requests/s' | 'ms' | 's' | 'MiB' | 'bytes' | 'requests' | 'failures';
+export type Unit =
+  | 's/GiB'
+  | 'us/request'
+  | 'GB/s'
+  | 'requests/s'
+  | 'ms'
+  | 's'
+  | 'MiB'
+  | 'bytes'
+  | 'requests'
+  | 'failures';
 
 export interface Bar {
   /**
