@@ -21,7 +21,10 @@ export interface Index extends AsyncDisposable {
 /** Which manifests each repository holds. A manifest's bytes are kept once, however many repositories hold it. */
 export interface ManifestIndex {
   find(repository: RepositoryKey, digest: Digest): Promise<HeldManifest | undefined>;
-  /** Idempotent. Also remembers what the manifest says of its children, and of its subject. */
+  /**
+   * Idempotent: the time it was stored stays, what was `gone` is there again. Also remembers what the manifest says of
+   * its children, and of its subject.
+   */
   put(repository: RepositoryKey, manifest: Manifest, atMs: number): Promise<void>;
   /**
    * What the manifests that this repository holds say of a digest: where a blob's size is known before it is fetched.
@@ -29,7 +32,7 @@ export interface ManifestIndex {
    */
   described(repository: RepositoryKey, digest: Digest): Promise<Descriptor | undefined>;
   referrers(repository: RepositoryKey, subject: Digest): Promise<readonly Referrer[]>;
-  /** The upstream no longer has it (`gone`), or has it again. */
+  /** The upstream no longer has it (`gone`), or has it again. What an index lists is evicted as late as the index. */
   mark(repository: RepositoryKey, digest: Digest, gone: boolean): Promise<void>;
   /** With the tags that point at it. True when it was held. */
   remove(repository: RepositoryKey, digest: Digest): Promise<boolean>;
@@ -52,7 +55,7 @@ export interface TagIndex {
    * @throws RegistryError `MANIFEST_UNKNOWN` (origin `entrepot`) when it does not
    */
   point(repository: RepositoryKey, tag: Tag, digest: Digest, atMs: number): Promise<void>;
-  /** The upstream vouched for it at that time; 0 makes it due. */
+  /** The upstream vouched for `digest` at that time, so that what was seen is forgotten; 0 makes both due. */
   confirm(repository: RepositoryKey, tag: Tag, atMs: number): Promise<void>;
   /** Tags that point at a held manifest, in byte order. */
   list(repository: RepositoryKey, page: PageRequest): Promise<Page<Tag>>;
@@ -75,7 +78,7 @@ export interface BlobIndex {
    * a repository that is public has it. Otherwise `none`.
    */
   standing(repository: RepositoryKey, digest: Digest): Promise<'member' | 'public' | 'none'>;
-  /** Repositories that it is a member of: where it can be fetched again. */
+  /** Repositories that it is a member of (64 at most): where it can be fetched again. */
   members(digest: Digest): Promise<readonly RepositoryKey[]>;
   addMember(repository: RepositoryKey, digest: Digest, atMs: number): Promise<void>;
   /** Its size in bytes, when it rests in the store. */
@@ -95,7 +98,10 @@ export interface BlobIndex {
 export interface LeaseIndex {
   /** `undefined` while somebody else's lease runs. Acquiring one's own running lease again is refused as well. */
   acquire(key: string, holder: string, ttlMs: number, nowMs: number): Promise<Lease | undefined>;
-  /** Prolongs it and publishes `state` to those who wait. False when it is no longer ours: stop, and write nothing. */
+  /**
+   * Prolongs it and publishes `state` to those who wait. False when it is no longer ours: stop, and write nothing. One
+   * that expired without being taken is still ours.
+   */
   renew(lease: Lease, state: string, ttlMs: number, nowMs: number): Promise<boolean>;
   /** Ends it; `state` stays readable for the next holder until then. */
   release(lease: Lease, state: string): Promise<void>;
@@ -122,15 +128,23 @@ export interface LeaseView extends Lease {
 export interface KeepingIndex {
   /** Bytes of blobs in the store that are not hosted content, kept up to date by every change. O(1). */
   heldBytes(): Promise<number>;
-  /** A use of a manifest or blob; its parents in that repository count as used too. */
+  /** A use of a manifest or blob; its parents in that repository (the 64 newest) and theirs count as used too. */
   touch(uses: readonly Use[]): Promise<void>;
   /**
    * What to evict next: least recently used first; what the upstream no longer has after everything else; never what
    * is pinned or hosted. Blobs that no manifest refers to appear with `manifest: undefined`.
    */
   candidates(limit: number): Promise<readonly Candidate[]>;
-  /** Drops it from the index and returns the blobs that nothing refers to any more, now to be deleted from the store. */
+  /**
+   * Drops it from the index and returns the blobs that nothing refers to any more, now to be deleted from the store;
+   * their memberships go with them.
+   */
   evict(candidate: Candidate): Promise<readonly Digest[]>;
+  /**
+   * A glob over `repository:tag`, or over `repository@digest` when it has an @; without either, every tag. Repositories
+   * are named as displayed: `docker.io/library/postgres:*`. An index is pinned with all that it lists.
+   * @throws RegistryError `REQUEST_INVALID` (origin `operator`) beyond 1,000 pins or 512 characters
+   */
   pin(pattern: string): Promise<void>;
   unpin(pattern: string): Promise<boolean>;
   pins(): Promise<readonly string[]>;
@@ -155,6 +169,7 @@ export interface Candidate {
 export interface RepositoryIndex {
   /** In byte order of the displayed name: `docker.io/library/redis`, or a hosted name. */
   list(page: PageRequest): Promise<Page<RepositoryRow>>;
+  /** By the displayed name of the repository, which begins with `prefix`, then by digest; `last` is `name@digest`. */
   images(page: PageRequest, prefix: string): Promise<Page<ImageRow>>;
   /** Digests of manifests that it holds, in any order. */
   manifests(repository: RepositoryKey, limit: number): Promise<readonly Digest[]>;

@@ -12,11 +12,14 @@ export interface BlobStore extends AsyncDisposable {
   find(digest: Digest): Promise<BlobReader | undefined>;
   /**
    * Begins writing under a name that no other unfinished ingest has; with `resume`, goes on with what an ended process
-   * left under it (`undefined` when nothing is there).
+   * left under it (`undefined` when nothing is there). Who resumes a name sees to it that nobody else does.
    */
   ingest(name: IngestName, mode: 'new'): Promise<Ingest>;
   ingest(name: IngestName, mode: 'resume'): Promise<Ingest | undefined>;
-  /** Opens another process's unfinished ingest for reading what it has written; `undefined` when there is none. */
+  /**
+   * Opens another process's unfinished ingest for reading what it has written; `undefined` when there is none. 0 means
+   * nothing there yet; what was skipped so far reads as zeros, so know your extents.
+   */
   follow(name: IngestName): Promise<ByteSource | undefined>;
   /** True when it was there. Open readers keep their bytes. */
   delete(digest: Digest): Promise<boolean>;

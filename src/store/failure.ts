@@ -11,6 +11,7 @@ const advice: Readonly<Record<string, string>> = {
   ENFILE: 'raise the limit of open files of this machine (sysctl fs.file-max)',
   EIO: 'look at the kernel log and replace the disk',
   ENOENT: 'ask again; when it happens often, find out what else deletes files below storage.filesystem.rootdirectory',
+  EXDEV: 'keep docker and entrepot below storage.filesystem.rootdirectory on one file system',
   EEXIST: 'report it: two ingests were given one name',
   ESTALE: 'remount the network file system',
 };

@@ -127,6 +127,30 @@ export function repositoriesContract(make: MakeIndex): void {
     assert.deepEqual((await repositories.images({ limit: 9, last: undefined }, 'docker.io/x')).items, []);
   });
 
+  test('of two repositories with one displayed name, pages show both', async () => {
+    await using subject = await make();
+    const { manifests, repositories } = subject.index;
+    const twin = repository(undefined, displayOf(redis));
+    const other = image([layer]);
+    for (const key of [app, redis, twin, etcd]) for (const each of [one, other]) await manifests.put(key, each, 1);
+    const listed: string[] = [];
+    const images: string[] = [];
+    for (let last: string | undefined, more = true; more; more = last !== undefined) {
+      const page = await repositories.list({ limit: 2, last });
+      listed.push(...page.items.map(({ key }) => `${key.upstream} ${key.name}`));
+      last = page.next;
+    }
+    for (let last: string | undefined, more = true; more; more = last !== undefined) {
+      const page = await repositories.images({ limit: 3, last }, 'docker.io/');
+      images.push(...page.items.map(({ key, digest }) => `${key.upstream} ${digest}`));
+      last = page.next;
+    }
+    assert.equal(listed.length, 4);
+    assert.equal(new Set(listed).size, 4);
+    assert.equal(images.length, 4);
+    assert.equal(new Set(images).size, 4);
+  });
+
   test('the digests that a repository holds are told, up to a limit', async () => {
     await using subject = await make();
     const { manifests, repositories } = subject.index;

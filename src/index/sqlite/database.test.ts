@@ -60,8 +60,9 @@ describe('the database', () => {
     const [one, two] = [image([blob('config', 1), blob('one', 2)]), image([blob('config', 1), blob('two', 3)])];
     const both = imageIndex([one, two]);
     const signature = image([blob('signature', 4)], { subject: one });
+    const stray = image([blob('stray', 5)], { subject: blob('never held', 6) });
     for (const key of [redis, etcd]) {
-      for (const each of [one, two, both, signature]) await hold(index, key, each, 1);
+      for (const each of [one, two, both, signature, stray]) await hold(index, key, each, 1);
       await index.tags.point(key, latest, both.digest, 1);
       for (const { digest } of one.children) await index.blobs.addMember(key, digest, 1);
     }

@@ -7,6 +7,7 @@ import type { Database, Query } from './database.ts';
 import { decodeDigest, encodeDigest } from './digests.ts';
 import { keyOf } from './identities.ts';
 import type { RepositoryIds } from './identities.ts';
+import { pageOf } from './page.ts';
 
 export interface RepositoryParts {
   readonly database: Database;
@@ -40,11 +41,8 @@ export class SqliteRepositories implements RepositoryIndex {
 
   async list(page: PageRequest): Promise<Page<RepositoryRow>> {
     const rows = this.#list.all(page.last ?? '', page.limit + 1);
-    const items = rows.slice(0, page.limit);
-    return {
-      items: items.map((row) => ({ key: keyOf(row), visibility: visibilityOf(row) })),
-      next: rows.length > page.limit ? items.at(-1)?.display : undefined,
-    };
+    const item = (row: ListRow): RepositoryRow => ({ key: keyOf(row), visibility: visibilityOf(row) });
+    return pageOf(rows, page.limit, ({ display }) => display, item);
   }
 
   async images(page: PageRequest, prefix: string): Promise<Page<ImageRow>> {
@@ -116,9 +114,9 @@ class Images {
             FROM repositories CROSS JOIN held ON held.repository = repositories.id
             CROSS JOIN contents ON contents.id = held.manifest
             WHERE repositories.manifests > 0 AND display >= ?1 AND display < ?2 AND (display > ?3 OR digest > ?4)
-            ORDER BY display, repositories.id, digest LIMIT ?5
+            ORDER BY display, digest LIMIT ?5
         ) AS page CROSS JOIN manifests ON manifests.content = page.manifest
-        ORDER BY display, repository, digest
+        ORDER BY display, digest, repository
     `);
     this.#tags = database.query('SELECT name FROM tags WHERE repository = ? AND manifest = ? ORDER BY name');
     this.#bytes = database.query(`
@@ -139,12 +137,8 @@ class Images {
     const after = cursor(page.last);
     const from = after.display > prefix ? after.display : prefix;
     const rows = this.#page.all(from, `${prefix}\u{10ffff}`, after.display, after.digest, page.limit + 1);
-    const items = rows.slice(0, page.limit);
-    const last = rows.length > page.limit ? items.at(-1) : undefined;
-    return {
-      items: items.map((row) => this.#row(row)),
-      next: last && `${last.display}@${decodeDigest(last.digest)}`,
-    };
+    const name = (row: ImageColumns): string => `${row.display}@${decodeDigest(row.digest)}`;
+    return pageOf(rows, page.limit, name, (row) => this.#row(row));
   }
 
   #row(row: ImageColumns): ImageRow {

@@ -9,6 +9,7 @@ import type { Database, Query } from './database.ts';
 import { decodeDigest, encodeDigest } from './digests.ts';
 import { displayOf } from './identities.ts';
 import type { ContentIds, RepositoryIds } from './identities.ts';
+import { pageOf } from './page.ts';
 import type { Standing } from './standing.ts';
 
 export interface TagParts {
@@ -96,8 +97,8 @@ export class SqliteTags implements TagIndex {
   async list(repository: RepositoryKey, page: PageRequest): Promise<Page<Tag>> {
     const id = this.#parts.repositories.find(repository);
     const rows = id === undefined ? [] : this.#list.all(id, page.last ?? '', page.limit + 1);
-    const items = rows.slice(0, page.limit).map(({ name }) => name);
-    return { items, next: rows.length > page.limit ? items.at(-1) : undefined };
+    const name = (row: { readonly name: Tag }): Tag => row.name;
+    return pageOf(rows, page.limit, name, name);
   }
 
   async remove(repository: RepositoryKey, tag: Tag): Promise<boolean> {
