@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { systemClock } from '../../src/observe/clock.ts';
 import type { Clock } from '../../src/observe/clock.ts';
 import { drain, open } from '../support/client.ts';
 import type { Drained, Reading, RequestOptions } from '../support/client.ts';
@@ -37,10 +38,10 @@ export class World implements AsyncDisposable {
   readonly upstream: CountingUpstream;
   readonly entrepot: Entrepot;
   readonly blob: Content;
-  readonly #clock: Clock | undefined;
+  readonly clock: Clock;
 
-  private constructor(upstream: CountingUpstream, entrepot: Entrepot, blob: Content, clock: Clock | undefined) {
-    this.#clock = clock;
+  private constructor(upstream: CountingUpstream, entrepot: Entrepot, blob: Content, clock: Clock) {
+    this.clock = clock;
     this.upstream = upstream;
     this.entrepot = entrepot;
     this.blob = blob;
@@ -57,7 +58,7 @@ export class World implements AsyncDisposable {
         upstreams: { 'docker.io': upstream },
         config: { ...config, upstreams: { 'docker.io': habits } },
       });
-      return new World(upstream, entrepot, blob, options.clock);
+      return new World(upstream, entrepot, blob, options.clock ?? systemClock);
     } catch (error) {
       await upstream[Symbol.asyncDispose]();
       throw error;
@@ -112,7 +113,7 @@ export class World implements AsyncDisposable {
 
   /** Moves the fake clock on until the work is done. */
   async overTime<T>(work: Promise<T>): Promise<T> {
-    const clock = this.#clock;
+    const { clock } = this;
     if (!(clock instanceof FakeClock)) throw new Error('this world has a real clock');
     const state = { over: false };
     const over = work.finally(() => (state.over = true));
