@@ -38,7 +38,7 @@ export interface Authorization {
   readonly reused: boolean;
 }
 
-const anonymous: Authorization = { header: undefined, withCredentials: false, reused: false };
+export const noAuthorization: Authorization = { header: undefined, withCredentials: false, reused: false };
 export const tokenBytesMax = 65_536;
 
 /**
@@ -60,7 +60,7 @@ export class Authorizer {
   /** @throws RegistryError when a token is needed and cannot be had */
   async authorize(scope: string | undefined, as: Identity): Promise<Authorization> {
     const scheme = this.#scheme;
-    if (scheme === undefined) return anonymous;
+    if (scheme === undefined) return noAuthorization;
     const credential = as === 'own' ? await this.#credential() : undefined;
     const withCredentials = credential !== undefined;
     if (credential?.kind === 'bearer') {
@@ -70,7 +70,7 @@ export class Authorizer {
       const { token, reused } = await this.#tokens.get({ realm: scheme.realm, scope, credential });
       return { header: `Bearer ${token}`, withCredentials, reused };
     }
-    if (credential?.kind !== 'password') return anonymous;
+    if (credential?.kind !== 'password') return noAuthorization;
     return { header: basic(credential), withCredentials, reused: false };
   }
 
@@ -169,7 +169,7 @@ export class Authorizer {
   async #ask(outgoing: Outgoing): Promise<TokenAnswer> {
     const collected = collect(tokenBytesMax);
     const { client, allowPlain } = this.#options;
-    const { head } = await sendFollowing(client, outgoing, collected.receiver, allowPlain);
+    const { head } = await sendFollowing(client, outgoing, collected.receiver, { allowPlain });
     return { status: head.status, headers: head.headers, body: collected.body() };
   }
 

@@ -3,6 +3,7 @@ import type { UpstreamRequest } from '../observe/events.ts';
 import type { RegistryError } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import { Authorizer } from './authorization.ts';
+import type { Authorization } from './authorization.ts';
 import type { HttpClient, Outgoing } from './client.ts';
 import { collect } from './collect.ts';
 import type { Identity } from './contract.ts';
@@ -14,7 +15,9 @@ import { Pauses } from './pauses.ts';
 import { parseRateLimit } from './ratelimit.ts';
 import type { RateLimit } from './ratelimit.ts';
 import { sendFollowing } from './redirects.ts';
+import type { Arrival } from './redirects.ts';
 import { retryAfterSeconds } from './retry-after.ts';
+import { Strangers } from './strangers.ts';
 
 export interface EndpointOptions {
   readonly upstream: string;
@@ -54,6 +57,7 @@ export class Endpoint {
   readonly #options: EndpointOptions;
   readonly #url: URL;
   readonly #authorizer: Authorizer;
+  readonly #strangers: Strangers;
   readonly #pauses: Pauses;
   readonly #allowPlain: boolean;
 
@@ -62,29 +66,29 @@ export class Endpoint {
     this.#url = new URL(options.url);
     this.#allowPlain = options.insecure || this.#url.protocol === 'http:';
     this.#authorizer = new Authorizer({ ...options, url: this.#url, allowPlain: this.#allowPlain });
+    this.#strangers = new Strangers({ ...options, allowPlain: this.#allowPlain });
     this.#pauses = new Pauses(options.clock);
   }
 
   /**
-   * Asks, and once more after a 401 that taught something. The receiver sees the final answer only, whatever its status.
+   * Asks, and once more after a refusal that taught something. Of several answers the receiver takes the last.
    * @throws RegistryError when there is no answer, or none may be asked for now
    */
   async send(ask: Ask, receiver: Receiver): Promise<Answer> {
     this.#mayAsk(ask);
-    for (let first = true; ; first = false) {
+    const travel = { allowPlain: this.#allowPlain, authorize: (url: URL) => this.#strangers.authorize(url) };
+    const refusedAt = new Set<string>();
+    for (;;) {
       const authorization = await this.#authorizer.authorize(scopeOf(ask), ask.as);
-      const { header, withCredentials } = authorization;
-      const outgoing = this.#outgoing(ask, header, withCredentials);
-      const { head, host, role } = await sendFollowing(
-        this.#options.client,
-        outgoing,
-        first ? sparingRefusals(receiver) : receiver,
-        this.#allowPlain,
-      );
+      const outgoing = this.#outgoing(ask, authorization);
+      const arrival = await sendFollowing(this.#options.client, outgoing, receiver, travel);
+      const { head, url, role } = arrival;
       this.#note(ask, head, role);
-      const question: Question = { ...this.#question(ask), host, role, withCredentials };
-      if (first && role === 'registry' && this.#authorizer.refused(head, authorization, ask.as)) continue;
-      return { head, question };
+      const again = !refusedAt.has(url.origin) && this.#mayTryAgain(ask, arrival, authorization);
+      refusedAt.add(url.origin);
+      if (again) continue;
+      const withCredentials = role === 'registry' && authorization.withCredentials;
+      return { head, question: { ...this.#question(ask), host: url.host, role, withCredentials } };
     }
   }
 
@@ -117,6 +121,11 @@ export class Endpoint {
     return url.href.startsWith(base) ? url.href.slice(base.length) : undefined;
   }
 
+  #mayTryAgain(ask: Ask, { head, url, role, authorization }: Arrival, own: Authorization): boolean {
+    if (role === 'registry') return this.#authorizer.refused(head, own, ask.as);
+    return this.#strangers.refused(url, head, authorization);
+  }
+
   #mayAsk(ask: Ask): void {
     const seconds = this.#pauses.remaining(pauseOf(ask));
     if (seconds !== undefined) throw statusFailure(this.#question(ask), 429, seconds);
@@ -129,7 +138,7 @@ export class Endpoint {
     if (limit) onLimit(limit);
   }
 
-  #outgoing(ask: Ask, header: string | undefined, withCredentials: boolean): Outgoing {
+  #outgoing(ask: Ask, { header, withCredentials }: Authorization): Outgoing {
     const { method, kind, subject, small, signal } = ask;
     const url = this.urlOf(ask.path);
     const headers = { ...ask.headers, ...(header === undefined ? {} : { authorization: header }) };
@@ -157,11 +166,4 @@ function scopeOf({ repository }: Ask): string | undefined {
 /** Blobs are counted apart: Docker Hub limits manifests, and a pull under way should come to its end. */
 function pauseOf({ kind, as }: Ask): string {
   return `${kind === 'blob' ? 'blobs' : 'manifests'} ${as}`;
-}
-
-function sparingRefusals(receiver: Receiver): Receiver {
-  return {
-    head: (head) => (head.status === 401 || head.status === 403 ? 'drain' : receiver.head(head)),
-    data: (chunk) => receiver.data(chunk),
-  };
 }

@@ -3,8 +3,9 @@ import { writeFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { Secret } from '../config/secret.ts';
 import { testAuthority } from '../../test/support/certificates.ts';
+import { parseReference } from '../oci/reference.ts';
 import { CountingUpstream } from '../../test/support/counting-upstream.ts';
-import { makeBlob } from '../../test/support/images.ts';
+import { makeBlob, makeImage } from '../../test/support/images.ts';
 import { TempDir } from '../../test/support/temp-dir.ts';
 import * as faults from '../../test/support/upstream-faults.ts';
 import { redirectsMax } from './redirects.ts';
@@ -41,6 +42,26 @@ describe('a redirect', () => {
     await fetchBlob(rig.repository, blob.digest, {}, 'own');
     assert.equal(other.count({ authorization: 'none' }), 1);
     assert.equal(registry.count({ path: '/back', authorization: 'none' }), 1);
+  });
+
+  test('to another registry is proved there by a token for anybody, as lscr.io wants it for ghcr.io', async () => {
+    const image = makeImage();
+    await using front = await CountingUpstream.start({ auth: { ...auth, private: ['team/redis'] } });
+    await using back = await CountingUpstream.start({ auth: { kind: 'bearer' } });
+    back.publish('library/redis:7', image);
+    const to = (path: string): faults.Fault => faults.redirect(`${back.origin}/v2/library/redis/${path}`);
+    front.fault({ path: '/manifests/', authorization: 'bearer' }, to('manifests/7'));
+    front.fault({ path: '/blobs/', authorization: 'bearer' }, to(`blobs/${image.config.digest}`));
+    await using rig = makeRig(front.origin, { credentials }, { repository: 'team/redis' });
+    assert.equal((await rig.repository.resolve(parseReference('7'), 'own'))?.descriptor.digest, image.digest);
+    assert.deepEqual((await rig.repository.manifest(parseReference('7'), 'own'))?.bytes, image.bytes);
+    assert.ok((await fetchBlob(rig.repository, image.config.digest, {}, 'own')).found);
+    assert.equal(back.count({ path: '/token' }), 1, back.summary());
+    assert.equal(back.count({ authorization: 'basic' }), 0);
+    assert.equal(back.count({ status: 401 }), 1);
+    const strangers = back.ledger.matching({ authorization: 'bearer' }).map(({ headers }) => headers.authorization);
+    const own = front.ledger.matching({ authorization: 'bearer' }).map(({ headers }) => headers.authorization);
+    assert.ok(strangers.every((header) => !own.includes(header)));
   });
 
   test('is asked for anew for every part of a blob, since signed URLs expire', async () => {

@@ -1,5 +1,6 @@
-import type { Head, Receiver } from './exchange.ts';
+import type { Authorization } from './authorization.ts';
 import type { HttpClient, Outgoing } from './client.ts';
+import type { Head, Receiver } from './exchange.ts';
 
 /** As many as browsers and Go's clients allow, or nearly. */
 export const redirectsMax = 10;
@@ -7,31 +8,46 @@ export const redirectsMax = 10;
 /** An answer that is no redirect, and where it came from. */
 export interface Arrival {
   readonly head: Head;
-  /** Host of the last hop. */
-  readonly host: string;
+  /** Of the last hop: perhaps signed, never to be kept or told. */
+  readonly url: URL;
   readonly role: Outgoing['role'];
+  /** What was shown at the last hop, when that is another origin than the first. */
+  readonly authorization: Authorization | undefined;
+}
+
+export interface Travel {
+  /** Plain http is all right, too. */
+  readonly allowPlain: boolean;
+  /** Who we are to another origin than the first. */
+  readonly authorize?: (url: URL) => Promise<Authorization>;
 }
 
 /**
- * Sends a request and follows where it is sent, relative or absolute, over several hops. Authorization goes to the first
- * origin alone: once left, it is not sent again, not even to that origin. A signed URL lives in here and nowhere else.
+ * Sends a request and follows where it is sent, relative or absolute, over several hops. Its Authorization goes to the first
+ * origin alone: once left, it is not sent again, not even to that origin.
  * @throws RegistryError `UPSTREAM_INVALID` after too many hops, or one that leads nowhere we go
  */
 export async function sendFollowing(
   client: HttpClient,
   first: Outgoing,
   receiver: Receiver,
-  allowPlain: boolean,
+  travel: Travel,
 ): Promise<Arrival> {
   let outgoing = first;
+  let authorization: Authorization | undefined;
   for (let hop = 0; hop <= redirectsMax; hop++) {
     const head = await client.send(outgoing, {
       head: (answer) => (locationOf(answer) === undefined ? receiver.head(answer) : 'drain'),
       data: (chunk) => receiver.data(chunk),
     });
     const location = locationOf(head);
-    if (location === undefined) return { head, host: outgoing.url.host, role: outgoing.role };
-    outgoing = redirected(outgoing, location, client, allowPlain);
+    const { url: from, role } = outgoing;
+    if (location === undefined) return { head, url: from, role, authorization };
+    outgoing = redirected(outgoing, location, client, travel.allowPlain);
+    if (outgoing.url.origin === from.origin) continue;
+    authorization = await travel.authorize?.(outgoing.url);
+    const header = authorization?.header;
+    if (header !== undefined) outgoing = { ...outgoing, headers: { ...outgoing.headers, authorization: header } };
   }
   throw client.invalid(outgoing, `sent us on more than ${redirectsMax} times`);
 }
