@@ -61,6 +61,7 @@ export class Download {
   #arrival: Arrival | undefined;
   #readers = 0;
   #settled = false;
+  #earned = false;
 
   constructor(digest: Digest, source: Source, expectedSize: number | undefined, context: DownloadContext) {
     this.digest = digest;
@@ -87,6 +88,14 @@ export class Download {
 
   get readers(): number {
     return this.#readers;
+  }
+
+  /**
+   * Whether the source itself has answered for these bytes. They may also have been at rest already, or come by way of
+   * another process: then they are perhaps not for everybody who may read the source.
+   */
+  get earned(): boolean {
+    return this.#earned;
   }
 
   get arrivedBytes(): number {
@@ -188,6 +197,7 @@ export class Download {
 
   /** The upstream has answered: the content can be served from now on, if only straight from there. */
   async #begin(lease: Lease, growth: Growth): Promise<Target> {
+    this.#earned = true;
     try {
       if (!(await this.#context.makeRoom(growth.size === Infinity ? 0 : growth.size))) {
         throw new RegistryError('UNAVAILABLE', 'the cache has no room for it', {
@@ -216,6 +226,7 @@ export class Download {
     return {
       growth: arrival.growth,
       write: async (chunk, position) => {
+        this.#earned = true;
         await arrival.write(chunk, position);
         this.#open(arrival.growth.size);
       },
@@ -239,7 +250,7 @@ export class Download {
   async #record(blob: BlobReader, lease: Lease): Promise<void> {
     const { index, clock } = this.#context;
     await index.blobs.store(this.digest, blob.size, lease, clock.now());
-    await index.blobs.addMember(this.source.key, this.digest, clock.now());
+    if (this.#earned) await index.blobs.addMember(this.source.key, this.digest, clock.now());
   }
 
   async #brokeOff(error: unknown, lease: Lease): Promise<void> {

@@ -41,6 +41,8 @@ export interface RepositoryContext {
   mayRead(asker: Asker, key: RepositoryKey, reference: Reference | undefined): Promise<void>;
   /** Whether anybody may read this repository upstream. */
   isPublic(key: RepositoryKey): Promise<boolean>;
+  /** To be told before content that the upstream has just given us comes to be held. */
+  witness(key: RepositoryKey): Promise<void>;
 }
 
 /** What an upstream's repository looks like from behind the cache: the same, faster, and there when the upstream is not. */
@@ -86,8 +88,10 @@ export class CachedRepository implements Repository {
 
   async stat(digest: Digest, ask: Ask): Promise<Answer<Descriptor> | undefined> {
     await this.#context.mayRead(ask.asker, this.key, digest);
-    const held = await this.#heldBlob(digest);
-    if (held !== undefined) return this.#tell('blob', answerOf(blobDescriptor(held), 'hit'));
+    const held = await this.#context.store.find(digest);
+    if (held !== undefined) {
+      return (await this.#mayShare(digest)) ? this.#tell('blob', answerOf(blobDescriptor(held), 'hit')) : undefined;
+    }
     const size = await this.#upstream.blobSize(digest, this.#identity);
     if (size === undefined) return undefined;
     return this.#tell('blob', answerOf({ digest, size, mediaType: octetStream }, 'miss'));
@@ -95,9 +99,9 @@ export class CachedRepository implements Repository {
 
   async blob(digest: Digest, ask: Ask): Promise<Answer<BlobReader> | undefined> {
     await this.#context.mayRead(ask.asker, this.key, digest);
-    const held = await this.#heldBlob(digest);
-    if (held !== undefined) return this.#tell('blob', answerOf(held, 'hit'));
-    return this.#tell('blob', await this.#download(digest));
+    const held = await this.#context.store.find(digest);
+    if (held === undefined) return this.#tell('blob', await this.#download(digest));
+    return (await this.#mayShare(digest)) ? this.#tell('blob', answerOf(held, 'hit')) : undefined;
   }
 
   /** Brings a blob in without serving it to anybody. False when that did not succeed. */
@@ -143,24 +147,20 @@ export class CachedRepository implements Repository {
   }
 
   /**
-   * A blob at rest that this repository has earned: the upstream's repository has answered for it, or both it and this
-   * repository are public. That a manifest names it proves nothing.
+   * Whether this repository has earned a blob that is here: the upstream's repository has answered for it, or both it
+   * and a repository that has it are public. That a manifest names it proves nothing.
    */
-  async #heldBlob(digest: Digest): Promise<BlobReader | undefined> {
-    const held = await this.#context.store.find(digest);
-    if (held === undefined || !(await this.#mayShare(digest))) return undefined;
-    this.#context.uses.note(this.key, digest);
-    return held;
-  }
-
   async #mayShare(digest: Digest): Promise<boolean> {
-    const { index, clock } = this.#context;
+    const { index, clock, uses } = this.#context;
     const standing = await index.blobs.standing(this.key, digest);
-    if (standing === 'member') return true;
-    const shared = standing === 'public' && (await this.#context.isPublic(this.key));
-    const earned = shared || (await this.#upstream.blobSize(digest, this.#identity)) !== undefined;
-    if (earned) await index.blobs.addMember(this.key, digest, clock.now());
-    return earned;
+    if (standing !== 'member') {
+      const shared = standing === 'public' && (await this.#context.isPublic(this.key));
+      const earned = shared || (await this.#upstream.blobSize(digest, this.#identity)) !== undefined;
+      if (!earned) return false;
+      await index.blobs.addMember(this.key, digest, clock.now());
+    }
+    uses.note(this.key, digest);
+    return true;
   }
 
   async #download(digest: Digest): Promise<Answer<BlobReader> | undefined> {
@@ -174,6 +174,8 @@ export class CachedRepository implements Repository {
     const download = downloads.start(digest, this.#source(), expected?.size);
     try {
       const size = await download.opened;
+      // It was at rest after all, or comes by way of another process: this repository has not answered for it yet.
+      if (size !== undefined && !download.earned && !(await this.#mayShare(digest))) return undefined;
       if (size !== undefined) return answerOf(readerOf(download, size), outcome);
     } catch (error) {
       if (this.#isMine(download.source.key)) throw error;
@@ -185,8 +187,11 @@ export class CachedRepository implements Repository {
   }
 
   async #mayJoin(digest: Digest, other: RepositoryKey): Promise<boolean> {
+    const { index, clock } = this.#context;
     const both = await Promise.all([this.#context.isPublic(this.key), this.#context.isPublic(other)]);
-    return both.every(Boolean) || (await this.#upstream.blobSize(digest, this.#identity)) !== undefined;
+    const earned = both.every(Boolean) || (await this.#upstream.blobSize(digest, this.#identity)) !== undefined;
+    if (earned) await index.blobs.addMember(this.key, digest, clock.now());
+    return earned;
   }
 
   #source(): Source {
