@@ -4,7 +4,7 @@ import { RegistryError } from '../oci/errors.ts';
 import { isDigestReference } from '../oci/reference.ts';
 import type { Reference } from '../oci/reference.ts';
 import type { Asker, RepositoryKey } from '../oci/repository.ts';
-import type { Upstreams } from '../upstream/contract.ts';
+import type { UpstreamRepository, Upstreams } from '../upstream/contract.ts';
 
 export interface AccessOptions {
   readonly index: Index;
@@ -23,6 +23,8 @@ export interface Access {
   mayRead(asker: Asker, key: RepositoryKey, reference: Reference | undefined): Promise<void>;
   /** Whether anybody may read the repository upstream, as far as that is known. */
   isPublic(key: RepositoryKey): Promise<boolean>;
+  /** To be told before content that the upstream has just given us comes to be held. */
+  witness(key: RepositoryKey): Promise<void>;
 }
 
 /** What was public an hour ago is asked about again, in milliseconds. */
@@ -32,8 +34,9 @@ const recheckPrivateMs = 60 * 1000;
 const rememberedMax = 10_000;
 
 /**
- * What an anonymous request may read upstream is public and shared by all. Only an upstream that we have credentials
- * for can show us anything else: there the upstream is asked, as anybody, whether the repository is public.
+ * What an anonymous request may read upstream is public and shared by all. Where we have no credentials we are anybody
+ * ourselves, and what we are given is public. Where we have some, the upstream is asked as anybody. Credentials come and
+ * go with the configuration: what was obtained with them stays what it is when they are gone.
  */
 export function createAccess(options: AccessOptions): Access {
   const { index, upstreams, clock } = options;
@@ -52,17 +55,29 @@ export function createAccess(options: AccessOptions): Access {
     return (await visibilityOf(key))?.public ?? false;
   }
 
+  async function witness(key: RepositoryKey): Promise<void> {
+    if (!isOpen(key) || (await index.repositories.visibility(key)) !== undefined) return;
+    await index.repositories.setVisibility(key, { public: true, checkedAtMs: clock.now() });
+  }
+
+  function isOpen(key: RepositoryKey): boolean {
+    return key.upstream !== undefined && upstreams.find(key.upstream)?.hasCredentials === false;
+  }
+
   async function visibilityOf(key: RepositoryKey): Promise<Visibility | undefined> {
-    const name = `${key.upstream ?? ''}/${key.name}`;
+    const name = nameOf(key);
     const inMemory = remembered.get(name);
     if (inMemory !== undefined && isRecent(inMemory)) return inMemory;
-    const open = key.upstream !== undefined && upstreams.find(key.upstream)?.hasCredentials === false;
     const kept = await index.repositories.visibility(key);
-    const known = open ? { public: true, checkedAtMs: clock.now() } : kept;
-    if (open && kept?.public !== true)
-      await index.repositories.setVisibility(key, { public: true, checkedAtMs: clock.now() });
-    if (known !== undefined) remember(name, known);
+    const known = isOpen(key) ? await asAnybody(key, kept) : kept;
+    if (known !== undefined && kept !== undefined) remember(name, known);
     return known;
+  }
+
+  /** Without credentials only what is held from a time when there were some can be other than public. */
+  async function asAnybody(key: RepositoryKey, kept: Visibility | undefined): Promise<Visibility | undefined> {
+    const isHeld = kept === undefined && (await index.repositories.manifests(key, 1)).length > 0;
+    return isHeld || kept?.public === false ? kept : { public: true, checkedAtMs: clock.now() };
   }
 
   /** When the upstream cannot be asked, what was last known counts. */
@@ -71,31 +86,29 @@ export function createAccess(options: AccessOptions): Access {
     reference: Reference | undefined,
     known: Visibility | undefined,
   ): Promise<Visibility> {
-    let isPublicNow: boolean;
+    let isPublicNow: boolean | undefined;
     try {
       isPublicNow = await anybodyMayRead(key, reference);
     } catch (error) {
       if (known !== undefined) return known;
       throw error;
     }
+    if (isPublicNow === undefined) return known ?? { public: false, checkedAtMs: clock.now() };
     const visibility = { public: isPublicNow, checkedAtMs: clock.now() };
     await index.repositories.setVisibility(key, visibility);
-    remember(`${key.upstream ?? ''}/${key.name}`, visibility);
+    remember(nameOf(key), visibility);
     return visibility;
   }
 
-  async function anybodyMayRead(key: RepositoryKey, reference: Reference | undefined): Promise<boolean> {
+  /** `undefined` when that could not be learned: what is not there says nothing about the rest of the repository. */
+  async function anybodyMayRead(key: RepositoryKey, reference: Reference | undefined): Promise<boolean | undefined> {
     const repository = key.upstream === undefined ? undefined : upstreams.find(key.upstream)?.repository(key.name);
     if (repository === undefined) return false;
-    try {
-      if (reference === undefined)
-        return (await repository.tags({ limit: 1, last: undefined }, 'anonymous')) !== undefined;
-      if ((await repository.resolve(reference, 'anonymous')) !== undefined) return true;
-      return isDigestReference(reference) && (await repository.blobSize(reference, 'anonymous')) !== undefined;
-    } catch (error) {
-      if (error instanceof RegistryError && error.code === 'UPSTREAM_DENIED') return false;
-      throw error;
-    }
+    const isThere = reference === undefined ? false : await orDenied(has(repository, reference));
+    if (isThere !== false) return isThere === true;
+    const list = await orDenied(repository.tags({ limit: 1, last: undefined }, 'anonymous'));
+    if (list === 'denied') return reference === undefined ? false : undefined;
+    return list !== undefined;
   }
 
   function isRecent(visibility: Visibility): boolean {
@@ -107,7 +120,25 @@ export function createAccess(options: AccessOptions): Access {
     remembered.set(name, visibility);
   }
 
-  return { mayRead, isPublic };
+  function nameOf(key: RepositoryKey): string {
+    return `${isOpen(key) ? 'anybody' : 'we'} at ${key.upstream ?? ''}/${key.name}`;
+  }
+
+  return { mayRead, isPublic, witness };
+}
+
+async function has(repository: UpstreamRepository, reference: Reference): Promise<boolean> {
+  if ((await repository.resolve(reference, 'anonymous')) !== undefined) return true;
+  return isDigestReference(reference) && (await repository.blobSize(reference, 'anonymous')) !== undefined;
+}
+
+async function orDenied<T>(asked: Promise<T>): Promise<T | 'denied'> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (error instanceof RegistryError && error.code === 'UPSTREAM_DENIED') return 'denied';
+    throw error;
+  }
 }
 
 /** The same words whether it exists or not: only those who may see it learn that. */

@@ -34,6 +34,7 @@ export interface CacheOptions {
   policy(upstream: string): Policy;
   readonly mayRead: RepositoryContext['mayRead'];
   readonly isPublic: RepositoryContext['isPublic'];
+  readonly witness: RepositoryContext['witness'];
 }
 
 /** What has been used of an image is purged in pages of so many tags. */

@@ -202,6 +202,7 @@ export class Manifests {
 
   /** By way of the transaction that also moves the tags that were waiting for this manifest. */
   async #put(manifest: Manifest): Promise<void> {
+    await this.#context.witness(this.#key);
     await this.#context.index.manifests.put(this.#key, manifest, this.#context.clock.now());
   }
 

@@ -74,7 +74,7 @@ const outages: Readonly<Record<string, Outage>> = {
   'its certificate is nobody’s': {
     begin: async ({ scope, configure }) => {
       const stranger = scope.use(await CountingUpstream.start({ tls: makeAuthority('Stranger') }));
-      await configure({ url: stranger.origin });
+      await configure({ url: stranger.origin, insecure: false });
     },
     status: 503,
     code: 'UNAVAILABLE',

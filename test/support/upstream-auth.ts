@@ -36,6 +36,7 @@ export class Gatekeeper {
   readonly #now: () => number;
   readonly #realm: () => string;
   readonly #passwords: Map<string, string>;
+  #private: readonly string[];
   #tokens = new Map<string, Token>();
 
   /** @param now milliseconds since the epoch, by which tokens expire */
@@ -44,12 +45,18 @@ export class Gatekeeper {
     this.#now = now;
     this.#realm = realm;
     this.#passwords = new Map(Object.entries(options?.users ?? {}));
+    this.#private = options?.private ?? [];
   }
 
   /** From now on this is the user's password; `undefined` closes the account. Tokens already out stay good. */
   setPassword(user: string, password: string | undefined): void {
     if (password === undefined) this.#passwords.delete(user);
     else this.#passwords.set(user, password);
+  }
+
+  /** From now on these repositories (and all below them) are private, and no others. */
+  setPrivate(repositories: readonly string[]): void {
+    this.#private = repositories;
   }
 
   /** Every token handed out so far is refused from now on, whatever life it had left. */
@@ -104,7 +111,7 @@ export class Gatekeeper {
   }
 
   #mayRead(user: string | undefined, repository: string): boolean {
-    const isPrivate = this.#options?.private?.some((prefix) => covers(prefix, repository)) ?? false;
+    const isPrivate = this.#private.some((prefix) => covers(prefix, repository));
     if (!isPrivate) return user !== undefined || this.#anonymous;
     const grants = this.#options?.grants?.[user ?? ''];
     return user !== undefined && (grants?.some((prefix) => covers(prefix, repository)) ?? true);
