@@ -137,8 +137,8 @@ async function pages(index: Index, { repositories, blobs }: Filled): Promise<Rea
       index.keeping.touch(uses.map(({ key, digest }) => ({ repository: key, digest, atMs }))),
     ),
     putMs: await slowestOf(200, () => index.manifests.put(big, someImage(random), atMs)),
-    pinEverythingMs: await slowestOf(1, () => index.keeping.pin('**')),
-    unpinEverythingMs: await slowestOf(1, () => index.keeping.unpin('**')),
+    pinEverythingMs: await slowestOf(1, () => index.pins.pin('**')),
+    unpinEverythingMs: await slowestOf(1, () => index.pins.unpin('**')),
   };
 }
 

@@ -96,6 +96,7 @@ async function start(scope: AsyncDisposableStack, options: Required<ServerOption
   const onChange = (loaded: Loaded): void => {
     settings.take(loaded);
     rooms.table.reconfigure(loaded.config.upstreams);
+    rooms.index.pins.configure(loaded.config.cache.pins).catch(refuse);
     doors.reloadTls().catch(refuse);
     observer.emit({ type: 'config.reloaded' });
   };
@@ -175,7 +176,7 @@ async function furnish(
   const cache = scope.use(
     createCache({ ...ground, ...access, limits, policy: (name) => policyOf(settings.upstream(name)) }),
   );
-  for (const pin of config.cache.pins) await index.keeping.pin(pin);
+  await index.pins.configure(config.cache.pins);
   return { store, index, table, upstreams, access, cache };
 }
 

@@ -19,7 +19,7 @@ export async function explainManifest(
   const held = await index.manifests.find(key, digest);
   if (held === undefined) return undefined;
   const row = await rowOf(index, key, digest);
-  const pins = [...new Set([...config.cache.pins, ...(await index.keeping.pins())])];
+  const pins = [...new Set([...config.cache.pins, ...(await index.pins.list())])];
   const pinnedBy = pins.filter((pattern) => pinMatches(pattern, key, digest, row));
   const gone = row?.gone ?? false;
   return {

@@ -9,7 +9,7 @@ import type { PinView, PinsView } from './views.ts';
 const patternCharactersMax = 512;
 
 export async function pinsOf(index: Index, configured: readonly string[]): Promise<PinsView> {
-  const own = await index.keeping.pins();
+  const own = await index.pins.list();
   return {
     pins: [
       ...configured.map((pattern) => ({ pattern, from: 'configuration' }) as const),
@@ -22,8 +22,8 @@ export async function pinsOf(index: Index, configured: readonly string[]): Promi
 
 export async function pin(index: Index, upstreams: Upstreams, text: string): Promise<PinView> {
   const pattern = pinPattern(upstreams, text);
-  const changed = !(await index.keeping.pins()).includes(pattern);
-  await index.keeping.pin(pattern);
+  const changed = !(await index.pins.list()).includes(pattern);
+  await index.pins.pin(pattern);
   return { pattern, changed };
 }
 
@@ -39,7 +39,7 @@ export async function unpin(
       origin: 'operator',
     });
   }
-  return { pattern, changed: await index.keeping.unpin(pattern) };
+  return { pattern, changed: await index.pins.unpin(pattern) };
 }
 
 /**

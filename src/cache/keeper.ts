@@ -118,6 +118,7 @@ export class Keeper {
     const { index, observer } = this.#context;
     if (candidate.blob !== undefined && this.#context.isBusy(candidate.blob)) return false;
     const digests = await index.keeping.evict(candidate);
+    if (digests.length === 0) return true;
     const bytes = await this.deleteBlobs(digests);
     const digest = candidate.manifest ?? candidate.blob;
     if (digest === undefined) return true;

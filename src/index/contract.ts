@@ -15,6 +15,7 @@ export interface Index extends AsyncDisposable {
   readonly blobs: BlobIndex;
   readonly leases: LeaseIndex;
   readonly keeping: KeepingIndex;
+  readonly pins: PinIndex;
   readonly repositories: RepositoryIndex;
 }
 
@@ -137,9 +138,14 @@ export interface KeepingIndex {
   candidates(limit: number): Promise<readonly Candidate[]>;
   /**
    * Drops it from the index and returns the blobs that nothing refers to any more, now to be deleted from the store;
-   * their memberships go with them.
+   * their memberships go with them. One that was not chosen is purged: the manifests that it lists go along, unless
+   * something else lists or tags them.
    */
   evict(candidate: Candidate): Promise<readonly Digest[]>;
+}
+
+/** What is never evicted, as the operator says and as the configuration says. */
+export interface PinIndex {
   /**
    * A glob over `repository:tag`, or over `repository@digest` when it has an @; without either, every tag. Repositories
    * are named as displayed: `docker.io/library/postgres:*`. An index is pinned with all that it lists.
@@ -147,7 +153,10 @@ export interface KeepingIndex {
    */
   pin(pattern: string): Promise<void>;
   unpin(pattern: string): Promise<boolean>;
-  pins(): Promise<readonly string[]>;
+  /** The operator's, in byte order. */
+  list(): Promise<readonly string[]>;
+  /** From now on the configuration pins these, and nothing that it pinned before. Throws as `pin` does. */
+  configure(patterns: readonly string[]): Promise<void>;
 }
 
 export interface Use {

@@ -146,9 +146,23 @@ export function keepingContract(make: MakeIndex): void {
     const chosen = await keeping.candidates(100);
     const uses = [one.digest, blob('loose', 1).digest].map((digest) => ({ repository: redis, digest, atMs: 2 }));
     await keeping.touch(uses);
-    await keeping.pin('docker.io/library/redis:latest');
+    await subject.index.pins.pin('docker.io/library/redis:latest');
     for (const candidate of chosen) assert.deepEqual(await keeping.evict(candidate), []);
     assert.equal((await subject.index.repositories.statistics()).blobs, 4);
+    assert.ok(await manifests.find(redis, one.digest));
+  });
+
+  test('what is purged by hand takes the children along that nothing else refers to', async () => {
+    await using subject = await make();
+    const { keeping, manifests, tags } = subject.index;
+    const alone = imageIndex([one]);
+    for (const manifest of [one, two]) await hold(subject.index, redis, manifest, 1);
+    for (const manifest of [both, alone]) await manifests.put(redis, manifest, 1);
+    assert.deepEqual(await keeping.evict(candidateOf(redis, both.digest)), [twoLayer.digest]);
+    assert.equal(await manifests.find(redis, two.digest), undefined);
+    assert.ok(await manifests.find(redis, one.digest));
+    await tags.point(redis, latest, one.digest, 1);
+    assert.deepEqual(await keeping.evict(candidateOf(redis, alone.digest)), []);
     assert.ok(await manifests.find(redis, one.digest));
   });
 
@@ -162,11 +176,11 @@ function pinning(make: MakeIndex): void {
 
   test('a pinned tag keeps its index and all that it lists, also what is put later', async () => {
     await using subject = await make();
-    const { keeping, manifests, tags } = subject.index;
+    const { pins, manifests, tags } = subject.index;
     await manifests.put(redis, both, 1);
     await manifests.put(redis, one, 1);
     await tags.point(redis, tag('7'), both.digest, 1);
-    await keeping.pin('docker.io/library/redis:7*');
+    await pins.pin('docker.io/library/redis:7*');
     await manifests.put(redis, two, 1);
     await manifests.put(etcd, two, 1);
     assert.deepEqual(await order(subject.index), [two.digest]);
@@ -175,15 +189,15 @@ function pinning(make: MakeIndex): void {
       rows.map(({ pinned }) => pinned),
       [true, true, true],
     );
-    assert.equal(await keeping.unpin('docker.io/library/redis:7*'), true);
-    assert.equal(await keeping.unpin('docker.io/library/redis:7*'), false);
+    assert.equal(await pins.unpin('docker.io/library/redis:7*'), true);
+    assert.equal(await pins.unpin('docker.io/library/redis:7*'), false);
     assert.equal((await order(subject.index)).length, 4);
   });
 
   test('a pin follows its tag', async () => {
     await using subject = await make();
-    const { keeping, manifests, tags } = subject.index;
-    await keeping.pin('docker.io/library/redis:latest');
+    const { pins, manifests, tags } = subject.index;
+    await pins.pin('docker.io/library/redis:latest');
     for (const each of [one, two]) await manifests.put(redis, each, 1);
     await tags.point(redis, latest, one.digest, 1);
     assert.deepEqual(await order(subject.index), [two.digest]);
@@ -220,14 +234,14 @@ function pinning(make: MakeIndex): void {
   for (const [pattern, keeps] of meanings) {
     test(`the pin ${pattern.slice(0, 50)} ${keeps ? 'keeps' : 'does not keep'} docker.io/library/redis:latest`, async () => {
       await using subject = await make();
-      const { keeping, manifests, tags } = subject.index;
+      const { pins, manifests, tags } = subject.index;
       await manifests.put(redis, one, 1);
       await tags.point(redis, latest, one.digest, 1);
-      await keeping.pin(pattern);
+      await pins.pin(pattern);
       assert.deepEqual(await order(subject.index), keeps ? [] : [one.digest]);
-      await keeping.unpin(pattern);
+      await pins.unpin(pattern);
       assert.deepEqual(await order(subject.index), [one.digest]);
-      await keeping.pin(pattern);
+      await pins.pin(pattern);
       await manifests.remove(redis, one.digest);
       await manifests.put(redis, one, 2);
       await tags.point(redis, latest, one.digest, 2);
@@ -237,18 +251,32 @@ function pinning(make: MakeIndex): void {
 
   test('pins are listed as they were given, once each', async () => {
     await using subject = await make();
-    const { keeping } = subject.index;
-    for (const pattern of ['b:*', 'a', 'b:*']) await keeping.pin(pattern);
-    assert.deepEqual(await keeping.pins(), ['a', 'b:*']);
+    const { pins } = subject.index;
+    for (const pattern of ['b:*', 'a', 'b:*']) await pins.pin(pattern);
+    assert.deepEqual(await pins.list(), ['a', 'b:*']);
+  });
+
+  test('what the configuration pins is replaced as a whole, and is none of the operator’s pins', async () => {
+    await using subject = await make();
+    const { pins, manifests, tags } = subject.index;
+    await manifests.put(redis, one, 1);
+    await tags.point(redis, latest, one.digest, 1);
+    await pins.configure(['docker.io/library/redis:latest', 'x:*']);
+    assert.deepEqual(await order(subject.index), []);
+    assert.deepEqual(await pins.list(), []);
+    await pins.pin('x:*');
+    await pins.configure(['x:*']);
+    assert.deepEqual(await order(subject.index), [one.digest]);
+    assert.equal(await pins.unpin('docker.io/library/redis:latest'), false);
+    assert.deepEqual(await pins.list(), ['x:*']);
   });
 
   test('a pin that is empty or longer than 512 characters is refused', async () => {
     await using subject = await make();
-    const { keeping } = subject.index;
-    await keeping.pin('a'.repeat(512));
-    for (const pattern of ['', 'a'.repeat(513)])
-      await assert.rejects(keeping.pin(pattern), { code: 'REQUEST_INVALID' });
-    assert.equal((await keeping.pins()).length, 1);
+    const { pins } = subject.index;
+    await pins.pin('a'.repeat(512));
+    for (const pattern of ['', 'a'.repeat(513)]) await assert.rejects(pins.pin(pattern), { code: 'REQUEST_INVALID' });
+    assert.equal((await pins.list()).length, 1);
   });
 }
 

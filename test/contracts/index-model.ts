@@ -145,12 +145,34 @@ export class IndexModel {
     return [...manifests, ...blobs];
   }
 
-  evict({ repository, manifest, blob }: Candidate): readonly Digest[] {
+  evict({ repository, manifest, blob, chosen }: Candidate): readonly Digest[] {
     if (blob !== undefined) return this.#drop([blob]);
     if (repository === undefined || manifest === undefined) return [];
+    const left = this.#removeFrom(repository, manifest);
+    const lost = new Set(left);
+    for (let child = left.pop(); child !== undefined && chosen !== true; child = left.pop()) {
+      if (!this.#isOrphan(repository, child)) continue;
+      for (const each of this.#removeFrom(repository, child)) {
+        left.push(each);
+        lost.add(each);
+      }
+    }
+    return this.#drop([...lost]);
+  }
+
+  /** What it listed. */
+  #removeFrom(repository: RepositoryKey, manifest: Digest): Digest[] {
     const held = this.room(repository).held.get(manifest);
     this.remove(repository, manifest);
-    return this.#drop(held?.manifest.children.map(({ digest }) => digest) ?? []);
+    return held?.manifest.children.map(({ digest }) => digest) ?? [];
+  }
+
+  #isOrphan(repository: RepositoryKey, manifest: Digest): boolean {
+    const { held, tags } = this.room(repository);
+    const isListed = [...held.values()].some((each) =>
+      each.manifest.children.some(({ digest }) => digest === manifest),
+    );
+    return held.has(manifest) && !isListed && ![...tags.values()].some(({ digest }) => digest === manifest);
   }
 
   pin(pattern: string): void {

@@ -148,12 +148,12 @@ const operations: fc.Arbitrary<Operation>[] = [
   anyPin.map((pattern) =>
     operation(`pin ${pattern}`, async (model, index) => {
       model.pin(pattern);
-      await index.keeping.pin(pattern);
+      await index.pins.pin(pattern);
     }),
   ),
   anyPin.map((pattern) =>
     operation(`unpin ${pattern}`, async (model, index) => {
-      assert.equal(await index.keeping.unpin(pattern), model.unpin(pattern));
+      assert.equal(await index.pins.unpin(pattern), model.unpin(pattern));
     }),
   ),
 ];

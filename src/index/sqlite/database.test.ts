@@ -24,7 +24,7 @@ describe('the database', () => {
         const index = await openSqliteIndex({ path: '${path}' });
         for (let each = 0; each < ${writes}; each += 1) {
           await index.repositories.setVisibility({ upstream: 'u', name: workerData + each }, { public: true, checkedAtMs: each });
-          await index.keeping.pin(workerData + each);
+          await index.pins.pin(workerData + each);
         }
         await index[Symbol.asyncDispose]();
       });
@@ -33,7 +33,7 @@ describe('the database', () => {
     await Promise.all(
       workers.map((worker) => new Promise((resolve, reject) => worker.once('exit', resolve).once('error', reject))),
     );
-    assert.equal((await index.keeping.pins()).length, workers.length * writes);
+    assert.equal((await index.pins.list()).length, workers.length * writes);
     for (const name of ['a0', `b${writes - 1}`, 'c77']) {
       assert.ok(await index.repositories.visibility({ ...redis, upstream: 'u', name: name as typeof redis.name }));
     }

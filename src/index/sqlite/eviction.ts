@@ -21,6 +21,7 @@ export class Eviction {
   readonly #standing: Query<{ pinned: number; last_used: number }>;
   readonly #drop: Query<{ digest: Uint8Array }>;
   readonly #loose: Query<{ last_used: number }>;
+  readonly #orphan: Query<{ manifest: number }>;
   readonly #dropMembers: (content: number) => number;
 
   constructor(parts: EvictionParts) {
@@ -37,6 +38,11 @@ export class Eviction {
     `);
     this.#standing = database.query('SELECT pinned, last_used FROM held WHERE repository = ? AND manifest = ?');
     this.#loose = database.query('SELECT last_used FROM contents WHERE id = ? AND parents = 0 AND hosted = 0');
+    this.#orphan = database.query(`
+      SELECT manifest FROM held WHERE repository = ?1 AND manifest = ?2
+        AND NOT EXISTS (SELECT 1 FROM refs WHERE child = ?2 AND repository = ?1)
+        AND NOT EXISTS (SELECT 1 FROM tags WHERE repository = ?1 AND manifest = ?2)
+    `);
     this.#drop = database.query(`
       UPDATE contents SET size = NULL, last_used = 0 WHERE id = ? AND size IS NOT NULL RETURNING digest
     `);
@@ -77,7 +83,22 @@ export class Eviction {
     if (repository === undefined || manifest === undefined) return [];
     const now = this.#standing.get(repository, manifest);
     if (usedSince(candidate, now) || (candidate.chosen && now?.pinned === 1)) return [];
-    return this.#drops(removal.remove(repository, manifest) ?? []);
+    const children = removal.remove(repository, manifest) ?? [];
+    return this.#drops(candidate.chosen === true ? children : this.#removeOrphans(repository, children));
+  }
+
+  /** The manifests among these that nothing lists or tags any more go as well, and theirs. Returns all that lost a parent. */
+  #removeOrphans(repository: number, children: readonly number[]): readonly number[] {
+    const left = [...children];
+    const orphaned = new Set(children);
+    for (let child = left.pop(); child !== undefined; child = left.pop()) {
+      if (this.#orphan.get(repository, child) === undefined) continue;
+      for (const each of this.#parts.removal.remove(repository, child) ?? []) {
+        left.push(each);
+        orphaned.add(each);
+      }
+    }
+    return [...orphaned];
   }
 
   /** Memberships go with the content: they are earned again when it is fetched again, and nothing may grow for ever. */

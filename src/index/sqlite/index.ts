@@ -9,6 +9,7 @@ import { SqliteKeeping } from './keeping.ts';
 import { SqliteLeases } from './leases.ts';
 import { SqliteManifests } from './manifests.ts';
 import { migrate } from './migrate.ts';
+import { SqlitePins } from './operator-pins.ts';
 import { Removal } from './removal.ts';
 import { SqliteRepositories } from './repositories.ts';
 import { migrations } from './schema.ts';
@@ -53,6 +54,7 @@ export function indexOver(database: Database): Index {
     blobs: new SqliteBlobs(parts),
     leases: new SqliteLeases(database),
     keeping: new SqliteKeeping(parts),
+      pins: new SqlitePins(parts),
     repositories: new SqliteRepositories(parts),
     [Symbol.asyncDispose]: async () => database[Symbol.dispose](),
   };

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { blob, image, redis } from '../../../test/contracts/index-fixtures.ts';
 import { inMemory, openSqliteIndex } from './index.ts';
-import { pinsMax } from './keeping.ts';
+import { pinsMax } from './operator-pins.ts';
 import { usedParentsMax } from './uses.ts';
 
 describe('limits of the index', () => {
@@ -19,11 +19,11 @@ describe('limits of the index', () => {
 
   test(`a pin beyond ${pinsMax} is refused, and changes nothing`, async () => {
     await using index = await openSqliteIndex({ path: inMemory });
-    for (let each = 0; each < pinsMax; each += 1) await index.keeping.pin(`pin-${each}`);
-    await assert.rejects(index.keeping.pin('one-more'), { code: 'REQUEST_INVALID', message: /unpin something/ });
-    assert.equal((await index.keeping.pins()).length, pinsMax);
-    await index.keeping.pin('pin-7');
-    await index.keeping.unpin('pin-7');
-    await index.keeping.pin('one-more');
+    for (let each = 0; each < pinsMax; each += 1) await index.pins.pin(`pin-${each}`);
+    await assert.rejects(index.pins.pin('one-more'), { code: 'REQUEST_INVALID', message: /unpin something/ });
+    assert.equal((await index.pins.list()).length, pinsMax);
+    await index.pins.pin('pin-7');
+    await index.pins.unpin('pin-7');
+    await index.pins.pin('one-more');
   });
 });

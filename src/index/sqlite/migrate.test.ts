@@ -113,7 +113,7 @@ describe('the file of an index', () => {
     await using dir = await TempDir.make();
     const path = dir.join('entrepot', 'index.db');
     await using index = await openSqliteIndex({ path });
-    await index.keeping.pin('a:b');
+    await index.pins.pin('a:b');
     for (const file of [path, `${path}-wal`, `${path}-shm`]) assert.equal((await stat(file)).mode & 0o777, 0o600, file);
     assert.equal((await stat(dir.join('entrepot'))).mode & 0o777, 0o700);
   });
@@ -137,7 +137,7 @@ describe('the file of an index', () => {
     const [whole, path] = [dir.join('whole.db'), dir.join('damaged.db')];
     {
       await using index = await openSqliteIndex({ path: whole });
-      for (let each = 0; each < 900; each += 1) await index.keeping.pin(`pattern-number-${each}:of-many`);
+      for (let each = 0; each < 900; each += 1) await index.pins.pin(`pattern-number-${each}:of-many`);
     }
     await copyFile(whole, path);
     const { size } = await stat(path);
@@ -147,7 +147,7 @@ describe('the file of an index', () => {
     }
     const use = async (): Promise<void> => {
       await using index = await openSqliteIndex({ path });
-      await index.keeping.pins();
+      await index.pins.list();
     };
     await assert.rejects(use, {
       code: 'UNAVAILABLE',

@@ -121,7 +121,11 @@ export const migrations: readonly string[] = [
     released INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
 
-  CREATE TABLE pins (pattern TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+  CREATE TABLE pins (
+    pattern TEXT NOT NULL,
+    configured INTEGER NOT NULL,
+    PRIMARY KEY (pattern, configured)
+  ) STRICT, WITHOUT ROWID;
 
   CREATE TRIGGER refs_added AFTER INSERT ON refs BEGIN
     UPDATE contents SET parents = parents + 1,
