@@ -149,8 +149,9 @@ export class IndexModel {
     if (blob !== undefined) return this.#drop([blob]);
     if (repository === undefined || manifest === undefined) return [];
     const left = this.#removeFrom(repository, manifest);
+    if (chosen === true) return this.#drop(left);
     const lost = new Set(left);
-    for (let child = left.pop(); child !== undefined && chosen !== true; child = left.pop()) {
+    for (let child = left.pop(); child !== undefined; child = left.pop()) {
       if (!this.#isOrphan(repository, child)) continue;
       for (const each of this.#removeFrom(repository, child)) {
         left.push(each);
