@@ -1,3 +1,5 @@
+import { Slabs } from './slabs.ts';
+
 /**
  * Lends read buffers to everybody who sends blobs, out of one memory budget.
  *
@@ -12,21 +14,23 @@ export interface BufferPoolOptions {
 export const bufferBytesMin: number = 32 * 1024;
 export const bufferBytesMax: number = 1024 * 1024;
 /** What a reader begins with, before its speed is known. */
-const bufferBytesFirst = 256 * 1024;
-const budgetBytesDefault = 64 * 1024 * 1024;
+const bufferBytesFirst = 64 * 1024;
+/** A buffer holds what goes out in this time. */
+const bufferMs = 50;
+/**
+ * Speed is measured over so long, or so much, and believed slowly when it is high: the kernels on both sides take ten
+ * megabytes at once for the slowest of readers, and then nothing for seconds.
+ */
+const measureMs = 250;
+const measureBytes = 8 * 1024 * 1024;
+const budgetBytesDefault = 32 * 1024 * 1024;
 /** Two buffers a reader: one being filled while the other is being sent. */
 const buffersPerReader = 2;
-/** Buffers kept for the next reader when nobody reads. */
+/** Kept for the next reader when nobody reads. */
 const restBytesMax = 4 * 1024 * 1024;
-/** A buffer that came back sooner was too small, one that came back later too large. */
-const fastMs = 50;
-const slowMs = 200;
-
 export class BufferPool {
   readonly #budgetBytes: number;
-  readonly #resting = new Map<number, Buffer[]>();
-  #restingBytes = 0;
-  #lentBytes = 0;
+  readonly #slabs = new Slabs(bufferBytesMax, bufferBytesMin);
   #readers = 0;
 
   constructor(options: BufferPoolOptions = {}) {
@@ -35,90 +39,77 @@ export class BufferPool {
 
   /** Bytes in the hands of readers. */
   get lentBytes(): number {
-    return this.#lentBytes;
+    return this.#slabs.lentBytes;
   }
 
-  /** Bytes kept for the next reader. */
-  get restingBytes(): number {
-    return this.#restingBytes;
+  /** All memory that the pool holds. */
+  get heldBytes(): number {
+    return this.#slabs.heldBytes;
   }
 
   get readers(): number {
     return this.#readers;
   }
 
-  join(): BufferShare {
+  /** @param nowMs milliseconds since some start, as in `give` */
+  join(nowMs: number): BufferShare {
     this.#readers += 1;
-    return new Share(this);
+    return new Share(this, nowMs);
   }
 
   leave(): void {
     this.#readers -= 1;
-    if (this.#readers === 0) this.#trim(restBytesMax);
+    if (this.#readers === 0) this.#slabs.shrink(restBytesMax);
   }
 
-  /** A buffer of at most `wantedBytes`, a power of two; never smaller than the minimum. */
+  /** A buffer of at most `wantedBytes`; never smaller than the minimum. */
   take(wantedBytes: number): Buffer {
     const share = this.#budgetBytes / (buffersPerReader * Math.max(this.#readers, 1));
-    const left = (this.#budgetBytes - this.#lentBytes) / buffersPerReader;
-    const size = powerOfTwoBelow(Math.max(bufferBytesMin, Math.min(wantedBytes, share, left, bufferBytesMax)));
-    this.#lentBytes += size;
-    const rested = this.#resting.get(size)?.pop();
-    if (rested === undefined) {
-      this.#trim(Math.max(0, this.#budgetBytes - this.#lentBytes));
-      return Buffer.allocUnsafeSlow(size);
-    }
-    this.#restingBytes -= size;
-    return rested;
+    const left = (this.#budgetBytes - this.#slabs.lentBytes) / buffersPerReader;
+    const size = Math.max(bufferBytesMin, Math.min(wantedBytes, share, left, bufferBytesMax));
+    return this.#slabs.take(2 ** (31 - Math.clz32(size)), this.#budgetBytes);
   }
 
   give(buffer: Buffer): void {
-    this.#lentBytes -= buffer.length;
-    const limit = this.#readers === 0 ? restBytesMax : this.#budgetBytes / 4;
-    if (this.#restingBytes + buffer.length > limit) return;
-    const list = this.#resting.get(buffer.length);
-    if (list === undefined) this.#resting.set(buffer.length, [buffer]);
-    else list.push(buffer);
-    this.#restingBytes += buffer.length;
-  }
-
-  #trim(limitBytes: number): void {
-    for (const [size, list] of this.#resting) {
-      while (this.#restingBytes > limitBytes && list.pop() !== undefined) this.#restingBytes -= size;
-    }
+    this.#slabs.give(buffer);
+    this.#slabs.shrink(this.#readers === 0 ? restBytesMax : this.#budgetBytes);
   }
 }
 
 /** One reader's part of the pool. Disposing it leaves the pool; buffers it still holds are to be given back all the same. */
 export interface BufferShare extends Disposable {
   take(): Buffer;
-  /** @param heldMs how long it was held, from being taken until the last byte had left */
-  give(buffer: Buffer, heldMs: number): void;
+  /** @param sentBytes how much of it was sent */
+  give(buffer: Buffer, sentBytes: number, nowMs: number): void;
 }
 
 class Share implements BufferShare {
   readonly #pool: BufferPool;
   #wantedBytes = bufferBytesFirst;
+  #measuredFromMs: number;
+  #measuredBytes = 0;
 
-  constructor(pool: BufferPool) {
+  constructor(pool: BufferPool, nowMs: number) {
     this.#pool = pool;
+    this.#measuredFromMs = nowMs;
   }
 
   take(): Buffer {
     return this.#pool.take(this.#wantedBytes);
   }
 
-  give(buffer: Buffer, heldMs: number): void {
-    if (heldMs < fastMs) this.#wantedBytes = Math.min(this.#wantedBytes * 2, bufferBytesMax);
-    else if (heldMs > slowMs) this.#wantedBytes = Math.max(this.#wantedBytes / 2, bufferBytesMin);
+  give(buffer: Buffer, sentBytes: number, nowMs: number): void {
     this.#pool.give(buffer);
+    this.#measuredBytes += sentBytes;
+    const ms = nowMs - this.#measuredFromMs;
+    if (ms < measureMs && this.#measuredBytes < measureBytes) return;
+    const outInTime = (this.#measuredBytes / Math.max(ms, 1)) * bufferMs;
+    this.#wantedBytes = Math.min(outInTime, 2 * Math.max(this.#wantedBytes, bufferBytesMin));
+    this.#measuredFromMs = nowMs;
+    this.#measuredBytes = 0;
   }
 
   [Symbol.dispose](): void {
     this.#pool.leave();
   }
-}
-
-function powerOfTwoBelow(bytes: number): number {
-  return 2 ** (31 - Math.clz32(bytes));
 }

@@ -40,7 +40,7 @@ export interface Stopwatch {
  */
 export async function sendBlob(body: BlobBody, sink: BodySink, pool: BufferPool, clock: Stopwatch): Promise<void> {
   await using source = body.source;
-  using share = pool.join();
+  using share = pool.join(clock.monotonic());
   const lane = new Lane(source, sink, share, clock);
   for (const slice of body.slices) {
     let prefix = slice.prefix;
@@ -69,9 +69,8 @@ class Lane {
   /** Returns how many bytes of the content were sent, or rather: are being sent. */
   async sendPiece(prefix: string, position: number, end: number): Promise<number> {
     this.#sink.gone.throwIfAborted();
-    const takenAt = this.#clock.monotonic();
     const buffer = this.#share.take();
-    const giveBack = (): void => this.#share.give(buffer, this.#clock.monotonic() - takenAt);
+    const giveBack = (sent: number): void => this.#share.give(buffer, sent, this.#clock.monotonic());
     const piece = end - position < buffer.length ? buffer.subarray(0, end - position) : buffer;
     const reading = this.#source.read(piece, position);
     let count: number;
@@ -81,11 +80,15 @@ class Lane {
       await unlessGone(this.#writing, this.#sink.gone);
     } catch (error) {
       // A read that is still under way may yet write into the buffer.
-      void reading.then(giveBack, giveBack);
+      const unsent = (): void => giveBack(0);
+      void reading.then(unsent, unsent);
       throw error;
     }
     if (prefix !== '') void this.write(prefix);
-    this.write(count < piece.length ? piece.subarray(0, count) : piece).then(giveBack, giveBack);
+    this.write(count < piece.length ? piece.subarray(0, count) : piece).then(
+      () => giveBack(count),
+      () => giveBack(0),
+    );
     return count;
   }
 
