@@ -7,6 +7,7 @@ export const rows: readonly (readonly string[])[] = [
   ['main'],
   ['cli'],
   ['server'],
+  ['doors'],
   ['registry', 'proxy', 'admin', 'clients'],
   ['http'],
   ['cache', 'mirror', 'collect', 'access'],

@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { clientTarget } from '../../src/cli/client-target.ts';
+import type { Context } from '../../src/cli/context.ts';
+import { runCli } from '../../src/cli/run.ts';
+import { clientConfigText } from '../../src/clients/client-config.ts';
+import { runtimes } from '../../src/clients/runtimes.ts';
+import type { Runtime } from '../../src/clients/runtimes.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import { TempDir } from '../support/temp-dir.ts';
+import { codeBlocks, pages, readText } from './markdown.ts';
+import { repositoryRoot } from './modules.ts';
+
+const readme = readText('README.md');
+const { scripts } = JSON.parse(readText('package.json')) as { readonly scripts: Readonly<Record<string, string>> };
+
+/** The single commands of blocks of shell, comments and conditions left out. */
+function commandsOf(page: string): readonly string[] {
+  const lines = codeBlocks(page).flatMap(({ language, text }) => (language === 'sh' ? text.split('\n') : []));
+  return lines
+    .flatMap((line) => line.replace(/\s#.*$/, '').split('&&'))
+    .map((command) => command.trim().replace(/^(?:[A-Z_]+=\S+ )+/, ''))
+    .filter((command) => command !== '');
+}
+
+/** What a npm command runs; undefined for what is npm's own. */
+function scriptOf(command: string): string | undefined {
+  const [, word = '', name] = /^npm (run )?([\w:-]+)/.exec(command) ?? [];
+  return word === '' && name !== 'start' && name !== 'test' ? undefined : name;
+}
+
+describe('the README', () => {
+  test('serves with one command and tests with one', () => {
+    const commands = codeBlocks(readme).map(({ text }) => text.trim());
+    assert.ok(commands.includes('npm ci && npm start'));
+    assert.ok(commands.includes('npm ci && npm test'));
+    assert.match(scripts['start'] ?? '', /^node src\/main\.ts serve$/);
+    assert.equal(scripts['test'], 'npm run check');
+  });
+
+  test('names files to run that are there', () => {
+    const files = commandsOf(readme).flatMap((command) => /^npx node (\S+)/.exec(command)?.[1] ?? []);
+    assert.ok(files.length > 5);
+    assert.deepEqual(
+      files.filter((file) => !existsSync(join(repositoryRoot, file))),
+      [],
+    );
+  });
+
+  test('names commands of ours that are there', async () => {
+    const named = commandsOf(readme).flatMap((command) => /^npx node src\/main\.ts (\w+)/.exec(command)?.[1] ?? []);
+    assert.ok(named.includes('serve') && named.includes('explain'));
+    for (const name of new Set(named)) assert.match(await helpOf(name), new RegExp(`^Usage: entrepot ${name}\\b`));
+    assert.doesNotMatch(await helpOf('brew'), /^Usage: entrepot brew\b/);
+  });
+
+  test('shows clients what `entrepot client` prints', async () => {
+    const { config } = await loadConfig({ text: 'cache: {}', env: {} });
+    const target = clientTarget(config, 'http://cache.example:5000');
+    const printed = (runtime: Runtime): string => clientConfigText(runtimes[runtime](target)).replaceAll(/\s+/g, '');
+    const shown = { docker: 'json', containerd: 'certs.d/_default', podman: '50-entrepot.conf' } as const;
+    for (const runtime of Object.keys(shown) as Runtime[]) {
+      const heading = { docker: '### dockerd', containerd: '### containerd', podman: '### podman' }[runtime];
+      const section = readme.slice(readme.indexOf(heading) + heading.length).split(/^##/m)[0] ?? '';
+      assert.ok(section.includes(shown[runtime]));
+      const blocks = codeBlocks(section);
+      assert.equal(blocks.length, 2, `${heading} has a file and commands`);
+      for (const line of blocks.flatMap(({ text }) => text.split('\n\n'))) {
+        for (const piece of pieces(line)) assert.ok(printed(runtime).includes(piece), `${runtime}: ${line}`);
+      }
+    }
+  });
+
+  test('has a configuration that can be loaded', async () => {
+    await using directory = await TempDir.make();
+    const [given] = codeBlocks(readme).filter(({ language }) => language === 'yaml');
+    const paths = [...(given?.text ?? '').matchAll(/(?:passwordfile|ca): ([^\s}]+)/g)].map(([, path = '']) => path);
+    assert.equal(paths.length, 2);
+    let text = given?.text ?? '';
+    for (const [index, path] of paths.entries()) {
+      await writeFile(directory.join(String(index)), 'x');
+      text = text.replace(path, directory.join(String(index)));
+    }
+    const { config, notices } = await loadConfig({ text, env: {} });
+    assert.deepEqual(notices, []);
+    assert.equal(config.mode, 'entrepot');
+  });
+});
+
+describe('every page', () => {
+  test('names npm scripts that are there', () => {
+    const named = pages().flatMap((page) =>
+      [...commandsOf(readText(page)), ...codeSpans(readText(page))].flatMap((command) => scriptOf(command) ?? []),
+    );
+    assert.ok(named.includes('bench') && named.includes('interop'));
+    assert.deepEqual(
+      named.filter((name) => !Object.hasOwn(scripts, name)),
+      [],
+    );
+  });
+});
+
+function codeSpans(page: string): readonly string[] {
+  return [...page.matchAll(/`([^`\n]+)`/g)].map(([, text = '']) => text);
+}
+
+/** What must be found in one piece, blanks left out: JSON key by key, anything else block by block. */
+function pieces(block: string): readonly string[] {
+  const bare = (text: string): string => text.replaceAll(/\s+/g, '');
+  if (!block.startsWith('{')) return block.split('\n').map(bare);
+  return Object.entries(JSON.parse(block) as object).map(([key, value]) => bare(`"${key}":${JSON.stringify(value)}`));
+}
+
+async function helpOf(command: string): Promise<string> {
+  let text = '';
+  const write = (more: string): void => {
+    text += more;
+  };
+  const out: Partial<Context['out']> = { print: write, note: write };
+  await runCli([command, '--help'], { out, env: {} } as unknown as Context);
+  return text;
+}
