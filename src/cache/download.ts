@@ -11,6 +11,7 @@ import { systemCodeOf } from '../store/failure.ts';
 import { Arrival } from './arrival.ts';
 import { leaseKeyOf } from './download-state.ts';
 import { follow } from './follow.ts';
+import { takeHeld } from './held.ts';
 import { fateOf } from './holder.ts';
 import type { Holder } from './holder.ts';
 import type { Phase } from './phase.ts';
@@ -137,13 +138,13 @@ export class Download {
   }
 
   async #seek(): Promise<void> {
-    const { store, index, clock, holder } = this.#context;
+    const { index, clock, holder } = this.#context;
     this.#closing.signal.throwIfAborted();
     const key = leaseKeyOf(this.digest);
     const before = await index.leases.peek(key);
     const lease = await index.leases.acquire(key, holder, leaseMs, clock.now());
     if (lease === undefined) return this.#followOrInherit(await index.leases.peek(key));
-    const held = await store.find(this.digest);
+    const held = await takeHeld(this.#context, this.digest);
     if (held === undefined) return this.#fetch(lease, before);
     await this.#record(held, lease);
     await index.leases.release(lease, '');

@@ -22,6 +22,7 @@ import type { Identity, UpstreamRepository } from '../upstream/contract.ts';
 import { readerOf } from './download-reader.ts';
 import type { Downloads } from './downloads.ts';
 import type { Policy } from './freshness.ts';
+import { findHeld } from './held.ts';
 import { Manifests } from './manifests.ts';
 import type { OnceInCluster } from './once.ts';
 import type { Source } from './transfer.ts';
@@ -88,7 +89,7 @@ export class CachedRepository implements Repository {
 
   async stat(digest: Digest, ask: Ask): Promise<Answer<Descriptor> | undefined> {
     await this.#context.mayRead(ask.asker, this.key, digest);
-    const held = await this.#context.store.find(digest);
+    const held = await findHeld(this.#context, digest);
     if (held !== undefined) {
       return (await this.#mayShare(digest)) ? this.#tell('blob', answerOf(blobDescriptor(held), 'hit')) : undefined;
     }
@@ -99,7 +100,7 @@ export class CachedRepository implements Repository {
 
   async blob(digest: Digest, ask: Ask): Promise<Answer<BlobReader> | undefined> {
     await this.#context.mayRead(ask.asker, this.key, digest);
-    const held = await this.#context.store.find(digest);
+    const held = await findHeld(this.#context, digest);
     if (held === undefined) return this.#tell('blob', await this.#download(digest));
     return (await this.#mayShare(digest)) ? this.#tell('blob', answerOf(held, 'hit')) : undefined;
   }

@@ -4,8 +4,8 @@ import type { BlobReader } from '../oci/blob.ts';
 import type { Index } from '../index/contract.ts';
 import type { Clock, Timer } from '../observe/clock.ts';
 import type { Observer } from '../observe/events.ts';
-import { canQuarantine } from '../store/blob-store.ts';
 import type { BlobStore } from '../store/blob-store.ts';
+import { setAside } from './held.ts';
 
 export interface ScrubContext {
   readonly store: BlobStore;
@@ -71,13 +71,10 @@ export class Scrub {
 
   /** False when it was damaged or gone. */
   async #examine(digest: Digest, pace: number): Promise<boolean> {
-    const { store, index, observer } = this.#context;
-    const blob = await store.find(digest);
+    const blob = await this.#context.store.find(digest);
     const wrong = blob === undefined ? 'its file is gone' : await this.#whatIsWrong(blob, pace);
     if (wrong === undefined) return true;
-    if (blob !== undefined) await (canQuarantine(store) ? store.quarantine(digest) : store.delete(digest));
-    await index.blobs.forget(digest);
-    observer.emit({ type: 'cache.quarantined', digest, reason: wrong });
+    await setAside(this.#context, digest, wrong);
     await this.#context.refetch(digest);
     return false;
   }

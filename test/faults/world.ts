@@ -21,9 +21,6 @@ import type { Content } from '../support/images.ts';
 export const kib = 1024;
 export const mib = 1024 * 1024;
 
-const overTimeStepMs = 50;
-const overTimeMsMax = 300_000;
-
 export interface WorldOptions extends Omit<EntrepotOptions, 'upstreams' | 'config'> {
   /** Of the blob, in bytes; default 3 MiB and a little. */
   readonly size?: number;
@@ -112,19 +109,9 @@ export class World implements AsyncDisposable {
   }
 
   /** Moves the fake clock on until the work is done. */
-  async overTime<T>(work: Promise<T>): Promise<T> {
-    const { clock } = this;
-    if (!(clock instanceof FakeClock)) throw new Error('this world has a real clock');
-    const state = { over: false };
-    const over = work.finally(() => (state.over = true));
-    over.catch(() => {});
-    for (let ms = 0; !state.over && ms < overTimeMsMax; ms += overTimeStepMs) {
-      await clock.advance(overTimeStepMs);
-      // Sockets and files take their own time.
-      await delay(1);
-    }
-    if (!state.over) throw new Error(`not done after ${overTimeMsMax} ms of the fake clock`);
-    return over;
+  overTime<T>(work: Promise<T>): Promise<T> {
+    if (!(this.clock instanceof FakeClock)) throw new Error('this world has a real clock');
+    return overTime(this.clock, work);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -173,15 +160,29 @@ export async function unfinishedIn(root: string): Promise<readonly string[]> {
   return (await readdir(join(root, 'entrepot/ingest')).catch(none)).toSorted();
 }
 
+/** Moves the clock on, step by step, until the work is done; sockets and files take their own time meanwhile. */
+export async function overTime<T>(clock: FakeClock, work: Promise<T>, stepMs = 50): Promise<T> {
+  const state = { over: false };
+  const over = work.finally(() => (state.over = true));
+  over.catch(() => {});
+  for (let steps = 0; !state.over; steps += 1) {
+    if (steps > stepsMax) throw new Error(`not done after ${steps * stepMs} ms of the fake clock`);
+    await clock.advance(stepMs);
+    await delay(1);
+  }
+  return over;
+}
+
+const stepsMax = 6_000;
+
 const none = (): string[] => [];
 
 /** For what the disk shows and nobody tells: looks every few milliseconds. */
 export async function becomes<T>(expected: T, look: () => Promise<T>, msMax = 5_000): Promise<void> {
   const until = performance.now() + msMax;
   for (;;) {
-    const found = await look();
     try {
-      return assert.deepEqual(found, expected);
+      return assert.deepEqual(await look(), expected);
     } catch (error) {
       if (performance.now() > until) throw error;
     }
