@@ -1,12 +1,19 @@
+import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { FakeClock } from '../../test/support/fake-clock.ts';
+import { makeBlob } from '../../test/support/blobs.ts';
+import { FakeClock } from '../../test/support/fake-clock.ts';
+import type { Extent } from '../bytes/extents.ts';
+import { Growth } from '../bytes/growth.ts';
 import type { Lease, LeaseIndex, LeaseView } from '../index/contract.ts';
+import { digestOf } from '../oci/digest.ts';
 import type { Digest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { parseRepositoryName } from '../oci/reference.ts';
 import type { BlobRequest, BlobSink, UpstreamRepository } from '../upstream/contract.ts';
-import type { Source } from './transfer.ts';
+import { piecesFromBytes } from './claims.ts';
+import { Transfer } from './transfer.ts';
+import type { Source, Target } from './transfer.ts';
 
 /** For this room's tests: how an upstream answers one request for a blob. */
 export interface Manners {
@@ -161,4 +168,77 @@ export async function overTime<T>(clock: FakeClock, work: Promise<T>): Promise<T
     await clock.advance(50);
   }
   return done;
+}
+
+/** A place in memory, in which no byte is ever written twice. */
+export class Place implements Target {
+  readonly growth: Growth;
+  readonly bytes: Buffer;
+  failure: Error | undefined;
+
+  constructor(bytes: number, size: number, there: readonly Extent[], onDemand: () => void) {
+    this.bytes = Buffer.alloc(bytes);
+    this.growth = new Growth(size, there, onDemand);
+  }
+
+  async write(chunk: Uint8Array, position: number): Promise<void> {
+    await nextTurn();
+    if (this.failure !== undefined) throw this.failure;
+    const gap = this.growth.extents.gapFrom(position, position + chunk.length);
+    assert.deepEqual(gap, { start: position, end: position + chunk.length }, 'it overwrites what is there');
+    this.bytes.set(chunk, position);
+    this.growth.add(position, position + chunk.length);
+  }
+
+  endAt(size: number): void {
+    this.growth.endAt(size);
+  }
+}
+
+/** A transfer of a blob of an upstream that plays, into a place in memory. */
+export interface TransferStage {
+  readonly transfer: Transfer;
+  readonly clock: FakeClock;
+  readonly upstream: PlayUpstream;
+  readonly place: () => Place;
+  /** Resolves to how it ended, over as much time as it takes. */
+  readonly run: () => Promise<'complete' | 'absent'>;
+}
+
+/** A blob that is fetched in one piece, and one that is not. */
+export const small: Buffer = makeBlob(300_000, 'small').bytes();
+export const big: Buffer = makeBlob(5 * piecesFromBytes + 12_345, 'big').bytes();
+
+export interface TransferSetting {
+  readonly content?: Buffer;
+  readonly manners?: (nth: number) => Manners;
+  readonly ranges?: number;
+  /** What a manifest says; `undefined` for nothing. Default: the truth. */
+  readonly expected?: number | undefined;
+  readonly left?: readonly Extent[];
+}
+
+export function transferStage(setting: TransferSetting = {}): TransferStage {
+  const content = setting.content ?? small;
+  const clock = new FakeClock();
+  const upstream = new PlayUpstream(content, setting.manners);
+  const expected = 'expected' in setting ? setting.expected : content.length;
+  const pump = (): void => transfer.pump();
+  let place = setting.left === undefined ? undefined : new Place(content.length, content.length, setting.left, pump);
+  for (const { start, end } of setting.left ?? []) place?.bytes.set(content.subarray(start, end), start);
+  const begin = async (size: number | undefined): Promise<Target> => {
+    await nextTurn();
+    place = new Place(content.length, size ?? Infinity, [], pump);
+    return place;
+  };
+  const source = upstream.source(setting.ranges ?? 4);
+  const transfer: Transfer = new Transfer(digestOf(content), source, expected, place, begin, clock);
+  const begun = (): Place => place ?? assert.fail('it has not begun');
+  return { transfer, clock, upstream, place: begun, run: () => overTime(clock, transfer.run()) };
+}
+
+export async function assertBrought(stage: TransferStage, content: Buffer): Promise<void> {
+  assert.equal(await stage.run(), 'complete');
+  assert.ok(stage.place().bytes.equals(content), 'the bytes are right');
+  assert.equal(stage.place().growth.size, content.length);
 }
