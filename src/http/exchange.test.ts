@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import { afterEach, describe, test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { FakeClock } from '../../test/support/fake-clock.ts';
 import { exchangeBytes, fetchRaw, openSocket } from '../../test/support/http-client.ts';
 import { close, get, hello, HttpServers, textReply } from '../../test/support/http-server.ts';
+import { BufferPool } from '../bytes/buffer-pool.ts';
 import { RegistryError } from '../oci/errors.ts';
-import type { Reply } from './message.ts';
+import type { Handler, Reply } from './message.ts';
 
 const servers = new HttpServers();
 
@@ -159,5 +163,113 @@ describe('the listener', () => {
     }));
     assert.equal((await fetchRaw(port, '/')).aborted, true);
     assert.deepEqual([(await logOf(1))[0]?.errorCode, logged[0]?.complete], ['UNAVAILABLE', false]);
+  });
+});
+
+/** A blob of so many bytes that come when the test says so. */
+function gatedBlob(size: number): {
+  readonly handler: Handler;
+  readonly feed: (count: number | Error) => void;
+  readonly ended: Promise<void>;
+} {
+  const ended = Promise.withResolvers<void>();
+  let waiting = Promise.withResolvers<number>();
+  const source = {
+    read: async (into: Uint8Array) => {
+      const count = await waiting.promise;
+      into.fill(120);
+      waiting = Promise.withResolvers<number>();
+      return count;
+    },
+    [Symbol.asyncDispose]: async () => ended.resolve(),
+  };
+  const slices = [{ prefix: '', start: 0, end: size, verified: true }];
+  const refuse = (error: unknown) => ({ ...textReply(String(error)), status: 503 });
+  const handler: Handler = async () => ({
+    status: 200,
+    headers: { 'Content-Length': String(size) },
+    body: { kind: 'blob', source, slices, tail: '', refuse },
+  });
+  const feed = (count: number | Error): void => {
+    if (typeof count === 'number') waiting.resolve(count);
+    else waiting.reject(count);
+  };
+  return { handler, feed, ended: ended.promise };
+}
+
+describe('a blob that is still to come', () => {
+  test('has its headers sent after a second, not when its first byte comes', async () => {
+    const clock = new FakeClock();
+    const { handler, feed } = gatedBlob(1);
+    const { port } = await servers.serve(handler, { clock });
+    const socket = await openSocket(port);
+    const received: string[] = [];
+    socket.on('data', (chunk: Buffer) => received.push(chunk.toString()));
+    socket.write(get('/', close));
+    await clock.pending(1);
+    await clock.advance(999);
+    assert.deepEqual(received, []);
+    await clock.advance(1);
+    while (received.length === 0) await nextTurn();
+    assert.match(received.join(''), /^HTTP\/1\.1 200 [^]*\r\n\r\n$/);
+    feed(1);
+    await once(socket, 'close');
+    assert.match(received.join(''), /\r\n\r\nx$/);
+  });
+
+  test('is refused with a status as long as nothing was sent', async () => {
+    const { handler, feed, ended } = gatedBlob(1);
+    const clock = new FakeClock();
+    const { port, logOf } = await servers.serve(handler, { clock });
+    const reply = fetchRaw(port, '/');
+    await clock.pending(1);
+    feed(new Error('no luck'));
+    assert.equal((await reply).status, 503);
+    assert.equal((await reply).body.toString(), 'Error: no luck');
+    await ended;
+    assert.deepEqual([(await logOf(1))[0]?.status, (await logOf(1))[0]?.complete], [503, true]);
+  });
+
+  test('is cut when it fails after its headers', async () => {
+    const clock = new FakeClock();
+    const { handler, feed } = gatedBlob(2);
+    const { port, logOf } = await servers.serve(handler, { clock });
+    const reply = fetchRaw(port, '/');
+    await clock.pending(1);
+    await clock.advance(1_000);
+    feed(new RegistryError('UPSTREAM_TIMEOUT', 'no luck'));
+    assert.equal((await reply).aborted, true);
+    const [event] = await logOf(1);
+    assert.deepEqual([event?.status, event?.complete, event?.errorCode], [200, false, 'UPSTREAM_TIMEOUT']);
+  });
+
+  for (const [how, leave] of [
+    ['leaves', (socket: Socket) => socket.destroy()],
+    ['sends no more', (socket: Socket) => socket.end()],
+  ] as const) {
+    test(`is let go when its client ${how}, with its source and its buffers`, async () => {
+      const pool = new BufferPool();
+      const { handler, feed, ended } = gatedBlob(100);
+      const { port, logOf } = await servers.serve(handler, { pool });
+      const socket = await openSocket(port);
+      socket.write(get('/'));
+      feed(10);
+      await once(socket, 'data');
+      leave(socket);
+      await ended;
+      feed(10);
+      assert.equal((await logOf(1))[0]?.complete, false);
+      while (pool.lentBytes > 0) await nextTurn();
+      assert.equal(pool.readers, 0);
+    });
+  }
+
+  test('counts no bytes for a HEAD', async () => {
+    const { handler, ended } = gatedBlob(100);
+    const { port, logOf } = await servers.serve(handler);
+    const reply = await fetchRaw(port, '/', { method: 'HEAD' });
+    assert.equal(reply.headers['content-length'], '100');
+    await ended;
+    assert.deepEqual([(await logOf(1))[0]?.bytes, (await logOf(1))[0]?.complete], [0, true]);
   });
 });

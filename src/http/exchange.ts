@@ -143,6 +143,8 @@ export class Exchange {
     const sink = {
       gone: this.#gone.signal,
       write: (bytes: Uint8Array | string, left: (error?: Error | null) => void): void => {
+        // Node would keep the bytes, and never call back.
+        if (!this.#incoming.socket.writable) return left(new Error('the connection is closed'));
         if (!outgoing.headersSent) this.#head(reply);
         outgoing.write(bytes, (error) => {
           if (!error) this.#bytes += bytes.length;

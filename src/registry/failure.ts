@@ -73,9 +73,9 @@ export function failureReply(error: unknown, request: Request, { label, allow }:
   );
 }
 
+/** The error's own words, after whatever they leave out of where it happened. */
 function sentence(known: RegistryError | undefined, label: string | undefined): string {
-  if (known === undefined) return `something went wrong in this server; its log says what`;
-  const upstream = known.upstream === undefined || known.message.includes(known.upstream) ? '' : `${known.upstream}: `;
-  const repository = label === undefined || known.message.includes(label) ? '' : `${label}: `;
-  return `${repository}${repository.includes(known.upstream ?? '\0') ? '' : upstream}${known.message}`;
+  if (known === undefined) return 'something went wrong in this server; its log says what';
+  const where = label ?? known.upstream;
+  return where === undefined || known.message.includes(where) ? known.message : `${where}: ${known.message}`;
 }

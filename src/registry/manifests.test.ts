@@ -109,4 +109,17 @@ describe('a manifest', () => {
     assert.equal(error.code, 'MANIFEST_UNKNOWN');
     assert.match(error.message, /tag none in docker\.io\/library\/redis/);
   });
+
+  test('is asked for upstream but once by a client that says no-cache and has another one', async () => {
+    await using served = await serveRegistry();
+    const { port, repository } = served;
+    repository.addManifest(manifestText, mediaTypes.ociIndex, '7');
+    const headers = { 'If-None-Match': '"other"', 'Cache-Control': 'no-cache' };
+    assert.equal((await fetchRaw(port, '/v2/library/redis/manifests/7', { headers })).status, 200);
+    assert.deepEqual(repository.calls, ['resolve 7', 'manifest 7']);
+    assert.deepEqual(
+      repository.asks.map((ask) => ask.revalidate),
+      [true, false],
+    );
+  });
 });

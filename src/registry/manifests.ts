@@ -21,7 +21,9 @@ export async function getManifest(asked: Asked, reference: Reference): Promise<R
     if (isNoneMatch(ifNoneMatch, found.value.digest)) return notModified(headers);
     if (request.method === 'HEAD') return { status: 200, headers, body: { kind: 'none' } };
   }
-  const found = await repository.manifest(reference, ask);
+  // What was just resolved anew needs no second look upstream.
+  const revalidate = ask.revalidate && ifNoneMatch === undefined;
+  const found = await repository.manifest(reference, { ...ask, revalidate });
   if (found === undefined) throw unknownManifest(asked, reference);
   const headers = manifestHeaders(asked, reference, found);
   return { status: 200, headers, body: { kind: 'bytes', bytes: found.value.bytes } };
