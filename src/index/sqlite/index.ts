@@ -54,7 +54,7 @@ export function indexOver(database: Database): Index {
     blobs: new SqliteBlobs(parts),
     leases: new SqliteLeases(database),
     keeping: new SqliteKeeping(parts),
-      pins: new SqlitePins(parts),
+    pins: new SqlitePins(parts),
     repositories: new SqliteRepositories(parts),
     [Symbol.asyncDispose]: async () => database[Symbol.dispose](),
   };
