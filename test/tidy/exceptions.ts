@@ -1,11 +1,14 @@
 /**
- * What is larger than STYLE.md's rules allow, with its size now and the reason. The lists only shrink: an entry that
- * grew, shrank or is not needed any more fails the test of sizes.
+ * What is larger than STYLE.md's rules allow, with its size now and the reason. The lists only shrink: what grew,
+ * or does not need its exception any more, fails the test of sizes. Whoever makes something smaller lowers its number.
  */
 import type { Exceptions } from './size-rules.ts';
 
 /** In lines. */
-export const fileExceptions: Exceptions = {};
+export const fileExceptions: Exceptions = {
+  // One state machine, read beside its picture.
+  'src/cache/download.ts': 348,
+};
 
 /** In lines. */
 export const functionExceptions: Exceptions = {};

@@ -8,14 +8,12 @@ import { filesBelow, parseModules, readModules, repositoryRoot } from './modules
 const everything = readModules('src', 'test', 'bench', 'scripts');
 
 describe('no file', () => {
-  test('says any', { todo: 'while the house is being built' }, () => none(anys(everything)));
+  test('says any', () => none(anys(everything)));
   test('exports a default', () => none(defaultExports(everything)));
-  test('uses the console, but those that speak to people', { todo: 'while the house is being built' }, () =>
-    none(consoles(everything)),
-  );
-  test('has a clock of its own', { todo: 'while the house is being built' }, () => none(ownClocks(everything)));
+  test('uses the console, but those that speak to people', () => none(consoles(everything)));
+  test('has a clock of its own', () => none(ownClocks(everything)));
 
-  test('puts something off or silences a tool', { todo: 'while the house is being built' }, () => {
+  test('puts something off or silences a tool', () => {
     const directories = ['src', 'test', 'bench', 'scripts', 'docs', '.ci'];
     const paths = [
       ...filesBelow('.', '.md').filter((path) => !path.slice(2).includes('/')),

@@ -152,8 +152,7 @@ function collect(node: Node, path: string, file: SourceFile, line: number, facts
   const imported = importOf(node, path, line);
   if (imported !== undefined) facts.imports.push(imported);
   if (functionKinds.has(node.kind) && !isSuite(node)) {
-    const end = file.getLineAndCharacterOfPosition(node.end).line + 1;
-    facts.functions.push({ name: nameOf(node, file), line, lines: end - line + 1 });
+    facts.functions.push({ name: nameOf(node, file), line, lines: linesOf(node, file) });
   }
   if (isInterfaceDeclaration(node)) facts.interfaces.push(interfaceOf(node, file, line));
   if (node.kind === SyntaxKind.AnyKeyword) facts.anys.push(line);
@@ -206,6 +205,22 @@ const functionKinds: ReadonlySet<SyntaxKind> = new Set([
   SyntaxKind.GetAccessor,
   SyntaxKind.SetAccessor,
 ]);
+
+/** Without the functions that it declares: these are measured by themselves, as the methods of a class are. */
+function linesOf(node: Node, file: SourceFile): number {
+  let lines = spanOf(node, file);
+  const visit = (inner: Node): void => {
+    if (inner.kind === SyntaxKind.FunctionDeclaration) lines -= spanOf(inner, file);
+    else inner.forEachChild(visit);
+  };
+  node.forEachChild(visit);
+  return lines;
+}
+
+function spanOf(node: Node, file: SourceFile): number {
+  const lineAt = (position: number): number => file.getLineAndCharacterOfPosition(position).line;
+  return lineAt(node.end) - lineAt(node.getStart(file)) + 1;
+}
 
 /** What is made of tests, as the body of `describe` is, is a chapter and not a function. */
 function isSuite(node: Node): boolean {
