@@ -73,6 +73,30 @@ describe('a blob', () => {
     assert.deepEqual(Buffer.concat(arrived), whole);
   });
 
+  test('that arrives while the sink is busy is handed over together, up to a bound', async () => {
+    const big = makeBlob(4_000_000, 'big');
+    await using registry = await start();
+    registry.publishBlob('library/redis', big);
+    await using rig = makeRig(registry.origin);
+    const sizes: number[] = [];
+    const request = { start: 0, end: undefined, etag: undefined, signal: new AbortController().signal };
+    const sink = {
+      head: () => true,
+      async data(chunk: Uint8Array): Promise<boolean> {
+        sizes.push(chunk.length);
+        for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+        return true;
+      },
+    };
+    await rig.repository.blob(parseDigest(big.digest), request, sink, 'anonymous');
+    assert.equal(
+      sizes.reduce((sum, size) => sum + size, 0),
+      big.size,
+    );
+    assert.ok(Math.max(...sizes) > 65_536, `${sizes.join()}: more than one read at a time`);
+    assert.ok(Math.max(...sizes) <= 262_144, `${sizes.join()}: but no more than is bounded`);
+  });
+
   test('holds the upstream back while the sink is busy', async () => {
     const big = makeBlob(64_000_000, 'big');
     await using registry = await start();

@@ -43,6 +43,8 @@ export interface Ending {
   readonly stale: boolean;
 }
 
+/** So many bytes are taken ahead of a receiver that is not ready, so that it and the network work at the same time. */
+const aheadBytesMax = 131_072;
 /** A body that is drained may have so many bytes, and take so long. */
 const drainBytesMax = 65_536;
 const drainMsMax = 1_000;
@@ -71,9 +73,11 @@ class Exchange implements Dispatcher.DispatchHandler {
   /** When the body last moved, by the clock's monotonic milliseconds. */
   #movedAt = 0;
   #timer: Timer | undefined;
-  /** The receiver is not ready; what undici still delivers (it does when the peer closes) waits here. */
+  /** The receiver is not ready; what arrives waits here. After a pause that may be more, when the peer closes. */
   #held = false;
   #queue: Buffer[] = [];
+  #queuedBytes = 0;
+  #paused = false;
   #ended = false;
   #broken: Breakdown | undefined;
   #settled = false;
@@ -124,10 +128,18 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (this.#draining) {
       if (this.#bytes > drainBytesMax) this.#leave(controller);
     } else if (this.#held) {
-      this.#queue.push(chunk);
+      this.#enqueue(controller, chunk);
     } else {
       this.#give(controller, chunk);
     }
+  }
+
+  #enqueue(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#queue.push(chunk);
+    this.#queuedBytes += chunk.length;
+    if (this.#queuedBytes < aheadBytesMax || this.#paused) return;
+    this.#paused = true;
+    controller.pause();
   }
 
   /**
@@ -158,24 +170,30 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (answer === true) return;
     if (answer === false) return this.#leave(controller);
     this.#held = true;
-    controller.pause();
     answer.then(
       (more) => (more ? this.#goOn(controller) : this.#leave(controller)),
       (error: unknown) => this.#throw(error),
     );
   }
 
-  /** The receiver is ready again: first what had been delivered nevertheless. */
+  /** The receiver is ready again: what arrived meanwhile goes to it in one piece. */
   #goOn(controller: Dispatcher.DispatchController): void {
     this.#held = false;
-    while (!this.#held && !this.#settled) {
-      const chunk = this.#queue.shift();
-      if (chunk === undefined) break;
+    const [only, ...others] = this.#queue;
+    if (only !== undefined) {
+      const chunk = others.length === 0 ? only : Buffer.concat(this.#queue, this.#queuedBytes);
+      this.#queue = [];
+      this.#queuedBytes = 0;
       this.#give(controller, chunk);
     }
-    if (this.#held || this.#settled) return;
-    if (this.#ended) return this.#settle();
-    this.#movedAt = this.#options.clock.monotonic();
+    if (this.#settled) return;
+    if (this.#ended) {
+      if (!this.#held) this.#settle();
+      return;
+    }
+    if (!this.#held) this.#movedAt = this.#options.clock.monotonic();
+    if (!this.#paused) return;
+    this.#paused = false;
     controller.resume();
   }
 
