@@ -5,7 +5,7 @@ import { keyOriginAt, pathText, treeAt, type MapTree, type Path } from './tree/t
 
 /**
  * What a key does in this version. A key that isn't honoured is never dropped in silence: it's explained at start, or
- * refused with what to write instead (COMPAT.md). To support a key, flip its line here.
+ * refused with what to write instead (docs/configuration.md). To support a key, flip its line here.
  */
 export type Support =
   | { readonly kind: 'honoured' }

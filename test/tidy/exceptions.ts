@@ -1,5 +1,5 @@
 /**
- * What is larger than STYLE.md's rules allow, with its size now and the reason. The lists only shrink: what grew,
+ * What is larger than CONTRIBUTING.md's rules allow, with its size now and the reason. The lists only shrink: what grew,
  * or does not need its exception any more, fails the test of sizes. Whoever makes something smaller lowers its number.
  */
 import type { Exceptions } from './size-rules.ts';

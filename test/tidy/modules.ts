@@ -1,5 +1,5 @@
 /**
- * The repository's TypeScript as facts that the rules of STYLE.md speak of: who imports what, how long a function is,
+ * The repository's TypeScript as facts that the rules of CONTRIBUTING.md speak of: who imports what, how long a function is,
  * which words appear. The compiler itself reads the files, so that a string or a comment is never taken for code.
  */
 import { readdirSync, readFileSync } from 'node:fs';
