@@ -62,7 +62,7 @@ class TheCache implements Cache {
       ...base,
       limits,
       isBusy: (digest) => this.#downloads.find(digest) !== undefined,
-      arrivingBytes: () => this.#downloads.arrivingBytes(),
+      arriving: () => this.#downloads.arriving(),
     });
     this.#uses = new Uses(index.keeping, clock, (error) => this.#taskFailed('recording uses', error));
     this.#context = {

@@ -35,14 +35,14 @@ function setUp(faults: Faults = () => ({}), manners?: (nth: number) => Manners, 
   const [clock, leases, store] = [new FakeClock(), new PlayLeases(), storeWith(faults)];
   const upstream = new PlayUpstream(content, manners);
   const events: Event[] = [];
-  const blobs = { store: async () => true, addMember: async () => {} };
+  const blobs = { stored: async () => undefined, store: async () => true, addMember: async () => {} };
   const download = new Download(digest, upstream.source(), expected, {
     store,
     index: { leases, blobs } as Partial<Record<keyof Index, unknown>> as Index,
     clock,
     observer: { emit: (event) => events.push(event) },
     holder: thisProcess(),
-    makeRoom: async () => true,
+    makeRoom: async () => ({ [Symbol.dispose]: () => {} }),
     publishMs: () => 50,
   });
   const leaseIsFree = (): boolean => [...leases.views.values()].every(({ expiresAtMs }) => expiresAtMs === 0);

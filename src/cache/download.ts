@@ -1,32 +1,29 @@
 import { Growth } from '../bytes/growth.ts';
-import type { Index, Lease, LeaseView } from '../index/contract.ts';
-import type { Clock } from '../observe/clock.ts';
-import type { DownloadEvent, Observer } from '../observe/events.ts';
+import type { Lease } from '../index/contract.ts';
+import { isIndexFailure } from '../index/remember.ts';
+import type { DownloadEvent } from '../observe/events.ts';
 import type { BlobReader } from '../oci/blob.ts';
 import { algorithmOf, startHash } from '../oci/digest.ts';
 import type { Digest } from '../oci/digest.ts';
-import { RegistryError } from '../oci/errors.ts';
+import { RegistryError, systemCodeOf } from '../oci/errors.ts';
 import type { BlobStore } from '../store/blob-store.ts';
-import { systemCodeOf } from '../store/failure.ts';
 import { Arrival } from './arrival.ts';
 import { leaseKeyOf } from './download-state.ts';
 import { follow } from './follow.ts';
 import { takeHeld } from './held.ts';
 import { fateOf } from './holder.ts';
-import type { Holder } from './holder.ts';
+import type { Arriving } from './keeper.ts';
 import type { Phase } from './phase.ts';
-import { EpochLost, leaseMs, publish } from './publishing.ts';
+import { EpochLost } from './publishing.ts';
+import { Tenure } from './tenure.ts';
+import type { TenureContext } from './tenure.ts';
 import { Transfer } from './transfer.ts';
 import type { Source, Target } from './transfer.ts';
 
-export interface DownloadContext {
+export interface DownloadContext extends TenureContext {
   readonly store: BlobStore;
-  readonly index: Index;
-  readonly clock: Clock;
-  readonly observer: Observer;
-  readonly holder: Holder;
-  /** Makes room for so many bytes; false when the cache may not hold them. */
-  makeRoom(bytes: number): Promise<boolean>;
+  /** Room for so many bytes, to be disposed of once they arrive; `undefined` when the cache may not hold them. */
+  makeRoom(bytes: number): Promise<Disposable | undefined>;
   /** How often to publish what has arrived, in milliseconds: seldom when many downloads run. */
   publishMs(): number;
 }
@@ -63,6 +60,7 @@ export class Download {
   #readers = 0;
   #settled = false;
   #earned = false;
+  #indexed = false;
 
   constructor(digest: Digest, source: Source, expectedSize: number | undefined, context: DownloadContext) {
     this.digest = digest;
@@ -104,6 +102,15 @@ export class Download {
     return 'growth' in this.#phase ? this.#phase.growth.extents.bytes : 0;
   }
 
+  /** What it takes of the cache's room until the index counts it. */
+  get arriving(): Arriving {
+    if (this.#phase.kind !== 'growing' || this.#indexed) return { bytes: 0, leftBytes: 0 };
+    const { size, extents } = this.#phase.growth;
+    return size === Infinity
+      ? { bytes: extents.bytes, leftBytes: 0 }
+      : { bytes: size, leftBytes: size - extents.bytes };
+  }
+
   /** Resolves when the phase is another than it was. */
   get changed(): Promise<void> {
     return this.#changed.promise;
@@ -123,7 +130,8 @@ export class Download {
     try {
       while (!this.#isOver) await this.#seek();
     } catch (error) {
-      this.#fail(error);
+      if (isIndexFailure(error) && !this.#isOver) await this.#pass(error);
+      else this.#fail(error);
     }
     this.#settled = true;
     this.#ended.resolve();
@@ -138,24 +146,22 @@ export class Download {
   }
 
   async #seek(): Promise<void> {
-    const { index, clock, holder } = this.#context;
     this.#closing.signal.throwIfAborted();
-    const key = leaseKeyOf(this.digest);
-    const before = await index.leases.peek(key);
-    const lease = await index.leases.acquire(key, holder, leaseMs, clock.now());
-    if (lease === undefined) return this.#followOrInherit(await index.leases.peek(key));
+    const tenure = await Tenure.acquire(this.digest, this.#context);
+    if (tenure === undefined) return this.#followOrInherit();
     const held = await takeHeld(this.#context, this.digest);
-    if (held === undefined) return this.#fetch(lease, before);
-    await this.#record(held, lease);
-    await index.leases.release(lease, '');
+    if (held === undefined) return this.#fetch(tenure);
+    await this.#record(held, tenure.lease);
+    await tenure.release('');
     this.#become({ kind: 'stored', blob: held });
   }
 
-  async #followOrInherit(view: LeaseView | undefined): Promise<void> {
-    if (view === undefined) return;
-    if (fateOf(view.holder) !== 'unknown') return this.#context.index.leases.release(view, view.state);
-    this.#tell('following');
+  async #followOrInherit(): Promise<void> {
     const { store, index, clock } = this.#context;
+    const view = await index.leases.peek(leaseKeyOf(this.digest));
+    if (view === undefined) return;
+    if (fateOf(view.holder) !== 'unknown') return index.leases.release(view, view.state);
+    this.#tell('following');
     const held = await follow(this.digest, store, index, clock, this.#closing.signal, (growth, bytes) => {
       this.#become({ kind: 'growing', growth, bytes });
       this.#open(growth.size);
@@ -163,44 +169,55 @@ export class Download {
     this.#become(held === undefined ? { kind: 'seeking' } : { kind: 'stored', blob: held });
   }
 
-  async #fetch(lease: Lease, left: LeaseView | undefined): Promise<void> {
-    const { store, index, clock } = this.#context;
+  async #fetch(tenure: Tenure): Promise<void> {
+    const { lease, left } = tenure;
     const pump = (): void => this.#transfer?.pump();
-    const resumed = await Arrival.resume(store, this.digest, left, this.#expectedSize, pump);
+    const resumed = await Arrival.resume(this.#context.store, this.digest, left, this.#expectedSize, pump);
     if (resumed !== undefined) this.#arrive(resumed);
     this.#tell(resumed === undefined ? 'started' : 'resumed');
     const begin = (size: number | undefined): Promise<Target> =>
       this.#begin(lease, new Growth(size ?? Infinity, [], pump));
-    const target = resumed === undefined ? undefined : this.#targetOf(resumed);
-    const transfer = new Transfer(this.digest, this.source, this.#expectedSize, target, begin, clock);
-    this.#transfer = transfer;
-    const state = (): string => this.#arrival?.state ?? '';
-    const stopPublishing = publish(
-      index.leases,
-      lease,
-      clock,
+    const transfer = this.#transferTo(resumed === undefined ? undefined : this.#targetOf(resumed), begin);
+    tenure.publish(
       () => this.#context.publishMs(),
-      state,
+      () => this.#arrival?.state ?? '',
       (reason) => transfer.stop(reason),
     );
     try {
       const outcome = await transfer.run();
       if (outcome === 'complete') await this.#arrival?.verified;
     } catch (error) {
-      await stopPublishing();
-      return this.#brokeOff(error, lease);
+      return this.#brokeOff(error, tenure);
     }
-    await stopPublishing();
     if (this.#arrival === undefined) this.#become({ kind: 'absent' });
     else await this.#commit(this.#arrival, lease);
-    await index.leases.release(lease, '');
+    await tenure.release('');
+  }
+
+  /** The index is of no use: nothing can be kept that it knows nothing of. Whoever asks is served all the same. */
+  async #pass(reason: RegistryError): Promise<void> {
+    const begin = (size: number | undefined): Promise<never> =>
+      this.#refuse(new Growth(size ?? Infinity, [], () => {}), reason);
+    try {
+      await this.#transferTo(undefined, begin).run();
+      this.#become({ kind: 'absent' });
+    } catch (error) {
+      if (!this.#isOver) return this.#fail(error);
+      this.#keepUnstored('index', reason);
+    }
+  }
+
+  #transferTo(target: Target | undefined, begin: (size: number | undefined) => Promise<Target>): Transfer {
+    this.#transfer = new Transfer(this.digest, this.source, this.#expectedSize, target, begin, this.#context.clock);
+    return this.#transfer;
   }
 
   /** The upstream has answered: the content can be served from now on, if only straight from there. */
   async #begin(lease: Lease, growth: Growth): Promise<Target> {
     this.#earned = true;
     try {
-      if (!(await this.#context.makeRoom(growth.size === Infinity ? 0 : growth.size))) {
+      using room = await this.#context.makeRoom(growth.size === Infinity ? 0 : growth.size);
+      if (room === undefined) {
         throw new RegistryError('UNAVAILABLE', 'the cache has no room for it', {
           origin: 'store',
           detail: { code: 'NOROOM' },
@@ -211,10 +228,15 @@ export class Download {
       this.#open(growth.size);
       return this.#targetOf(arrival);
     } catch (error) {
-      const fork = { position: 0, hash: startHash(algorithmOf(this.digest)) };
-      if (growth.size !== Infinity) this.#become({ kind: 'unstored', growth, bytes: undefined, fork });
-      throw error;
+      return this.#refuse(growth, error);
     }
+  }
+
+  async #refuse(growth: Growth, reason: unknown): Promise<never> {
+    this.#earned = true;
+    const fork = { position: 0, hash: startHash(algorithmOf(this.digest)) };
+    if (growth.size !== Infinity) this.#become({ kind: 'unstored', growth, bytes: undefined, fork });
+    throw reason;
   }
 
   #arrive(arrival: Arrival): void {
@@ -251,31 +273,32 @@ export class Download {
   async #record(blob: BlobReader, lease: Lease): Promise<void> {
     const { index, clock } = this.#context;
     await index.blobs.store(this.digest, blob.size, lease, clock.now());
+    this.#indexed = true;
     if (this.#earned) await index.blobs.addMember(this.source.key, this.digest, clock.now());
   }
 
-  async #brokeOff(error: unknown, lease: Lease): Promise<void> {
-    const { leases } = this.#context.index;
+  async #brokeOff(error: unknown, tenure: Tenure): Promise<void> {
     const failure = error instanceof RegistryError ? error : undefined;
     if (failure?.origin === 'store' && this.#phase.kind !== 'seeking') {
       this.#keepUnstored('write', error);
-      await leases.release(lease, '');
+      await tenure.release('');
       if (this.#isOver) return;
       throw error;
     }
     const arrival = this.#arrival;
     this.#arrival = undefined;
     if (error instanceof EpochLost) {
+      await tenure.release('');
       this.#become({ kind: 'seeking' });
       return arrival?.[Symbol.asyncDispose]();
     }
     if (failure?.code !== 'DIGEST_INVALID') {
       await arrival?.suspend();
-      await leases.release(lease, arrival?.state ?? '');
+      await tenure.release(arrival?.state ?? '');
       throw error;
     }
     await arrival?.[Symbol.asyncDispose]();
-    await leases.release(lease, '');
+    await tenure.release('');
     const { key } = this.source;
     const about = { upstream: key.upstream ?? '', repository: key.name, digest: this.digest, reason: failure.message };
     this.#context.observer.emit({ type: 'upstream.lied', ...about });

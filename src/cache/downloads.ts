@@ -5,6 +5,7 @@ import { Download } from './download.ts';
 import type { DownloadContext } from './download.ts';
 import { leaseKeyOf, leaseKeyPrefix, parseState } from './download-state.ts';
 import { fateOf } from './holder.ts';
+import type { Arriving } from './keeper.ts';
 import type { Source } from './transfer.ts';
 
 /** What an ended process left unfinished is kept for so long, in milliseconds. */
@@ -42,11 +43,15 @@ export class Downloads {
     return download;
   }
 
-  /** What will still be written by those that run, in bytes. */
-  arrivingBytes(): number {
+  /** What those that run take of the cache's room. */
+  arriving(): Arriving {
     let bytes = 0;
-    for (const { size, arrived } of this.list()) bytes += (size ?? arrived) - arrived;
-    return bytes;
+    let leftBytes = 0;
+    for (const { arriving } of this.#table.values()) {
+      bytes += arriving.bytes;
+      leftBytes += arriving.leftBytes;
+    }
+    return { bytes, leftBytes };
   }
 
   list(): readonly DownloadView[] {

@@ -28,10 +28,14 @@ export async function findHeld(
 /** The same for the holder of the blob's lease, who may clear away what is damaged and fetch it anew. */
 export async function takeHeld(keeping: Keeping, digest: Digest): Promise<BlobReader | undefined> {
   const held = await findHeld(keeping, digest);
-  if (held === undefined && (await keeping.store.find(digest)) !== undefined) {
+  if (held !== undefined) return held;
+  if ((await keeping.store.find(digest)) !== undefined) {
     await setAside(keeping, digest, 'it has another size than when it was stored');
+  } else if ((await keeping.index.blobs.stored(digest)) !== undefined) {
+    // Its file is gone, and with it what it took of the cache's room.
+    await keeping.index.blobs.forget(digest);
   }
-  return held;
+  return undefined;
 }
 
 /** Moves what is damaged out of the way, for a look where the store can do that. */

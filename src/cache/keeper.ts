@@ -24,8 +24,16 @@ export interface KeeperContext {
   readonly limits: KeeperLimits;
   /** True while somebody reads it, or it arrives: it is left alone. */
   isBusy(digest: Digest): boolean;
-  /** What running downloads will still write. */
-  arrivingBytes(): number;
+  /** What running downloads take. */
+  arriving(): Arriving;
+}
+
+/** Content on its way into the store. */
+export interface Arriving {
+  /** Its sizes, whole. */
+  readonly bytes: number;
+  /** What is still to be written of it. */
+  readonly leftBytes: number;
 }
 
 /** How many images are looked at before asking for more. */
@@ -40,6 +48,10 @@ const checkMs = 60_000;
 export class Keeper {
   readonly #context: KeeperContext;
   #running: Promise<void> | undefined;
+  /** One at a time, or two would be granted the same room. */
+  #granting: Promise<unknown> = Promise.resolve();
+  /** Granted to what does not arrive yet. */
+  #reservedBytes = 0;
   #timer: Timer | undefined;
 
   constructor(context: KeeperContext) {
@@ -47,14 +59,14 @@ export class Keeper {
     this.#schedule();
   }
 
-  /** Makes room for a blob that is about to arrive; false when it may not be held. */
-  async makeRoom(bytes: number): Promise<boolean> {
-    const { sizeBytesMax } = this.#context.limits;
-    if (bytes > sizeBytesMax) return false;
-    const before = await this.#excessBytes(bytes);
-    if (before <= 0) return true;
-    await this.trim(bytes);
-    return (await this.#excessBytes(bytes)) <= 0;
+  /**
+   * Makes room for a blob that is about to arrive, and holds it free until it is disposed of, by when the blob counts as
+   * arriving; `undefined` when it may not be held.
+   */
+  async makeRoom(bytes: number): Promise<Disposable | undefined> {
+    const granted = this.#granting.then(() => this.#grant(bytes));
+    this.#granting = granted.catch(() => {});
+    return granted;
   }
 
   /** Evicts what nobody has used for as long as the configuration allows. */
@@ -63,10 +75,14 @@ export class Keeper {
     if (limits.unusedMsMax === Infinity) return;
     for (;;) {
       const candidates = await index.keeping.candidates(batch);
-      const unused = candidates.filter(({ lastUsedMs }) => lastUsedMs < clock.now() - limits.unusedMsMax);
-      for (const candidate of unused)
-        await this.#evict(candidate, 'nobody has used it for as long as the configuration allows');
-      if (unused.length < batch) return;
+      const before = clock.now() - limits.unusedMsMax;
+      // What could not be fetched again is kept while there is room.
+      const unused = candidates.filter(({ lastUsedMs, gone }) => lastUsedMs < before && !gone);
+      let evicted = 0;
+      for (const candidate of unused) {
+        if (await this.#evict(candidate, 'nobody has used it for as long as the configuration allows')) evicted += 1;
+      }
+      if (evicted < batch) return;
     }
   }
 
@@ -90,14 +106,26 @@ export class Keeper {
     this.#timer?.cancel();
   }
 
+  async #grant(bytes: number): Promise<Disposable | undefined> {
+    if (bytes > this.#context.limits.sizeBytesMax) return undefined;
+    if ((await this.#excessBytes(bytes)) > 0) {
+      await this.trim(bytes);
+      if ((await this.#excessBytes(bytes)) > 0) return undefined;
+    }
+    this.#reservedBytes += bytes;
+    return { [Symbol.dispose]: () => (this.#reservedBytes -= bytes) };
+  }
+
   async #excessBytes(bytes: number): Promise<number> {
-    const { index, store, limits } = this.#context;
-    const heldBytes = await index.keeping.heldBytes();
-    this.#context.observer.emit({ type: 'cache.size', bytes: heldBytes, limitBytes: limits.sizeBytesMax });
+    const { index, store, limits, observer } = this.#context;
     const { freeBytes, totalBytes } = await store.capacity();
-    const ahead = bytes + this.#context.arrivingBytes();
-    const overLimit = heldBytes + ahead - limits.sizeBytesMax;
-    const underFloor = limits.freeBytesMin(totalBytes) + ahead - freeBytes;
+    const heldBytes = await index.keeping.heldBytes();
+    // Looked at together: what has come to rest in between would count twice, or not at all.
+    const arriving = this.#context.arriving();
+    observer.emit({ type: 'cache.size', bytes: heldBytes, limitBytes: limits.sizeBytesMax });
+    const ahead = bytes + this.#reservedBytes;
+    const overLimit = heldBytes + arriving.bytes + ahead - limits.sizeBytesMax;
+    const underFloor = limits.freeBytesMin(totalBytes) + arriving.leftBytes + ahead - freeBytes;
     return Math.max(overLimit, underFloor);
   }
 
