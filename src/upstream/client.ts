@@ -35,6 +35,8 @@ export interface ClientOptions {
   readonly clock: Clock;
   readonly timeouts: { readonly headersMs: number; readonly stallMs: number };
   readonly dial: DialOptions;
+  /** Told when the first of its origins is left alone, and when none is any more. */
+  readonly onCircuit: (state: 'open' | 'closed', reason: string) => void;
   /** The proxy that takes requests for such a URL whole (plain http); `undefined` for none. */
   readonly forward: (url: URL) => ForwardProxy | undefined;
 }
@@ -52,6 +54,7 @@ export class HttpClient {
   readonly #options: ClientOptions;
   readonly #dialer: Dialer;
   readonly #origins = new Map<string, OriginState>();
+  #open = 0;
   #closed = false;
 
   constructor(options: ClientOptions) {
@@ -87,7 +90,7 @@ export class HttpClient {
 
   /** Whether any origin is not being asked. */
   get open(): boolean {
-    return [...this.#origins.values()].some(({ circuit }) => circuit.open);
+    return this.#open > 0;
   }
 
   /** Breaks off what is under way. */
@@ -177,7 +180,7 @@ export class HttpClient {
   }
 
   #makeOrigin(url: URL): OriginState {
-    const { clock, observer, upstream } = this.#options;
+    const { clock } = this.#options;
     const forward = this.#options.forward(url);
     const pool = new Pool(forward?.origin ?? url.origin, {
       connect: forward === undefined ? this.#dialer.connect : this.#dialer.connectNamed,
@@ -188,18 +191,26 @@ export class HttpClient {
       keepAliveTimeout: keepAliveMs,
       keepAliveMaxTimeout: keepAliveMsMax,
     });
-    const circuit = new Circuit(clock, (state, reason) => {
-      observer.emit({ type: 'upstream.circuit', upstream, state, reason });
+    const circuit: Circuit = new Circuit(clock, (state, reason) => {
+      if (this.#origins.get(url.origin)?.circuit === circuit) this.#changed(state, reason);
     });
     return { pool, circuit, forward };
+  }
+
+  #changed(state: 'open' | 'closed', reason: string): void {
+    const others = this.#open;
+    this.#open += state === 'open' ? 1 : -1;
+    if (others === 0 || this.#open === 0) this.#options.onCircuit(state, reason);
   }
 
   /** The one that has been known longest; its exchanges come to their end, then its connections are closed. */
   #forgetOne(): void {
     const [oldest] = this.#origins;
     if (oldest === undefined) return;
-    this.#origins.delete(oldest[0]);
-    void oldest[1].pool.close();
+    const [origin, { pool, circuit }] = oldest;
+    this.#origins.delete(origin);
+    if (circuit.open) this.#changed('closed', 'it is forgotten');
+    void pool.close();
   }
 }
 

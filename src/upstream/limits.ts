@@ -62,8 +62,7 @@ export class Semaphore {
 const burstMs = 50;
 
 /**
- * Bytes a second, shared by all who take: each books its time on one line, so that nobody is starved. Small requests book
- * without waiting.
+ * Bytes a second, shared by all transfers: each books its time on one line, so that none is starved.
  */
 export class Bandwidth {
   readonly #bytesPerMs: number;

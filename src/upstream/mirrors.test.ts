@@ -71,6 +71,18 @@ describe('a mirror', () => {
     });
   }
 
+  test('that is away is no news about the upstream', async () => {
+    await using pair = await start();
+    await pair.mirror.down();
+    assert.ok((await fetchBlob(pair.rig.repository, layer.digest, {}, 'own')).found);
+    assert.equal(pair.rig.upstream.status().circuit, 'closed');
+    assert.equal(pair.rig.upstream.status().lastError, undefined);
+    assert.deepEqual(
+      pair.rig.events.filter(({ type }) => type === 'upstream.circuit'),
+      [],
+    );
+  });
+
   test('with other bytes for a manifest is passed over', async () => {
     await using pair = await start();
     pair.mirror.fault({ path: '/manifests/' }, faults.corrupt(50));

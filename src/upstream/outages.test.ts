@@ -55,6 +55,28 @@ describe('an upstream that', () => {
     assert.equal(registry.count(), 1);
   });
 
+  test('is away at several origins is told to be so once, and to be back when all are', async () => {
+    const clock = new FakeClock();
+    await using registry = await CountingUpstream.start({ blobRedirects: {} });
+    registry.publish('library/redis:7', image);
+    await using rig = makeRig(registry.origin, {}, { clock });
+    const [layer] = image.layers;
+    assert.ok(layer);
+    await registry.down('cdn');
+    await failureOf(fetchBlob(rig.repository, layer.digest));
+    await registry.down('registry');
+    await failureOf(rig.repository.resolve(tag, 'anonymous'));
+    await registry.up('registry');
+    await registry.up('cdn');
+    await clock.advance(5_000);
+    assert.ok(await rig.repository.resolve(tag, 'anonymous'));
+    assert.equal(rig.upstream.status().circuit, 'open');
+    await fetchBlob(rig.repository, layer.digest);
+    assert.equal(rig.upstream.status().circuit, 'closed');
+    const states = rig.events.flatMap((event) => (event.type === 'upstream.circuit' ? [event.state] : []));
+    assert.deepEqual(states, ['open', 'closed']);
+  });
+
   test('sends a small answer drop by drop is given up, too', async () => {
     const clock = new FakeClock();
     await using registry = await start();

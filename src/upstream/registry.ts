@@ -71,6 +71,10 @@ export class RegistryUpstream implements Upstream {
 
   /** From now on these settings count; what is under way comes to its end with the old ones. */
   replace(config: UpstreamConfig): void {
+    if (this.#settings.open()) {
+      const reason = 'its settings are new';
+      this.#surroundings.observer.emit({ type: 'upstream.circuit', upstream: this.name, state: 'closed', reason });
+    }
     this.#retired = [...this.#retired, this.#settings].slice(-retiredMax);
     this.#config = config;
     this.#settings = this.#build(config);

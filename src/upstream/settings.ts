@@ -46,22 +46,31 @@ export function buildSettings(
   surroundings: Surroundings,
   onLimit: (limit: RateLimit) => void,
 ): Settings {
-  const { clock, environment } = surroundings;
+  const { name: upstream, realms, insecure } = config;
+  const { clock, environment, observer } = surroundings;
   const proxies = createProxies(config.proxy, environment);
-  const client = makeClient(config, surroundings, ownPolicy(config, surroundings), proxies);
-  const cloud = makeClient(config, surroundings, providerPolicy(config), sparingMetadata(proxies));
+  const judged = { policy: ownPolicy(config, surroundings), proxies };
+  const client = makeClient(config, surroundings, {
+    ...judged,
+    onCircuit: (state, reason) => observer.emit({ type: 'upstream.circuit', upstream, state, reason }),
+  });
+  // A mirror that is away is no news about the upstream.
+  const mirrors = makeClient(config, surroundings, judged);
+  const cloud = makeClient(config, surroundings, {
+    policy: providerPolicy(config),
+    proxies: sparingMetadata(proxies),
+  });
   const source = createCredentialSource(config.credentials, {
     url: new URL(config.url),
     clock,
     environment,
     http: providerHttp(cloud),
   });
-  const { name: upstream, realms, insecure } = config;
-  const shared = { upstream, client, clock, realms, insecure };
+  const shared = { upstream, clock, realms, insecure };
   const sources: Sources = {
-    main: new Endpoint({ ...shared, url: config.url, source, onLimit }),
+    main: new Endpoint({ ...shared, client, url: config.url, source, onLimit }),
     mirrors: config.mirrors.map(({ url, resolve }) => ({
-      endpoint: new Endpoint({ ...shared, url, source: undefined, onLimit: () => {} }),
+      endpoint: new Endpoint({ ...shared, client: mirrors, url, source: undefined, onLimit: () => {} }),
       resolve,
     })),
     transfers: new Semaphore(config.concurrency),
@@ -73,16 +82,21 @@ export function buildSettings(
     sources,
     open: () => client.open,
     close: async () => {
-      await Promise.all([client.close(), cloud.close()]);
+      await Promise.all([client, mirrors, cloud].map((one) => one.close()));
     },
   };
+}
+
+interface Ways {
+  readonly policy: DialPolicy;
+  readonly proxies: Proxies;
+  readonly onCircuit?: (state: 'open' | 'closed', reason: string) => void;
 }
 
 function makeClient(
   config: UpstreamConfig,
   { clock, observer, userAgent }: Surroundings,
-  policy: DialPolicy,
-  proxies: Proxies,
+  { policy, proxies, onCircuit }: Ways,
 ): HttpClient {
   const { name: upstream, timeouts, resolver, family } = config;
   return new HttpClient({
@@ -91,6 +105,7 @@ function makeClient(
     observer,
     clock,
     timeouts,
+    onCircuit: onCircuit ?? (() => {}),
     forward: (url) => proxies.forward(url),
     dial: {
       policy,
