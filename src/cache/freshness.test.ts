@@ -34,6 +34,12 @@ describe('a tag', () => {
       'seen',
     ],
     ['seen elsewhere its time ago is due', held(now - 2 * minute, now - minute), minute, 'due'],
+    [
+      'seen elsewhere its time ago is due, however lately what is held was checked',
+      held(now, now - minute),
+      minute,
+      'due',
+    ],
     ['only seen, a moment ago, is seen', onlySeen(now - 1), minute, 'seen'],
     ['only seen, its time ago, is absent', onlySeen(now - minute), minute, 'absent'],
     [
