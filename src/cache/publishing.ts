@@ -1,4 +1,5 @@
 import type { Lease, LeaseIndex } from '../index/contract.ts';
+import { isIndexFailure } from '../index/remember.ts';
 import type { Clock } from '../observe/clock.ts';
 
 /** A holder that has not renewed for this long has lost its lease, in milliseconds. */
@@ -29,6 +30,12 @@ export function publish(
   onLost: (reason: Error) => void,
 ): () => Promise<void> {
   const stopped = new AbortController();
+  // An index that cannot be written to takes the lease from nobody: it is tried again.
+  const renewed = (now: string): Promise<boolean> =>
+    leases.renew(lease, now, leaseMs, clock.now()).catch((error: unknown) => {
+      if (isIndexFailure(error)) return true;
+      throw error;
+    });
   const loop = async (): Promise<void> => {
     let said = '';
     let renewedMs = clock.monotonic();
@@ -39,7 +46,7 @@ export function publish(
       if (now === said && clock.monotonic() - renewedMs < leaseMs / 3) continue;
       said = now;
       renewedMs = clock.monotonic();
-      if (!(await leases.renew(lease, now, leaseMs, clock.now()))) throw new EpochLost();
+      if (!(await renewed(now))) throw new EpochLost();
     }
   };
   const running = loop().catch((error: unknown) => onLost(error instanceof Error ? error : new EpochLost()));

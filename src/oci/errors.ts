@@ -71,6 +71,13 @@ export class RegistryError extends Error {
   }
 }
 
+/** The machine's own word for what went wrong in a store or an index, where the detail has it: `ENOSPC`. */
+export function systemCodeOf(failure: unknown): string {
+  const detail = failure instanceof RegistryError ? failure.detail : undefined;
+  const code = typeof detail === 'object' && detail !== null && 'code' in detail ? detail.code : undefined;
+  return typeof code === 'string' ? code : 'UNKNOWN';
+}
+
 /** For states that cannot be: a bug of ours, never a client's input. */
 export function unreachable(state: never): never {
   throw new Error(`impossible state: ${JSON.stringify(state)}`);

@@ -41,10 +41,3 @@ export function errorCode(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('code' in error)) return undefined;
   return typeof error.code === 'string' ? error.code : undefined;
 }
-
-/** The code that a failure of the store was told with: `ENOSPC`. */
-export function systemCodeOf(failure: unknown): string {
-  const detail = failure instanceof RegistryError ? failure.detail : undefined;
-  const code = typeof detail === 'object' && detail !== null && 'code' in detail ? detail.code : undefined;
-  return typeof code === 'string' ? code : 'UNKNOWN';
-}
