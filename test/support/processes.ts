@@ -20,6 +20,8 @@ export interface ServerOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Default src/main.ts. */
   readonly main?: string;
+  /** Another server that understands `serve FILE`, in place of `main`: its program. */
+  readonly program?: string;
   /** How long it may take until the port accepts. Default 10,000. */
   readonly startMsMax?: number;
 }
@@ -59,8 +61,9 @@ export class ServerProcess implements AsyncDisposable {
   static async start(options: ServerOptions): Promise<ServerProcess> {
     const port = options.port ?? (await freePort());
     const main = options.main ?? fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+    const [program, before] = options.program === undefined ? [process.execPath, [main]] : [options.program, []];
     const file = await writeConfig(options, port);
-    const child = spawn(process.execPath, [main, 'serve', file], {
+    const child = spawn(program, [...before, 'serve', file], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, NODE_TEST_CONTEXT: undefined, ...options.env },
     });

@@ -1,0 +1,95 @@
+/** Starts the subject, lets the runner at it, and tells what came of it. Started by run.sh, which builds the runner. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { ServerProcess } from '../support/processes.ts';
+import { TempDir } from '../support/temp-dir.ts';
+import { parseJunit } from './cases.ts';
+import type { Case } from './cases.ts';
+import { withExchanges } from './exchanges.ts';
+import { reportText } from './report.ts';
+import { invocation } from './settings.ts';
+import type { Form } from './settings.ts';
+import { parseSkips, skipProblems } from './skips.ts';
+
+const subjects = ['entrepot', 'docker-registry'] as const;
+type Subject = (typeof subjects)[number];
+
+const usage = `npm run conformance -- [--subject ${subjects.join('|')}]`;
+const runnerMsMax = 300_000;
+const outputCharactersMax = 64_000_000;
+
+process.once('SIGINT', () => process.exit(130));
+process.once('SIGTERM', () => process.exit(143));
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(args: string[]): Promise<number> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      runner: { type: 'string' },
+      results: { type: 'string' },
+      subject: { type: 'string', default: 'entrepot' },
+    },
+  });
+  const subject = subjects.find((each) => each === values.subject);
+  if (subject === undefined || values.runner === undefined || values.results === undefined) {
+    process.stderr.write(`${usage}\n`);
+    return 2;
+  }
+  const directory = join(values.results, subject);
+  const cases = await run(subject, values.runner, directory);
+  const listed = parseSkips(await readFile(join(import.meta.dirname, 'skipped.md'), 'utf8'));
+  const problems = skipProblems(cases, listed);
+  const lines = [
+    `${basename(values.runner)} against ${subject}; results in ${directory}`,
+    reportText(cases, listed),
+    ...problems,
+  ];
+  process.stdout.write(`${lines.join('\n')}\n`);
+  return problems.length > 0 || cases.some(({ outcome }) => outcome === 'failed') ? 1 : 0;
+}
+
+/** Leaves in `directory` what the runner and the subject wrote. */
+async function run(subject: Subject, runner: string, directory: string): Promise<readonly Case[]> {
+  await rm(directory, { recursive: true, force: true });
+  await mkdir(directory, { recursive: true });
+  await using temporary = await TempDir.make();
+  await using server = await startSubject(subject, temporary.path);
+  const output = await runRunner(runner, new URL(server.origin).host, directory);
+  await writeFile(join(directory, 'output.log'), output);
+  await server.stop();
+  await writeFile(join(directory, 'server.log'), server.logs);
+  return withExchanges(parseJunit(await readFile(join(directory, 'junit.xml'), 'utf8')), output);
+}
+
+/** A file that has a meaning for `registry:2`, too, so that both are given the same one: every name is hosted. */
+function startSubject(subject: Subject, directory: string): Promise<ServerProcess> {
+  const config = {
+    log: { level: 'info' },
+    storage: { filesystem: { rootdirectory: join(directory, 'registry') }, delete: { enabled: true } },
+  };
+  return ServerProcess.start({ directory, config, ...(subject === 'entrepot' ? {} : { program: subject }) });
+}
+
+async function runRunner(runner: string, host: string, directory: string): Promise<string> {
+  const form: Form = runner.endsWith('.test') ? 'test' : 'program';
+  const { args, env } = invocation(form, host, directory);
+  const child = spawn(runner, args, {
+    cwd: directory,
+    env: { PATH: process.env['PATH'] ?? '', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: runnerMsMax,
+    killSignal: 'SIGKILL',
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => (output = (output + text).slice(-outputCharactersMax)));
+  await once(child, 'close');
+  if (child.signalCode === null) return output;
+  throw new Error(
+    `the runner was killed (${child.signalCode}), after ${runnerMsMax} ms at most:\n${output.slice(-4_000)}`,
+  );
+}
