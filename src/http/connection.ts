@@ -46,9 +46,15 @@ export class Connection {
     if (next !== undefined) this.enter(next);
   }
 
-  /** What came after the current request was no request: its answer is the last one. */
-  endAfterCurrent(): void {
+  /** What still comes from the client is of no interest. */
+  get isEnding(): boolean {
+    return this.#ending;
+  }
+
+  /** What came last was no request: the answer to the current one, which is returned, is the last. */
+  endAfterCurrent(): Exchange | undefined {
     this.#ending = true;
+    return this.#current;
   }
 
   /** Lets what was written go out, and nothing else. */

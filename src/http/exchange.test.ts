@@ -264,6 +264,30 @@ describe('a blob that is still to come', () => {
     });
   }
 
+  test('gives its buffers back when its client sends no more while its own buffers are full', async () => {
+    const pool = new BufferPool();
+    const size = 64 * 1024 * 1024;
+    const slices = [{ prefix: '', start: 0, end: size, verified: true }];
+    const source = { read: async (into: Uint8Array) => into.length, [Symbol.asyncDispose]: async () => {} };
+    const { port, logOf } = await servers.serve(
+      async () => ({
+        status: 200,
+        headers: { 'Content-Length': String(size) },
+        body: { kind: 'blob', source, slices, tail: '', refuse: () => textReply('') },
+      }),
+      { pool },
+    );
+    const socket = await openSocket(port);
+    socket.pause();
+    socket.end(get('/'));
+    while (pool.lentBytes === 0) await nextTurn();
+    for (let turn = 0; turn < 50; turn += 1) await nextTurn();
+    socket.resume();
+    await logOf(1);
+    while (pool.lentBytes > 0) await nextTurn();
+    assert.equal(pool.readers, 0);
+  });
+
   test('counts no bytes for a HEAD', async () => {
     const { handler, ended } = gatedBlob(100);
     const { port, logOf } = await servers.serve(handler);

@@ -61,8 +61,10 @@ export class Exchange {
   async run(): Promise<void> {
     try {
       this.#limitRequestBody();
-      const reply = unanswerable(this.#incoming) ?? (await this.#context.handler(this.#request));
-      await this.#send(reply);
+      const refusal = unanswerable(this.#incoming);
+      // Where one request is malformed, nobody can tell where the next one begins.
+      if (refusal !== undefined) this.#outgoing.shouldKeepAlive = false;
+      await this.#send(refusal ?? (await this.#context.handler(this.#request)));
     } catch (error) {
       this.#fail(error);
     }

@@ -209,8 +209,9 @@ class PortListener implements Listener {
   #onClientError(error: NodeJS.ErrnoException, stream: Duplex): void {
     const connection = this.#connections.get(stream as Socket);
     if (connection === undefined || error.code === 'ECONNRESET' || error.code === 'EPIPE') stream.destroy();
-    else if (connection.current !== undefined) connection.endAfterCurrent();
-    else refuseUnparsed(this.#context, connection.peer, error, stream);
+    else if (!connection.isEnding && connection.endAfterCurrent() === undefined) {
+      refuseUnparsed(this.#context, connection.peer, error, stream);
+    }
   }
 
   /** Nothing moved for a while. While a handler still works on the answer that is nobody's fault. */

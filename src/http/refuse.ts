@@ -59,7 +59,10 @@ function refusalOf(error: NodeJS.ErrnoException): Refusal {
 /** How long a refused client may take to read why, in milliseconds. */
 const lingerMs = 2_000;
 
-/** Reads on for a moment: closing a socket with unread bytes in it would take the answer back (RFC 9112, 9.6). */
+/**
+ * Reads on for a moment, and cares for nothing that it reads: closing a socket with unread bytes in it would take the
+ * answer back (RFC 9112, 9.6).
+ */
 function end({ clock }: ExchangeContext, stream: Duplex, refusal: Refusal, extra: string): void {
   const body = errorBody({ code: refusal.code, message: refusal.message });
   const head =
