@@ -15,7 +15,8 @@ export class Doors {
   readonly #unseen: Observer;
   readonly #clock: Clock;
   readonly #pool = new BufferPool();
-  readonly #open: Listener[] = [];
+  readonly #public: Listener[] = [];
+  readonly #private: Listener[] = [];
 
   constructor(observer: Observer, clock: Clock) {
     this.#observer = observer;
@@ -32,7 +33,8 @@ export class Doors {
     };
     const addresses: string[] = [];
     for (const wanted of http.listen) {
-      const listener = this.#make(handler, { tls, trustedProxies: http.trustedProxies, headers: http.headers });
+      const more = { observer: this.#observer, tls, trustedProxies: http.trustedProxies, headers: http.headers };
+      const listener = this.#make(this.#public, handler, more);
       const { port } = await listener.listen(wanted);
       const address = `${tls === undefined ? 'http' : 'https'}://${wanted.host ?? hostname()}:${port}`;
       this.#observer.emit({ type: 'server.listening', address, tls: tls !== undefined });
@@ -45,7 +47,7 @@ export class Doors {
   async openDebug({ debug }: HttpConfig, handler: Handler): Promise<void> {
     if (debug === undefined) return;
     try {
-      await this.#make(handler, { observer: this.#unseen }).listen(debug.listen);
+      await this.#make(this.#private, handler, { observer: this.#unseen }).listen(debug.listen);
     } catch (error) {
       if (debug.required) throw error;
       const why = error instanceof Error ? error.message : String(error);
@@ -57,23 +59,24 @@ export class Doors {
   async openAdmin({ socket }: AdminConfig, handler: Handler): Promise<string> {
     if (socket === undefined) return '';
     await prepareSocket(socket);
-    await this.#make(handler, { observer: this.#unseen }).listenAt(socket);
+    await this.#make(this.#private, handler, { observer: this.#unseen }).listenAt(socket);
     await protectSocket(socket);
     return socket;
   }
 
   async reloadTls(): Promise<void> {
-    await Promise.all(this.#open.map((listener) => listener.reloadTls()));
+    await Promise.all(this.#public.map((listener) => listener.reloadTls()));
   }
 
+  /** Whoever balances load, or operates it, is answered until the last client is. */
   async close(drainMs: number): Promise<void> {
-    await Promise.all(this.#open.splice(0).map((listener) => listener.close(drainMs)));
+    await Promise.all(this.#public.splice(0).map((listener) => listener.close(drainMs)));
+    await Promise.all(this.#private.splice(0).map((listener) => listener.close(0)));
   }
 
-  #make(handler: Handler, more: Partial<ListenerOptions>): Listener {
-    const shared = { observer: this.#observer, clock: this.#clock, pool: this.#pool };
-    const listener = createListener({ ...shared, ...more, handler });
-    this.#open.push(listener);
+  #make(among: Listener[], handler: Handler, more: Omit<ListenerOptions, 'handler' | 'clock' | 'pool'>): Listener {
+    const listener = createListener({ clock: this.#clock, pool: this.#pool, ...more, handler });
+    among.push(listener);
     return listener;
   }
 }

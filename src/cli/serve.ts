@@ -3,7 +3,7 @@ import type { Loaded } from '../config/load.ts';
 import { createLog } from '../observe/log.ts';
 import type { Log } from '../observe/log.ts';
 import { bannerText } from './banner.ts';
-import type { Context } from './context.ts';
+import type { Context, RunningServer } from './context.ts';
 import type { Program } from './program.ts';
 
 export function addServe(program: Program, context: Context): void {
@@ -28,14 +28,17 @@ export function addServe(program: Program, context: Context): void {
 }
 
 async function serve(context: Context, loaded: Loaded, log: Log, quiet: boolean): Promise<void> {
+  const started = Promise.withResolvers<RunningServer>();
+  // Before anything listens: whoever sees the port open may send a signal. A failed reload is told in the log by the
+  // server; the service goes on with what it had.
+  const stopped = context.untilStopped(() => void started.promise.then((server) => server.reload?.()).catch(() => {}));
   const server = await context.startServer({ loaded, log });
+  started.resolve(server);
   const machineReads = loaded.config.log.formatter !== 'text';
   if (machineReads) {
     for (const message of loaded.notices) log.emit({ type: 'config.notice', message });
   } else if (!quiet) {
     context.out.note(bannerText(loaded, server.addresses, server.adminSocket));
   }
-  // A failed reload is told in the log by the server; the service goes on with what it had.
-  const reason = await context.untilStopped(() => void server.reload?.().catch(() => {}));
-  await server.stop(reason);
+  await server.stop(await stopped);
 }
