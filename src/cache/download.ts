@@ -292,17 +292,18 @@ export class Download {
       this.#become({ kind: 'seeking' });
       return arrival?.[Symbol.asyncDispose]();
     }
+    // Failed first, so that nobody joins what is being closed.
     if (failure?.code !== 'DIGEST_INVALID') {
+      this.#fail(error);
       await arrival?.suspend();
-      await tenure.release(arrival?.state ?? '');
-      throw error;
+      return tenure.release(arrival?.state ?? '');
     }
-    await arrival?.[Symbol.asyncDispose]();
-    await tenure.release('');
+    this.#fail(new RegistryError('UPSTREAM_INVALID', failure.message, { cause: failure }));
     const { key } = this.source;
     const about = { upstream: key.upstream ?? '', repository: key.name, digest: this.digest, reason: failure.message };
     this.#context.observer.emit({ type: 'upstream.lied', ...about });
-    throw new RegistryError('UPSTREAM_INVALID', failure.message, { cause: failure });
+    await arrival?.[Symbol.asyncDispose]();
+    await tenure.release('');
   }
 
   /**

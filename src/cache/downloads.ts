@@ -24,18 +24,20 @@ export class Downloads {
     this.#context = { ...context, publishMs: () => Math.max(publishMsMin, this.#table.size * 10) };
   }
 
+  /** One that may be joined. */
   find(digest: Digest): Download | undefined {
-    return this.#table.get(digest);
+    const download = this.#table.get(digest);
+    return download?.phase.kind === 'failed' ? undefined : download;
   }
 
   /** The running download of a blob, or a new one from `source`. */
   start(digest: Digest, source: Source, expectedSize: number | undefined): Download {
-    const running = this.#table.get(digest);
+    const running = this.find(digest);
     if (running !== undefined) return running;
     const download = new Download(digest, source, expectedSize, this.#context);
     this.#table.set(digest, download);
     const work = download.run().finally(() => {
-      this.#table.delete(digest);
+      if (this.#table.get(digest) === download) this.#table.delete(digest);
       this.#running.delete(work);
     });
     this.#running.add(work);
