@@ -1,5 +1,7 @@
 import type { Index, Visibility } from '../index/contract.ts';
+import { remember } from '../index/remember.ts';
 import type { Clock } from '../observe/clock.ts';
+import type { Observer } from '../observe/events.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { isDigestReference } from '../oci/reference.ts';
 import type { Reference } from '../oci/reference.ts';
@@ -10,6 +12,7 @@ export interface AccessOptions {
   readonly index: Index;
   readonly upstreams: Upstreams;
   readonly clock: Clock;
+  readonly observer: Observer;
   /** Who may see what only our credentials can see, by the upstream's canonical name. */
   exposure(upstream: string): 'anyone' | 'authenticated' | 'passthrough';
 }
@@ -39,7 +42,7 @@ const rememberedMax = 10_000;
  * go with the configuration: what was obtained with them stays what it is when they are gone.
  */
 export function createAccess(options: AccessOptions): Access {
-  const { index, upstreams, clock } = options;
+  const { index, upstreams, clock, observer } = options;
   const remembered = new Map<string, Visibility>();
 
   async function mayRead(asker: Asker, key: RepositoryKey, reference: Reference | undefined): Promise<void> {
@@ -70,7 +73,7 @@ export function createAccess(options: AccessOptions): Access {
     if (inMemory !== undefined && isRecent(inMemory)) return inMemory;
     const kept = await index.repositories.visibility(key);
     const known = isOpen(key) ? await asAnybody(key, kept) : kept;
-    if (known !== undefined && kept !== undefined) remember(name, known);
+    if (known !== undefined && kept !== undefined) keepInMind(name, known);
     return known;
   }
 
@@ -95,8 +98,8 @@ export function createAccess(options: AccessOptions): Access {
     }
     if (isPublicNow === undefined) return known ?? { public: false, checkedAtMs: clock.now() };
     const visibility = { public: isPublicNow, checkedAtMs: clock.now() };
-    await index.repositories.setVisibility(key, visibility);
-    remember(nameOf(key), visibility);
+    await remember(observer, () => index.repositories.setVisibility(key, visibility));
+    keepInMind(nameOf(key), visibility);
     return visibility;
   }
 
@@ -115,7 +118,7 @@ export function createAccess(options: AccessOptions): Access {
     return clock.now() - visibility.checkedAtMs < (visibility.public ? recheckMs : recheckPrivateMs);
   }
 
-  function remember(name: string, visibility: Visibility): void {
+  function keepInMind(name: string, visibility: Visibility): void {
     if (remembered.size >= rememberedMax) remembered.clear();
     remembered.set(name, visibility);
   }

@@ -112,7 +112,7 @@ class TheCache implements Cache {
     this.#keeper.close();
     await this.scrub.close();
     await this.#downloads.close();
-    await this.#uses.flush();
+    await this.#uses.flush().catch((error: unknown) => this.#taskFailed('recording uses', error));
   }
 
   #cached(key: RepositoryKey): CachedRepository {

@@ -1,4 +1,5 @@
 import type { HeldTag } from '../index/contract.ts';
+import { remember } from '../index/remember.ts';
 import type { Digest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { ErrorCode } from '../oci/errors.ts';
@@ -109,8 +110,8 @@ export class Manifests {
     const fetch = async (): Promise<ManifestContent | undefined> => {
       const manifest = await this.#upstream.manifest(tag, this.#identity);
       if (manifest === undefined) return undefined;
-      await this.#put(manifest);
-      await index.tags.point(this.#key, tag, manifest.digest, clock.now());
+      const isHeld = await this.#put(manifest);
+      if (isHeld) await this.#remember(() => index.tags.point(this.#key, tag, manifest.digest, clock.now()));
       return manifest;
     };
     const { value, shared } = await once.run(this.#workKey('tag', tag), look, fetch);
@@ -146,11 +147,11 @@ export class Manifests {
     const gone = isCode(reason, 'MANIFEST_UNKNOWN');
     if (held?.digest === undefined || !this.#keeps(reason)) {
       if (!gone) throw reason;
-      if (held !== undefined) await index.tags.remove(this.#key, tag);
+      if (held !== undefined) await this.#remember(() => index.tags.remove(this.#key, tag));
       return undefined;
     }
     if (gone || isCode(reason, 'UPSTREAM_DENIED')) refusals.note(this.#workKey('check', tag), reason, clock.now());
-    if (gone) await index.manifests.mark(this.#key, held.digest, true);
+    if (gone) await this.#mark(held.digest, true);
     const { value } = await this.#stale(tag, held.digest, held.checkedAtMs, reason);
     return { descriptor: value, held: value, outcome: 'stale', atMs: held.checkedAtMs };
   }
@@ -169,13 +170,19 @@ export class Manifests {
       if (resolution === undefined) return undefined;
       const { descriptor, manifest } = resolution;
       const atMs = clock.now();
-      if (manifest !== undefined) await this.#put(manifest);
-      const isHeld = manifest !== undefined || (await index.manifests.find(this.#key, descriptor.digest)) !== undefined;
-      if (held?.digest === descriptor.digest && held.seen === undefined) await index.tags.confirm(this.#key, tag, atMs);
-      else if (isHeld) await index.tags.point(this.#key, tag, descriptor.digest, atMs);
-      else await index.tags.see(this.#key, tag, descriptor, atMs);
-      if (isHeld) await index.manifests.mark(this.#key, descriptor.digest, false);
-      return { descriptor, outcome: isHeld && manifest === undefined ? 'revalidated' : 'miss', atMs };
+      const isHeld =
+        manifest === undefined
+          ? (await index.manifests.find(this.#key, descriptor.digest)) !== undefined
+          : await this.#put(manifest);
+      await this.#remember(() => {
+        if (held?.digest === descriptor.digest && held.seen === undefined)
+          return index.tags.confirm(this.#key, tag, atMs);
+        if (isHeld) return index.tags.point(this.#key, tag, descriptor.digest, atMs);
+        return index.tags.see(this.#key, tag, descriptor, atMs);
+      });
+      if (isHeld) await this.#mark(descriptor.digest, false);
+      const outcome = isHeld && manifest === undefined ? 'revalidated' : 'miss';
+      return { descriptor, ...(manifest && { held: manifest }), outcome, atMs };
     };
     return (await once.run(this.#workKey('check', tag), look, ask)).value;
   }
@@ -201,9 +208,19 @@ export class Manifests {
   }
 
   /** By way of the transaction that also moves the tags that were waiting for this manifest. */
-  async #put(manifest: Manifest): Promise<void> {
-    await this.#context.witness(this.#key);
-    await this.#context.index.manifests.put(this.#key, manifest, this.#context.clock.now());
+  #put(manifest: Manifest): Promise<boolean> {
+    return this.#remember(async () => {
+      await this.#context.witness(this.#key);
+      await this.#context.index.manifests.put(this.#key, manifest, this.#context.clock.now());
+    });
+  }
+
+  async #mark(digest: Digest, gone: boolean): Promise<void> {
+    await this.#remember(() => this.#context.index.manifests.mark(this.#key, digest, gone));
+  }
+
+  #remember(write: () => Promise<unknown>): Promise<boolean> {
+    return remember(this.#context.observer, write);
   }
 
   #used<T extends Descriptor>(value: T, outcome: Outcome, atMs: number): Answer<T> {

@@ -1,4 +1,5 @@
-import type { LeaseIndex } from '../index/contract.ts';
+import type { Lease, LeaseIndex } from '../index/contract.ts';
+import { isIndexFailure } from '../index/remember.ts';
 import type { Clock } from '../observe/clock.ts';
 import type { Holder } from './holder.ts';
 import { fateOf } from './holder.ts';
@@ -41,18 +42,28 @@ export class OnceInCluster {
 
   async #lead<T>(key: string, look: () => Promise<T | undefined>, work: () => Promise<T>): Promise<T> {
     for (;;) {
-      const lease = await this.#leases.acquire(key, this.#holder, leaseMs, this.#clock.now());
+      const lease = await this.#acquire(key);
+      if (lease === 'not to be had') return work();
       if (lease !== undefined) {
         try {
           return await work();
         } finally {
-          await this.#leases.release(lease, '');
+          await this.#leases.release(lease, '').catch(unlessIndexFailed);
         }
       }
       await this.#untilEnded(key);
       const found = await look();
       if (found !== undefined) return found;
     }
+  }
+
+  /** Without a lease it may be done twice in the cluster, which is better than not at all. */
+  async #acquire(key: string): Promise<Lease | undefined | 'not to be had'> {
+    const acquired = this.#leases.acquire(key, this.#holder, leaseMs, this.#clock.now());
+    return acquired.catch((error: unknown) => {
+      unlessIndexFailed(error);
+      return 'not to be had' as const;
+    });
   }
 
   async #untilEnded(key: string): Promise<void> {
@@ -63,4 +74,9 @@ export class OnceInCluster {
       await this.#clock.sleep(pollMs);
     }
   }
+}
+
+/** A lease that could not be released runs out by itself. */
+function unlessIndexFailed(error: unknown): void {
+  if (!isIndexFailure(error)) throw error;
 }

@@ -1,4 +1,5 @@
 import type { Index } from '../index/contract.ts';
+import { remember } from '../index/remember.ts';
 import type { Clock } from '../observe/clock.ts';
 import type { Observer } from '../observe/events.ts';
 import type { BlobReader } from '../oci/blob.ts';
@@ -152,13 +153,13 @@ export class CachedRepository implements Repository {
    * and a repository that has it are public. That a manifest names it proves nothing.
    */
   async #mayShare(digest: Digest): Promise<boolean> {
-    const { index, clock, uses } = this.#context;
+    const { index, clock, observer, uses } = this.#context;
     const standing = await index.blobs.standing(this.key, digest);
     if (standing !== 'member') {
       const shared = standing === 'public' && (await this.#context.isPublic(this.key));
       const earned = shared || (await this.#upstream.blobSize(digest, this.#identity)) !== undefined;
       if (!earned) return false;
-      await index.blobs.addMember(this.key, digest, clock.now());
+      await remember(observer, () => index.blobs.addMember(this.key, digest, clock.now()));
     }
     uses.note(this.key, digest);
     return true;
@@ -188,10 +189,10 @@ export class CachedRepository implements Repository {
   }
 
   async #mayJoin(digest: Digest, other: RepositoryKey): Promise<boolean> {
-    const { index, clock } = this.#context;
+    const { index, clock, observer } = this.#context;
     const both = await Promise.all([this.#context.isPublic(this.key), this.#context.isPublic(other)]);
     const earned = both.every(Boolean) || (await this.#upstream.blobSize(digest, this.#identity)) !== undefined;
-    if (earned) await index.blobs.addMember(this.key, digest, clock.now());
+    if (earned) await remember(observer, () => index.blobs.addMember(this.key, digest, clock.now()));
     return earned;
   }
 
