@@ -25,7 +25,8 @@ const rangeForm = /^[ \t]*(\d*)-(\d*)[ \t]*$/;
 
 /**
  * What is malformed is ignored (14.2), and so is what asks for more bytes than there are: overlapping ranges only serve
- * to make servers work. The order asked for is kept. An empty blob has no ranges, and is sent whole.
+ * to make servers work. A range that ends before it begins is refused, which 14.2 leaves open and the distribution
+ * specification's conformance runner expects. The order asked for is kept. An empty blob has no ranges, and is sent whole.
  */
 export function parseRange(header: string | undefined, sizeBytes: number): RangeAnswer {
   const list = header === undefined ? undefined : form.exec(header)?.[1]?.split(',', rangesMax + 1);
@@ -38,6 +39,7 @@ export function parseRange(header: string | undefined, sizeBytes: number): Range
     if (text.trim() === '') continue;
     const spec = parseSpec(text);
     if (spec === undefined) return whole;
+    if (isInverted(spec)) return { kind: 'unsatisfiable' };
     specs += 1;
     const part = resolve(spec, sizeBytes);
     if (part === undefined) continue;
@@ -61,8 +63,11 @@ function parseSpec(text: string): Spec | undefined {
   if (match === null) return undefined;
   const first = match[1] === '' ? undefined : Number(match[1]);
   const last = match[2] === '' ? undefined : Number(match[2]);
-  if (first === undefined && last === undefined) return undefined;
-  return first !== undefined && last !== undefined && last < first ? undefined : { first, last };
+  return first === undefined && last === undefined ? undefined : { first, last };
+}
+
+function isInverted({ first, last }: Spec): boolean {
+  return first !== undefined && last !== undefined && last < first;
 }
 
 function resolve({ first, last }: Spec, size: number): RangeWanted | undefined {
