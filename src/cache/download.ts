@@ -5,7 +5,7 @@ import type { DownloadEvent } from '../observe/events.ts';
 import type { BlobReader } from '../oci/blob.ts';
 import { algorithmOf, startHash } from '../oci/digest.ts';
 import type { Digest } from '../oci/digest.ts';
-import { RegistryError, systemCodeOf } from '../oci/errors.ts';
+import { RegistryError } from '../oci/errors.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import { Arrival } from './arrival.ts';
 import { leaseKeyOf } from './download-state.ts';
@@ -15,6 +15,7 @@ import { fateOf } from './holder.ts';
 import type { Arriving } from './keeper.ts';
 import type { Phase } from './phase.ts';
 import { EpochLost } from './publishing.ts';
+import { Report } from './report.ts';
 import { Tenure } from './tenure.ts';
 import type { TenureContext } from './tenure.ts';
 import { Transfer } from './transfer.ts';
@@ -52,7 +53,7 @@ export class Download {
   readonly #opened = Promise.withResolvers<number | undefined>();
   readonly #ended = Promise.withResolvers<void>();
   readonly #closing = new AbortController();
-  readonly #startedMs: number;
+  readonly #report: Report;
   #phase: Phase = { kind: 'seeking' };
   #changed = Promise.withResolvers<void>();
   #transfer: Transfer | undefined;
@@ -67,7 +68,7 @@ export class Download {
     this.source = source;
     this.#expectedSize = expectedSize;
     this.#context = context;
-    this.#startedMs = context.clock.monotonic();
+    this.#report = new Report(digest, source.key, context.observer, context.clock);
     this.#opened.promise.catch(() => {});
   }
 
@@ -299,9 +300,7 @@ export class Download {
       return tenure.release(arrival?.state ?? '');
     }
     this.#fail(new RegistryError('UPSTREAM_INVALID', failure.message, { cause: failure }));
-    const { key } = this.source;
-    const about = { upstream: key.upstream ?? '', repository: key.name, digest: this.digest, reason: failure.message };
-    this.#context.observer.emit({ type: 'upstream.lied', ...about });
+    this.#report.lied(failure.message);
     await arrival?.[Symbol.asyncDispose]();
     await tenure.release('');
   }
@@ -312,7 +311,7 @@ export class Download {
    */
   #keepUnstored(operation: string, error: unknown): void {
     const message = error instanceof Error ? error.message : String(error);
-    this.#context.observer.emit({ type: 'store.failed', operation, code: systemCodeOf(error), message });
+    this.#report.storeFailed(operation, error, message);
     this.#tell('unstored', message);
     if (this.#phase.kind !== 'growing' || this.#arrival === undefined) return;
     const { growth, bytes } = this.#phase;
@@ -357,16 +356,6 @@ export class Download {
   }
 
   #tell(step: DownloadEvent['step'], reason?: string): void {
-    const { key } = this.source;
-    this.#context.observer.emit({
-      type: 'download',
-      step,
-      upstream: key.upstream ?? '',
-      repository: key.name,
-      digest: this.digest,
-      bytes: this.arrivedBytes,
-      ms: this.#context.clock.monotonic() - this.#startedMs,
-      ...(reason === undefined ? {} : { reason }),
-    });
+    this.#report.step(step, this.arrivedBytes, reason);
   }
 }
