@@ -61,6 +61,18 @@ describe('after a restart', () => {
     }
   });
 
+  test('a pull-through cache of one registry, as registry:2 has it, serves what it held, too', async () => {
+    const hub = await CountingUpstream.start();
+    hub.publish('library/redis:7', redis);
+    await using entrepot = await Entrepot.start({ config: { proxy: { remoteurl: hub.origin } } });
+    await pullAsDockerd(entrepot.origin, 'library/redis', '7');
+    await entrepot.stored(3);
+    await hub[Symbol.asyncDispose]();
+    await entrepot.restart();
+    await pullAsDockerd(entrepot.origin, 'library/redis', '7');
+    await pullAsDockerd(entrepot.origin, 'library/redis', redis.digest);
+  });
+
   test('by force, what was held is served by a process that finds no network (distribution#4038)', async () => {
     await using directory = await TempDir.make();
     const hub = await CountingUpstream.start();
