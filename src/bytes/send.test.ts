@@ -181,6 +181,23 @@ describe('sending a blob', () => {
     assert.equal(pool.lentBytes, 0);
   });
 
+  test('lets what was written before a failure leave first', async () => {
+    const source = new TestSource(content);
+    source.instead = async (into, position) => {
+      if (position > 0) throw new Error('cut');
+      return into.length;
+    };
+    const sink = new TestSink(false);
+    let settled = false;
+    const sending = send(source, sink).finally(() => (settled = true));
+    while (sink.pending.length === 0) await nextTurn();
+    for (let turn = 0; turn < 5; turn += 1) await nextTurn();
+    assert.equal(settled, false);
+    sink.pending[0]?.();
+    await assert.rejects(sending, /cut/);
+    assert.ok(source.disposed);
+  });
+
   test('stops when a write fails', async () => {
     const source = new TestSource(content);
     const sink = new TestSink(false);

@@ -82,6 +82,8 @@ class Lane {
       // A read that is still under way may yet write into the buffer.
       const unsent = (): void => giveBack(0);
       void reading.then(unsent, unsent);
+      // What was written before is right, and of use: clients resume where they were cut off.
+      await this.emptied().catch(() => {});
       throw error;
     }
     if (prefix !== '') void this.write(prefix);
