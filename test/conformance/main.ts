@@ -6,6 +6,7 @@ import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ServerProcess } from '../support/processes.ts';
 import { TempDir } from '../support/temp-dir.ts';
+import { runBeyond } from './beyond/run.ts';
 import { parseJunit } from './cases.ts';
 import type { Case } from './cases.ts';
 import { withExchanges } from './exchanges.ts';
@@ -40,29 +41,38 @@ async function main(args: string[]): Promise<number> {
     return 2;
   }
   const directory = join(values.results, subject);
-  const cases = await run(subject, values.runner, directory);
+  const found = await run(subject, values.runner, directory);
   const listed = parseSkips(await readFile(join(import.meta.dirname, 'skipped.md'), 'utf8'));
-  const problems = skipProblems(cases, listed);
+  const problems = skipProblems(found.runner, listed);
   const lines = [
     `${basename(values.runner)} against ${subject}; results in ${directory}`,
-    reportText(cases, listed),
+    reportText(found.runner, listed),
     ...problems,
+    'beyond it, by ourselves',
+    reportText(found.beyond, listed),
   ];
   process.stdout.write(`${lines.join('\n')}\n`);
-  return problems.length > 0 || cases.some(({ outcome }) => outcome === 'failed') ? 1 : 0;
+  const failed = [...found.runner, ...found.beyond].some(({ outcome }) => outcome === 'failed');
+  return failed || problems.length > 0 ? 1 : 0;
+}
+
+interface Found {
+  readonly runner: readonly Case[];
+  readonly beyond: readonly Case[];
 }
 
 /** Leaves in `directory` what the runner and the subject wrote. */
-async function run(subject: Subject, runner: string, directory: string): Promise<readonly Case[]> {
+async function run(subject: Subject, runner: string, directory: string): Promise<Found> {
   await rm(directory, { recursive: true, force: true });
   await mkdir(directory, { recursive: true });
   await using temporary = await TempDir.make();
   await using server = await startSubject(subject, temporary.path);
   const output = await runRunner(runner, new URL(server.origin).host, directory);
   await writeFile(join(directory, 'output.log'), output);
+  const beyond = await runBeyond(server.origin);
   await server.stop();
   await writeFile(join(directory, 'server.log'), server.logs);
-  return withExchanges(parseJunit(await readFile(join(directory, 'junit.xml'), 'utf8')), output);
+  return { runner: withExchanges(parseJunit(await readFile(join(directory, 'junit.xml'), 'utf8')), output), beyond };
 }
 
 /** A file that has a meaning for `registry:2`, too, so that both are given the same one: every name is hosted. */
