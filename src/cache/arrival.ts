@@ -44,10 +44,14 @@ export class Arrival implements Target {
     const state = left === undefined ? undefined : parseState(left.state);
     if (left === undefined || state?.size === undefined) return undefined;
     const fate = fateOf(left.holder);
-    const trusted = left.expiresAtMs === 0 ? fate !== 'rebooted' : fate === 'ended';
-    if (!trusted || (expectedSize !== undefined && expectedSize !== state.size)) return undefined;
+    const isOver = left.expiresAtMs === 0 || fate !== 'unknown';
+    if (!isOver) return undefined;
     const ingest = await store.ingest(state.ingest, 'resume');
     if (ingest === undefined) return undefined;
+    if (fate === 'rebooted' || (expectedSize !== undefined && expectedSize !== state.size)) {
+      await ingest[Symbol.asyncDispose]();
+      return undefined;
+    }
     return new Arrival(digest, state.ingest, ingest, new Growth(state.size, state.extents, onDemand));
   }
 

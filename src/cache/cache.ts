@@ -15,6 +15,7 @@ import type { Policy } from './freshness.ts';
 import { thisProcess } from './holder.ts';
 import { Keeper } from './keeper.ts';
 import type { KeeperLimits } from './keeper.ts';
+import { Leftovers } from './leftovers.ts';
 import { OnceInCluster } from './once.ts';
 import { Refusals } from './refusals.ts';
 import { CachedRepository } from './repository.ts';
@@ -48,6 +49,7 @@ class TheCache implements Cache {
   readonly scrub: Scrub;
   readonly #options: CacheOptions;
   readonly #downloads: Downloads;
+  readonly #leftovers: Leftovers;
   readonly #keeper: Keeper;
   readonly #uses: Uses;
   readonly #context: RepositoryContext;
@@ -58,6 +60,7 @@ class TheCache implements Cache {
     const holder = thisProcess();
     const base = { store, index, clock, observer, holder };
     this.#downloads = new Downloads({ ...base, makeRoom: (bytes) => this.#keeper.makeRoom(bytes) });
+    this.#leftovers = new Leftovers(base);
     this.#keeper = new Keeper({
       ...base,
       limits,
@@ -105,12 +108,13 @@ class TheCache implements Cache {
 
   /** Settles what an ended process left unfinished. */
   recover(): Promise<void> {
-    return this.#downloads.recover();
+    return this.#leftovers.settle();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#keeper.close();
     await this.scrub.close();
+    await this.#leftovers.close();
     await this.#downloads.close();
     await this.#uses.flush().catch((error: unknown) => this.#taskFailed('recording uses', error));
   }

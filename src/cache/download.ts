@@ -163,7 +163,9 @@ export class Download {
     if (view === undefined) return;
     if (fateOf(view.holder) !== 'unknown') return index.leases.release(view, view.state);
     this.#tell('following');
+    await using followed = new AsyncDisposableStack();
     const held = await follow(this.digest, store, index, clock, this.#closing.signal, (growth, bytes) => {
+      followed.use(bytes);
       this.#become({ kind: 'growing', growth, bytes });
       this.#open(growth.size);
     });

@@ -1,15 +1,10 @@
 import type { Digest } from '../oci/digest.ts';
-import { parseDigest } from '../oci/digest.ts';
 import type { DownloadView } from './contract.ts';
 import { Download } from './download.ts';
 import type { DownloadContext } from './download.ts';
-import { leaseKeyOf, leaseKeyPrefix, parseState } from './download-state.ts';
-import { fateOf } from './holder.ts';
 import type { Arriving } from './keeper.ts';
 import type { Source } from './transfer.ts';
 
-/** What an ended process left unfinished is kept for so long, in milliseconds. */
-const leftoverMsMax = 24 * 60 * 60 * 1000;
 /** How often a download publishes what has arrived while few run, in milliseconds. */
 const publishMsMin = 50;
 
@@ -68,52 +63,10 @@ export class Downloads {
     }));
   }
 
-  /**
-   * Settles what ended processes left: a blob that was stored but not yet indexed is indexed, a partial file that
-   * nobody will resume is deleted. What may still be resumed stays for a day.
-   */
-  async recover(): Promise<void> {
-    const { store, index, clock, holder } = this.#context;
-    for (const view of await index.leases.list(leaseKeyPrefix)) {
-      if (fateOf(view.holder) === 'unknown') continue;
-      await index.leases.release(view, view.state);
-      const digest = parseDigest(view.key.slice(leaseKeyPrefix.length));
-      const held = await store.find(digest);
-      const lease = held === undefined ? undefined : await index.leases.acquire(view.key, holder, 10_000, clock.now());
-      if (held === undefined || lease === undefined) continue;
-      await index.blobs.store(digest, held.size, lease, clock.now());
-      await index.leases.release(lease, '');
-    }
-    await this.sweep();
-    await index.leases.prune(clock.now() - leftoverMsMax);
-  }
-
-  /** Deletes partial files that no lease speaks of any more. */
-  async sweep(): Promise<void> {
-    const { store, index } = this.#context;
-    for await (const name of store.unfinished()) {
-      const digest = digestIn(name);
-      const view = digest === undefined ? undefined : await index.leases.peek(leaseKeyOf(digest));
-      if (view !== undefined && (view.expiresAtMs > 0 || parseState(view.state)?.ingest === name)) continue;
-      const left = await store.ingest(name, 'resume');
-      await left?.[Symbol.asyncDispose]();
-    }
-  }
-
   /** Suspends what runs and waits for it; what has arrived can be resumed. */
   async close(): Promise<void> {
     this.#closed = true;
     for (const download of this.#table.values()) download.suspend();
     await Promise.all(this.#running);
-  }
-}
-
-/** The digest that an ingest of ours is named after: `sha256-HEX.EPOCH`. */
-function digestIn(name: string): Digest | undefined {
-  const match = /^(sha256|sha512)-([0-9a-f]+)\.\d+$/.exec(name);
-  try {
-    return match === null ? undefined : parseDigest(`${match[1]}:${match[2]}`);
-  } catch {
-    return undefined;
   }
 }

@@ -13,6 +13,8 @@ const pollMs = 25;
 /**
  * Follows the download of another process through what it publishes with its lease, until the lease ends. Resolves to
  * the blob when it was stored, to `undefined` when the lease is free to be taken over.
+ *
+ * @param onGrowing takes over what it is given: readers read from it until they know of something better
  */
 export async function follow(
   digest: Digest,
@@ -22,28 +24,23 @@ export async function follow(
   signal: AbortSignal,
   onGrowing: (growth: Growth, bytes: ByteSource) => void,
 ): Promise<BlobReader | undefined> {
-  let followed: { readonly name: string; readonly growth: Growth; readonly bytes: ByteSource } | undefined;
-  try {
-    for (;;) {
-      const view = await index.leases.peek(leaseKeyOf(digest));
-      if (view === undefined || view.expiresAtMs <= clock.now() || fateOf(view.holder) !== 'unknown') {
-        return await store.find(digest);
-      }
-      const state = parseState(view.state);
-      if (state?.size !== undefined && state.ingest !== followed?.name) {
-        const bytes = await store.follow(state.ingest);
-        if (bytes !== undefined) {
-          await followed?.bytes[Symbol.asyncDispose]();
-          followed = { name: state.ingest, bytes, growth: new Growth(state.size, [], () => {}) };
-          onGrowing(followed.growth, bytes);
-        }
-      }
-      if (followed !== undefined && followed.name === state?.ingest) {
-        for (const { start, end } of state.extents) followed.growth.add(start, end);
-      }
-      await clock.sleep(pollMs, signal);
+  let followed: { readonly name: string; readonly growth: Growth } | undefined;
+  for (;;) {
+    const view = await index.leases.peek(leaseKeyOf(digest));
+    if (view === undefined || view.expiresAtMs <= clock.now() || fateOf(view.holder) !== 'unknown') {
+      return store.find(digest);
     }
-  } finally {
-    await followed?.bytes[Symbol.asyncDispose]();
+    const state = parseState(view.state);
+    if (state?.size !== undefined && state.ingest !== followed?.name) {
+      const bytes = await store.follow(state.ingest);
+      if (bytes !== undefined) {
+        followed = { name: state.ingest, growth: new Growth(state.size, [], () => {}) };
+        onGrowing(followed.growth, bytes);
+      }
+    }
+    if (followed !== undefined && followed.name === state?.ingest) {
+      for (const { start, end } of state.extents) followed.growth.add(start, end);
+    }
+    await clock.sleep(pollMs, signal);
   }
 }

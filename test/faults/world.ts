@@ -109,9 +109,9 @@ export class World implements AsyncDisposable {
   }
 
   /** Moves the fake clock on until the work is done. */
-  overTime<T>(work: Promise<T>): Promise<T> {
+  overTime<T>(work: Promise<T>, stepMs?: number): Promise<T> {
     if (!(this.clock instanceof FakeClock)) throw new Error('this world has a real clock');
-    return overTime(this.clock, work);
+    return overTime(this.clock, work, stepMs);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
