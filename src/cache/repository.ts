@@ -20,6 +20,7 @@ import type {
 } from '../oci/repository.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import type { Identity, UpstreamRepository } from '../upstream/contract.ts';
+import type { Download } from './download.ts';
 import { readerOf } from './download-reader.ts';
 import type { Downloads } from './downloads.ts';
 import type { Policy } from './freshness.ts';
@@ -153,13 +154,11 @@ export class CachedRepository implements Repository {
    * and a repository that has it are public. That a manifest names it proves nothing.
    */
   async #mayShare(digest: Digest): Promise<boolean> {
-    const { index, clock, observer, uses } = this.#context;
+    const { index, uses } = this.#context;
     const standing = await index.blobs.standing(this.key, digest);
     if (standing !== 'member') {
-      const shared = standing === 'public' && (await this.#context.isPublic(this.key));
-      const earned = shared || (await this.#upstream.blobSize(digest, this.#identity)) !== undefined;
-      if (!earned) return false;
-      await remember(observer, () => index.blobs.addMember(this.key, digest, clock.now()));
+      if (standing === 'public' && (await this.#context.isPublic(this.key))) await this.#addMember(digest);
+      else if (!(await this.#earn(digest))) return false;
     }
     uses.note(this.key, digest);
     return true;
@@ -168,32 +167,55 @@ export class CachedRepository implements Repository {
   async #download(digest: Digest): Promise<Answer<BlobReader> | undefined> {
     const { downloads, index } = this.#context;
     const running = downloads.find(digest);
-    if (running !== undefined && !this.#isMine(running.source.key)) {
-      if (!(await this.#mayJoin(digest, running.source.key))) return undefined;
-    }
+    if (running !== undefined && !(await this.#mayJoin(digest, running.source.key))) return undefined;
     const expected = await index.manifests.described(this.key, digest);
     const outcome = downloads.find(digest) === undefined ? 'miss' : 'coalesced';
     const download = downloads.start(digest, this.#source(), expected?.size);
-    try {
-      const size = await download.opened;
-      // It was at rest after all, or comes by way of another process: this repository has not answered for it yet.
-      if (size !== undefined && !download.earned && !(await this.#mayShare(digest))) return undefined;
-      if (size !== undefined) return answerOf(readerOf(download, size), outcome);
-    } catch (error) {
-      if (this.#isMine(download.source.key)) throw error;
+    const isMine = this.#isMine(download.source.key);
+    const size = await download.opened.catch((error: unknown) => {
+      if (isMine) throw error;
+    });
+    if (size !== undefined) {
+      return (await this.#hasEarned(download)) ? answerOf(readerOf(download, size), outcome) : undefined;
     }
+    if (isMine) return undefined;
     // Somebody else's source did not have it, or failed: ours may do better.
-    if (this.#isMine(download.source.key)) return undefined;
     await download.ended;
     return this.#download(digest);
   }
 
+  /** Whether to wait for a download of another repository: it has perhaps not been answered yet, and proves nothing. */
   async #mayJoin(digest: Digest, other: RepositoryKey): Promise<boolean> {
-    const { index, clock, observer } = this.#context;
+    return this.#isMine(other) || (await this.#isAsPublicAs(other)) || this.#earn(digest);
+  }
+
+  /**
+   * It is perhaps somebody else's download, was at rest after all, or comes by way of another process: then this
+   * repository has not answered for it yet.
+   */
+  async #hasEarned(download: Download): Promise<boolean> {
+    const { digest, earned, source } = download;
+    if (earned && this.#isMine(source.key)) return true;
+    if (!earned || !(await this.#isAsPublicAs(source.key))) return this.#mayShare(digest);
+    await this.#addMember(digest);
+    return true;
+  }
+
+  async #isAsPublicAs(other: RepositoryKey): Promise<boolean> {
     const both = await Promise.all([this.#context.isPublic(this.key), this.#context.isPublic(other)]);
-    const earned = both.every(Boolean) || (await this.#upstream.blobSize(digest, this.#identity)) !== undefined;
-    if (earned) await remember(observer, () => index.blobs.addMember(this.key, digest, clock.now()));
-    return earned;
+    return both.every(Boolean);
+  }
+
+  /** Asks the upstream's repository itself. */
+  async #earn(digest: Digest): Promise<boolean> {
+    if ((await this.#upstream.blobSize(digest, this.#identity)) === undefined) return false;
+    await this.#addMember(digest);
+    return true;
+  }
+
+  async #addMember(digest: Digest): Promise<void> {
+    const { index, clock, observer } = this.#context;
+    await remember(observer, () => index.blobs.addMember(this.key, digest, clock.now()));
   }
 
   #source(): Source {

@@ -73,3 +73,34 @@ describe('a private blob that is arriving for another repository', () => {
     world.assertFetchedOnce();
   });
 });
+
+describe('a blob that nobody has answered for', () => {
+  test('is not earned by asking two public repositories for it at the same time', async () => {
+    const credentials = { username: 'puller', password: 'pass' };
+    await using world = await World.start({
+      upstream: { auth: { kind: 'bearer', users: { puller: 'pass' }, private: ['team'] } },
+      habits: { credentials },
+    });
+    const { entrepot, upstream, blob } = world;
+    for (const name of ['library/one', 'library/two']) upstream.publish(`${name}:1`, makeImage({ seed: name }));
+    upstream.publishBlob('team/theirs', blob);
+    const [one, two, theirs] = ['library/one', 'library/two', 'team/theirs'].map(
+      (name) => () => get(urlOf(entrepot.origin, blob, name)),
+    );
+    assert.ok(one && two && theirs);
+    const gate = upstream.gate({ method: 'GET', path: '/library/one/blobs/', times: 1 });
+    const both = [one()];
+    await gate.arrived();
+    both.push(two());
+    await upstream.ledger.arrived({ path: '/library/two/tags/' });
+    gate.release();
+    for (const { status } of await Promise.all(both)) assert.equal(status, 404);
+
+    await entrepot.configure({ upstreams: { 'docker.io': { credentials, exposure: 'anyone' } } });
+    assert.equal((await theirs()).status, 200);
+    await world.onlyKept();
+    await entrepot.configure({ upstreams: { 'docker.io': { credentials } } });
+    assert.equal((await theirs()).status, 403);
+    assert.equal((await two()).status, 404);
+  });
+});
