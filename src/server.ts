@@ -12,6 +12,7 @@ import { loadConfig } from './config/load.ts';
 import type { Loaded } from './config/load.ts';
 import { upstreamLookup } from './config/upstream-lookup.ts';
 import { globMatcher } from './config/value/glob.ts';
+import { upstreamName } from './config/value/upstream-name.ts';
 import { watchConfig } from './config/watch.ts';
 import { Doors } from './doors.ts';
 import type { Index } from './index/contract.ts';
@@ -217,7 +218,7 @@ function bytesOf(limit: SizeLimit, totalBytes: number): number {
 
 function routingOf(config: Config, lookup: (host: string) => UpstreamConfig | undefined): RoutingTable {
   const own = new Set(config.http.listen.flatMap(({ host, port }) => ownNames(host, port)));
-  if (config.http.externalUrl !== undefined) own.add(new URL(config.http.externalUrl).host);
+  if (config.http.externalUrl !== undefined) own.add(upstreamName(new URL(config.http.externalUrl).host) ?? '');
   return {
     mode: config.mode,
     defaultUpstream: config.defaultUpstream === undefined ? undefined : lookup(config.defaultUpstream),
@@ -228,9 +229,10 @@ function routingOf(config: Config, lookup: (host: string) => UpstreamConfig | un
   };
 }
 
+/** Spelled as lookups spell them. */
 function ownNames(host: string | undefined, port: number): readonly string[] {
   const names = [host ?? hostname(), 'localhost', '127.0.0.1', '[::1]'];
-  return names.map((name) => `${name.toLowerCase()}:${port}`);
+  return names.map((name) => upstreamName(`${name}:${port}`)).filter((name) => name !== undefined);
 }
 
 /** What the asker may pull of what is held. A listing asks no upstream: what is not known to be public is not shown. */
