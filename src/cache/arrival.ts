@@ -13,13 +13,14 @@ import type { Target } from './transfer.ts';
 /** The bytes of one blob as they arrive under one lease: an ingest that grows, and is hashed as it does. */
 export class Arrival implements Target {
   readonly growth: Growth;
-  readonly #name: IngestName;
+  /** Of its ingest: which file it is. */
+  readonly name: IngestName;
   readonly #ingest: Ingest;
   readonly #assembly: Assembly;
 
   private constructor(digest: Digest, name: IngestName, ingest: Ingest, growth: Growth) {
     this.growth = growth;
-    this.#name = name;
+    this.name = name;
     this.#ingest = ingest;
     this.#assembly = new Assembly(digest, growth, (into, position) => ingest.read(into, position));
   }
@@ -48,7 +49,9 @@ export class Arrival implements Target {
     if (!isOver) return undefined;
     const ingest = await store.ingest(state.ingest, 'resume');
     if (ingest === undefined) return undefined;
-    if (fate === 'rebooted' || (expectedSize !== undefined && expectedSize !== state.size)) {
+    const last = state.extents.at(-1)?.end ?? 0;
+    const isThere = last === 0 || (await ingest.read(new Uint8Array(1), last - 1).catch(() => 0)) === 1;
+    if (fate === 'rebooted' || !isThere || (expectedSize !== undefined && expectedSize !== state.size)) {
       await ingest[Symbol.asyncDispose]();
       return undefined;
     }
@@ -58,7 +61,7 @@ export class Arrival implements Target {
   /** What is told to other processes, and to a successor. */
   get state(): string {
     const { size, extents } = this.growth;
-    return formatState({ ingest: this.#name, size: size === Infinity ? undefined : size, extents: extents.toJSON() });
+    return formatState({ ingest: this.name, size: size === Infinity ? undefined : size, extents: extents.toJSON() });
   }
 
   /** Resolves when all is there and right; rejects with `DIGEST_INVALID` when it is wrong. */

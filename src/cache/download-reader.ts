@@ -1,4 +1,5 @@
 import type { BlobReader, ByteSource, OpenOptions } from '../oci/blob.ts';
+import { RegistryError } from '../oci/errors.ts';
 import type { Download } from './download.ts';
 import { Passage } from './passage.ts';
 import type { Phase } from './phase.ts';
@@ -19,6 +20,8 @@ class DownloadReader implements ByteSource {
   readonly #verified: boolean;
   #own: { readonly phase: Phase; readonly source: ByteSource } | undefined;
   #left = false;
+  /** Up to where it has read what was not verified yet. */
+  #unverifiedEnd = 0;
 
   constructor(download: Download, size: number, options: OpenOptions) {
     this.#download = download;
@@ -64,12 +67,19 @@ class DownloadReader implements ByteSource {
       case 'unstored': {
         const { growth, bytes } = phase;
         const end = this.#readableEnd(phase, position);
-        if (bytes !== undefined && end > position) return bytes.read(into.subarray(0, end - position), position);
+        if (bytes !== undefined && end > position)
+          return this.#readGrowing(bytes, into.subarray(0, end - position), position);
         if (phase.kind === 'unstored') return this.#passBy(phase, into, position);
         await growth.wait(position, this.#verified);
         return 0;
       }
     }
+  }
+
+  async #readGrowing(bytes: Pick<ByteSource, 'read'>, into: Uint8Array, position: number): Promise<number> {
+    const length = await bytes.read(into, position);
+    this.#unverifiedEnd = Math.max(this.#unverifiedEnd, position + length);
+    return length;
   }
 
   /** What came ahead of the hashed prefix will never be hashed once nothing more is stored: only the passage verifies. */
@@ -79,6 +89,9 @@ class DownloadReader implements ByteSource {
   }
 
   async #passBy(phase: Phase & { kind: 'unstored' }, into: Uint8Array, position: number): Promise<number> {
+    if (this.#verified && this.#unverifiedEnd > phase.fork.position) {
+      throw new RegistryError('UNAVAILABLE', 'what was sent can no longer be verified; ask again', { origin: 'store' });
+    }
     const { digest, source } = this.#download;
     const fork = this.#verified ? phase.fork : undefined;
     const passage = await this.#ownSource(phase, async () => new Passage(digest, this.#size, source, fork));

@@ -3,13 +3,14 @@ import type { Lease } from '../index/contract.ts';
 import { isIndexFailure } from '../index/remember.ts';
 import type { DownloadEvent } from '../observe/events.ts';
 import type { BlobReader } from '../oci/blob.ts';
-import { algorithmOf, startHash } from '../oci/digest.ts';
 import type { Digest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import { Arrival } from './arrival.ts';
-import { leaseKeyOf } from './download-state.ts';
+import { leaseKeyOf, parseState } from './download-state.ts';
 import { follow } from './follow.ts';
+import type { Followed } from './follow.ts';
+import { forkAtStart, hashOn } from './fork.ts';
 import { takeHeld } from './held.ts';
 import { fateOf } from './holder.ts';
 import type { Arriving } from './keeper.ts';
@@ -35,10 +36,10 @@ export interface DownloadContext extends TenureContext {
  * ```
  *   seeking ──acquired──► fetching ──all there, digest right──► verified ──synced, renamed, indexed──► stored
  *    ▲ │ ▲                 │ │ │ └─wrong digest, upstream gave up──► failed            (readers read the store)
- *    │ │ └───epoch lost────┘ │ └─the upstream does not have it──► absent
- *    │ └─somebody has it──►  │
- *    │              following│ └─the store fails, or may not hold it──► unstored   (readers read what is there,
- *    └─────lease free────┘ └─stored by the other──► stored                          then straight from the upstream)
+ *    │ │ └─epoch lost, no──┘ │ └─the upstream does not have it──► absent
+ *    │ │   readers           └─the store or the index fails, no room, epoch lost─► unstored (readers read what is there,
+ *    │ └─somebody has it──► following ─stored by the other─► stored                   ▲      then from the upstream)
+ *    └─────lease free──────┘     └─the other's bytes will never be verified───────────┘
  * ```
  *
  * Fetching, verified and following are one phase to a reader, `growing`: extents say what can be read. Only the holder
@@ -58,6 +59,8 @@ export class Download {
   #changed = Promise.withResolvers<void>();
   #transfer: Transfer | undefined;
   #arrival: Arrival | undefined;
+  #followed: Followed | undefined;
+  readonly #borrowed = new AsyncDisposableStack();
   #readers = 0;
   #settled = false;
   #earned = false;
@@ -148,13 +151,12 @@ export class Download {
 
   async #seek(): Promise<void> {
     this.#closing.signal.throwIfAborted();
-    const tenure = await Tenure.acquire(this.digest, this.#context);
-    if (tenure === undefined) return this.#followOrInherit();
+    await using tenure = await Tenure.acquire(this.digest, this.#context);
+    if (tenure === undefined) return await this.#followOrInherit();
     const held = await takeHeld(this.#context, this.digest);
-    if (held === undefined) return this.#fetch(tenure);
+    if (held === undefined) return await this.#fetch(tenure);
     await this.#record(held, tenure.lease);
-    await tenure.release('');
-    this.#become({ kind: 'stored', blob: held });
+    if (!(await this.#part(parseState(tenure.left?.state ?? '')?.ingest))) this.#become({ kind: 'stored', blob: held });
   }
 
   async #followOrInherit(): Promise<void> {
@@ -163,19 +165,40 @@ export class Download {
     if (view === undefined) return;
     if (fateOf(view.holder) !== 'unknown') return index.leases.release(view, view.state);
     this.#tell('following');
-    await using followed = new AsyncDisposableStack();
-    const held = await follow(this.digest, store, index, clock, this.#closing.signal, (growth, bytes) => {
-      followed.use(bytes);
-      this.#become({ kind: 'growing', growth, bytes });
-      this.#open(growth.size);
+    const { blob, ingest } = await follow(this.digest, store, index, clock, this.#closing.signal, (followed) => {
+      this.#followed = followed;
+      this.#borrowed.use(followed.bytes);
+      this.#become({ kind: 'growing', growth: followed.growth, bytes: followed.bytes });
+      this.#open(followed.growth.size);
     });
-    this.#become(held === undefined ? { kind: 'seeking' } : { kind: 'stored', blob: held });
+    if (await this.#part(ingest)) return;
+    this.#become(blob === undefined ? { kind: 'seeking' } : { kind: 'stored', blob });
+  }
+
+  /**
+   * Where the bytes are to come from another ingest than the one that was followed so far, nobody will say whether that
+   * one was right: its readers must not end with another's bytes. They go on by a passage, which verifies what they have.
+   */
+  async #part(ingest: string | undefined): Promise<boolean> {
+    const followed = this.#followed;
+    if (followed === undefined || followed.ingest === ingest) return false;
+    this.#followed = undefined;
+    if (this.#readers === 0) return false;
+    const { growth, bytes } = followed;
+    const fork = await hashOn(this.digest, forkAtStart(this.digest), growth, bytes);
+    this.#tell('unstored', 'whoever brought it in has gone');
+    this.#become({ kind: 'unstored', growth, bytes, fork });
+    return true;
   }
 
   async #fetch(tenure: Tenure): Promise<void> {
     const { lease, left } = tenure;
     const pump = (): void => this.#transfer?.pump();
     const resumed = await Arrival.resume(this.#context.store, this.digest, left, this.#expectedSize, pump);
+    if (await this.#part(resumed?.name)) {
+      await resumed?.suspend();
+      return tenure.release(left?.state ?? '');
+    }
     if (resumed !== undefined) this.#arrive(resumed);
     this.#tell(resumed === undefined ? 'started' : 'resumed');
     const begin = (size: number | undefined): Promise<Target> =>
@@ -194,11 +217,13 @@ export class Download {
     }
     if (this.#arrival === undefined) this.#become({ kind: 'absent' });
     else await this.#commit(this.#arrival, lease);
-    await tenure.release('');
+    // Those who follow learn from the state that it was this ingest that was stored.
+    if (this.#phase.kind === 'stored') await tenure.release(this.#arrival?.state ?? '');
   }
 
   /** The index is of no use: nothing can be kept that it knows nothing of. Whoever asks is served all the same. */
   async #pass(reason: RegistryError): Promise<void> {
+    if (await this.#part(undefined)) return;
     const begin = (size: number | undefined): Promise<never> =>
       this.#refuse(new Growth(size ?? Infinity, [], () => {}), reason);
     try {
@@ -206,7 +231,7 @@ export class Download {
       this.#become({ kind: 'absent' });
     } catch (error) {
       if (!this.#isOver) return this.#fail(error);
-      this.#keepUnstored('index', reason);
+      await this.#keepUnstored('index', reason);
     }
   }
 
@@ -237,7 +262,7 @@ export class Download {
 
   async #refuse(growth: Growth, reason: unknown): Promise<never> {
     this.#earned = true;
-    const fork = { position: 0, hash: startHash(algorithmOf(this.digest)) };
+    const fork = forkAtStart(this.digest);
     if (growth.size !== Infinity) this.#become({ kind: 'unstored', growth, bytes: undefined, fork });
     throw reason;
   }
@@ -269,7 +294,7 @@ export class Download {
       this.#become({ kind: 'stored', blob });
       this.#tell('stored');
     } catch (error) {
-      this.#keepUnstored('commit', error);
+      await this.#keepUnstored('commit', error);
     }
   }
 
@@ -283,15 +308,17 @@ export class Download {
   async #brokeOff(error: unknown, tenure: Tenure): Promise<void> {
     const failure = error instanceof RegistryError ? error : undefined;
     if (failure?.origin === 'store' && this.#phase.kind !== 'seeking') {
-      this.#keepUnstored('write', error);
-      await tenure.release('');
+      await this.#keepUnstored('write', error);
       if (this.#isOver) return;
       throw error;
+    }
+    if (error instanceof EpochLost && this.#readers > 0) {
+      await this.#serveOn(error.message);
+      if (this.#isOver) return;
     }
     const arrival = this.#arrival;
     this.#arrival = undefined;
     if (error instanceof EpochLost) {
-      await tenure.release('');
       this.#become({ kind: 'seeking' });
       return arrival?.[Symbol.asyncDispose]();
     }
@@ -304,21 +331,25 @@ export class Download {
     this.#fail(new RegistryError('UPSTREAM_INVALID', failure.message, { cause: failure }));
     this.#report.lied(failure.message);
     await arrival?.[Symbol.asyncDispose]();
-    await tenure.release('');
+  }
+
+  async #keepUnstored(operation: string, error: unknown): Promise<void> {
+    const message = error instanceof Error ? error.message : String(error);
+    this.#report.storeFailed(operation, error, message);
+    await this.#serveOn(message);
   }
 
   /**
-   * The store failed; who is being served keeps being served, from what was written as far as it goes. Nobody is while
+   * It will not be kept; who is being served keeps being served, from what was written as far as it goes. Nobody is while
    * the size is not known.
    */
-  #keepUnstored(operation: string, error: unknown): void {
-    const message = error instanceof Error ? error.message : String(error);
-    this.#report.storeFailed(operation, error, message);
-    this.#tell('unstored', message);
+  async #serveOn(reason: string): Promise<void> {
+    this.#tell('unstored', reason);
     if (this.#phase.kind !== 'growing' || this.#arrival === undefined) return;
     const { growth, bytes } = this.#phase;
     if (growth.size === Infinity) return;
-    this.#become({ kind: 'unstored', growth, bytes, fork: this.#arrival.fork() });
+    const fork = await hashOn(this.digest, this.#arrival.fork(), growth, bytes);
+    this.#become({ kind: 'unstored', growth, bytes, fork });
   }
 
   #fail(error: unknown): void {
@@ -355,6 +386,7 @@ export class Download {
     this.#arrival = undefined;
     if (this.#phase.kind === 'unstored') this.#become({ ...this.#phase, bytes: undefined });
     await arrival?.[Symbol.asyncDispose]();
+    await this.#borrowed.disposeAsync();
   }
 
   #tell(step: DownloadEvent['step'], reason?: string): void {

@@ -3,18 +3,32 @@ import type { Index } from '../index/contract.ts';
 import type { Clock } from '../observe/clock.ts';
 import type { BlobReader, ByteSource } from '../oci/blob.ts';
 import type { Digest } from '../oci/digest.ts';
-import type { BlobStore } from '../store/blob-store.ts';
+import type { BlobStore, IngestName } from '../store/blob-store.ts';
 import { leaseKeyOf, parseState } from './download-state.ts';
 import { fateOf } from './holder.ts';
 
 /** How often to look at what the other process has, in milliseconds. */
 const pollMs = 25;
 
+/** The file of another process, as far as it has told. */
+export interface Followed {
+  readonly ingest: IngestName;
+  readonly growth: Growth;
+  readonly bytes: ByteSource;
+}
+
+/** How following ended: with the blob when it was stored; without when somebody must take over. */
+export interface Followable {
+  readonly blob: BlobReader | undefined;
+  /** The ingest that was told of last. */
+  readonly ingest: IngestName | undefined;
+}
+
 /**
- * Follows the download of another process through what it publishes with its lease, until the lease ends. Resolves to
- * the blob when it was stored, to `undefined` when the lease is free to be taken over.
+ * Follows the download of another process through what it publishes with its lease, until the lease ends, or goes to one
+ * who writes elsewhere.
  *
- * @param onGrowing takes over what it is given: readers read from it until they know of something better
+ * @param onGrowing called at most once; takes over what it is given
  */
 export async function follow(
   digest: Digest,
@@ -22,25 +36,23 @@ export async function follow(
   index: Index,
   clock: Clock,
   signal: AbortSignal,
-  onGrowing: (growth: Growth, bytes: ByteSource) => void,
-): Promise<BlobReader | undefined> {
-  let followed: { readonly name: string; readonly growth: Growth } | undefined;
+  onGrowing: (followed: Followed) => void,
+): Promise<Followable> {
+  let followed: Followed | undefined;
   for (;;) {
     const view = await index.leases.peek(leaseKeyOf(digest));
+    const state = view && parseState(view.state);
+    const ingest = state?.ingest;
     if (view === undefined || view.expiresAtMs <= clock.now() || fateOf(view.holder) !== 'unknown') {
-      return store.find(digest);
+      return { blob: await store.find(digest), ingest };
     }
-    const state = parseState(view.state);
-    if (state?.size !== undefined && state.ingest !== followed?.name) {
+    if (followed !== undefined && ingest !== followed.ingest) return { blob: undefined, ingest };
+    if (state?.size !== undefined && followed === undefined) {
       const bytes = await store.follow(state.ingest);
-      if (bytes !== undefined) {
-        followed = { name: state.ingest, growth: new Growth(state.size, [], () => {}) };
-        onGrowing(followed.growth, bytes);
-      }
+      followed = bytes && { ingest: state.ingest, growth: new Growth(state.size, [], () => {}), bytes };
+      if (followed !== undefined) onGrowing(followed);
     }
-    if (followed !== undefined && followed.name === state?.ingest) {
-      for (const { start, end } of state.extents) followed.growth.add(start, end);
-    }
+    for (const { start, end } of state?.extents ?? []) followed?.growth.add(start, end);
     await clock.sleep(pollMs, signal);
   }
 }

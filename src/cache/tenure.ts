@@ -15,12 +15,13 @@ export interface TenureContext {
 }
 
 /** The right to bring one blob in: its lease, from the acquisition to the release, and what was left to go on with. */
-export class Tenure {
+export class Tenure implements AsyncDisposable {
   readonly lease: Lease;
   /** What the holder before left. */
   readonly left: LeaseView | undefined;
   readonly #context: TenureContext;
   #stopPublishing: (() => Promise<void>) | undefined;
+  #released = false;
 
   private constructor(lease: Lease, left: LeaseView | undefined, context: TenureContext) {
     this.lease = lease;
@@ -43,9 +44,16 @@ export class Tenure {
     this.#stopPublishing = publish(index.leases, this.lease, clock, everyMs, state, onLost);
   }
 
-  /** Ends it. A lease that the index does not let go of runs out by itself. */
+  /** Ends it, once. A lease that the index does not let go of runs out by itself. */
   async release(state: string): Promise<void> {
+    if (this.#released) return;
+    this.#released = true;
     await this.#stopPublishing?.();
     await remember(this.#context.observer, () => this.#context.index.leases.release(this.lease, state));
+  }
+
+  /** With nothing to go on with. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.release('');
   }
 }

@@ -9,6 +9,7 @@ import { Entrepot } from '../support/entrepot.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { TempDir } from '../support/temp-dir.ts';
 import { corrupt } from '../support/upstream-faults.ts';
+import { failWrites } from './broken-disk.ts';
 import { assertPiece, assertRefused, assertWhole, becomes, mib, unfinishedIn, urlOf, World } from './world.ts';
 
 const blobs = { path: '/blobs/' };
@@ -48,18 +49,35 @@ describe('two servers over one store', () => {
   test('are lied to together: no client of either completes a wrong body', async () => {
     await using world = await World.start();
     await using other = await beside(world);
-    using lie = world.upstream.fault({ ...blobs, times: 1 }, corrupt(2 * mib));
+    using lie = world.upstream.fault({ ...blobs, times: 1 }, corrupt(mib));
+    const gate = world.upstream.gate({ ...blobs, times: 1 }, { at: 2 * mib });
+    const ours = world.drain();
+    await gate.arrived();
+    using theirs = await open(urlOf(other.origin, world.blob));
+    await theirs.read(2 * mib);
+    gate.release();
+    assertRefused(await ours);
+    await assert.rejects(theirs.rest(), 'it was given the wrong byte, too');
+    assert.equal(lie.hits, 1);
+    assertWhole(await world.drain(), world.blob);
+    await world.onlyKept();
+  });
+
+  test('help each other out: when the one cannot keep it, the clients of the other have the right bytes', async (t) => {
+    await using world = await World.start();
+    await using other = await beside(world);
     const gate = world.upstream.gate({ ...blobs, times: 1 }, { at: mib });
     const ours = world.drain();
     await gate.arrived();
-    const theirs = drain(urlOf(other.origin, world.blob));
-    await other.until('download', ({ step }) => step === 'following');
-    gate.release();
-    assertRefused(await ours);
-    const their = await theirs;
-    if (their.complete) assertWhole(their, world.blob);
-    assert.equal(lie.hits, 1);
-    assertWhole(await world.drain(), world.blob);
+    using theirs = await open(urlOf(other.origin, world.blob));
+    assertPiece(await theirs.read(mib), world.blob);
+    {
+      using _full = failWrites(t, 'ENOSPC');
+      gate.release();
+      assertWhole(await ours, world.blob);
+      assertPiece(await theirs.rest(), world.blob, mib);
+    }
+    await world.nothingKept();
   });
 });
 
@@ -128,7 +146,7 @@ describe('a server that stops while a blob arrives', () => {
 });
 
 describe('a server that is thought dead while it is not', () => {
-  test('loses the download to another one, and follows it; all clients have the right bytes', async () => {
+  test('loses the download to another one; its clients go on straight from the upstream, and all are right', async () => {
     const [clock, ahead] = [new FakeClock(), new FakeClock()];
     await using world = await World.start({ clock });
     await using other = await beside(world, ahead);
@@ -140,7 +158,7 @@ describe('a server that is thought dead while it is not', () => {
     using theirs = await open(urlOf(other.origin, world.blob));
     await gate.arrived(2);
     await clock.advance(5_000);
-    await world.entrepot.until('download', ({ step }) => step === 'following');
+    await world.entrepot.until('download', ({ step }) => step === 'unstored');
     gate.release();
     const both = Promise.all([ours.rest(), theirs.rest()]);
     const state = { over: false };
@@ -149,7 +167,8 @@ describe('a server that is thought dead while it is not', () => {
     const [mine, yours] = await both;
     assertPiece(mine, world.blob, mib);
     assertPiece(yours, world.blob);
-    assert.equal(world.upstream.count(blobs), 2, 'each began once');
+    const ranges = world.upstream.ledger.matching(blobs).map(({ range }) => range);
+    assert.deepEqual(ranges, ['bytes=0-16777215', 'bytes=0-16777215', `bytes=${mib}-${world.blob.size - 1}`]);
     await world.onlyKept();
   });
 
