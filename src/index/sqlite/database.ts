@@ -1,6 +1,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import type { SQLInputValue, StatementSync } from 'node:sqlite';
 import { indexFailure, isBusy } from './failure.ts';
+import { Version } from './version.ts';
 
 /** How long a statement waits for another process's transaction, in milliseconds. Ours last a few at most. */
 const busyMsMax = 5_000;
@@ -25,6 +26,7 @@ export class Database implements Disposable {
   readonly #connection: DatabaseSync;
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
+  readonly #version: Version;
   #rolledBack: () => void = () => {};
 
   constructor(path: string) {
@@ -32,6 +34,8 @@ export class Database implements Disposable {
     this.#connection = connect(path);
     this.#begin = this.#prepare('BEGIN IMMEDIATE');
     this.#commit = this.#prepare('COMMIT');
+    const look = this.#prepare('PRAGMA data_version');
+    this.#version = new Version(() => Number(look.get()?.['data_version']));
   }
 
   /** Readers and a writer no longer wait for each other. It is noted in the file, so only in one that is known to be ours. */
@@ -48,11 +52,18 @@ export class Database implements Disposable {
     }
   }
 
+  /** Another number when anything that was read may have changed since. See `Version`. */
+  get version(): number {
+    return this.#version.current;
+  }
+
   query<Row>(sql: string): Query<Row> {
     const statement = this.#prepare(sql);
     const { path } = this;
+    const wrote = readsOnly.test(sql) ? undefined : (): void => this.#version.wrote();
     return {
       get(...values) {
+        wrote?.();
         try {
           return statement.get(...values) as Row | undefined;
         } catch (error) {
@@ -60,6 +71,7 @@ export class Database implements Disposable {
         }
       },
       all(...values) {
+        wrote?.();
         try {
           return statement.all(...values) as unknown as readonly Row[];
         } catch (error) {
@@ -71,6 +83,15 @@ export class Database implements Disposable {
 
   /** Returns how many rows it changed. */
   command(sql: string): (...values: readonly SQLInputValue[]) => number {
+    const run = this.aside(sql);
+    return (...values) => {
+      this.#version.wrote();
+      return run(...values);
+    };
+  }
+
+  /** A command that changes nothing which anybody remembers to have read: when something was last used. */
+  aside(sql: string): (...values: readonly SQLInputValue[]) => number {
     const statement = this.#prepare(sql);
     return (...values) => {
       try {
@@ -93,6 +114,7 @@ export class Database implements Disposable {
       return result;
     } catch (error) {
       if (this.#connection.isTransaction) this.#connection.exec('ROLLBACK');
+      this.#version.wrote();
       this.#rolledBack();
       throw indexFailure(this.path, error);
     }
@@ -111,6 +133,7 @@ export class Database implements Disposable {
   }
 
   execute(sql: string): void {
+    this.#version.wrote();
     try {
       this.#connection.exec(sql);
     } catch (error) {
@@ -135,6 +158,8 @@ export class Database implements Disposable {
     }
   }
 }
+
+const readsOnly = /^\s*SELECT\b/;
 
 function connect(path: string): DatabaseSync {
   let connection: DatabaseSync | undefined;

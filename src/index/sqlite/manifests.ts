@@ -6,6 +6,7 @@ import type { HeldManifest, ManifestIndex } from '../contract.ts';
 import type { Database, Query } from './database.ts';
 import { encodeDigest } from './digests.ts';
 import type { ContentIds, RepositoryIds } from './identities.ts';
+import { Memo } from './memo.ts';
 import type { Removal } from './removal.ts';
 import type { Standing } from './standing.ts';
 import { WaitingTags } from './tags.ts';
@@ -24,6 +25,7 @@ const parentsMax = 8;
 export class SqliteManifests implements ManifestIndex {
   readonly #parts: ManifestParts;
   readonly #find: Query<FoundRow>;
+  readonly #found: Memo<HeldManifest>;
   readonly #parents: Query<{ media_type: string; bytes: Uint8Array }>;
   readonly #referrers: Query<{ media_type: string; bytes: Uint8Array }>;
   readonly #writes: Writes;
@@ -31,6 +33,7 @@ export class SqliteManifests implements ManifestIndex {
   constructor(parts: ManifestParts) {
     const { database } = parts;
     this.#parts = parts;
+    this.#found = new Memo(database);
     this.#find = database.query(`
       SELECT manifests.media_type, manifests.bytes, held.stored_at FROM contents
         JOIN held ON held.repository = ? AND held.manifest = contents.id
@@ -53,10 +56,14 @@ export class SqliteManifests implements ManifestIndex {
 
   async find(repository: RepositoryKey, digest: Digest): Promise<HeldManifest | undefined> {
     const id = this.#parts.repositories.find(repository);
-    const row = id === undefined ? undefined : this.#find.get(id, encodeDigest(digest));
-    if (row === undefined) return undefined;
-    const { bytes } = row;
-    return { digest, size: bytes.length, mediaType: row.media_type, bytes, storedAtMs: row.stored_at };
+    if (id === undefined) return undefined;
+    const read = (): HeldManifest | undefined => {
+      const row = this.#find.get(id, encodeDigest(digest));
+      if (row === undefined) return undefined;
+      const { bytes } = row;
+      return { digest, size: bytes.length, mediaType: row.media_type, bytes, storedAtMs: row.stored_at };
+    };
+    return this.#found.recall(`${id} ${digest}`, read, ({ size }) => size);
   }
 
   async put(repository: RepositoryKey, manifest: Manifest, atMs: number): Promise<void> {

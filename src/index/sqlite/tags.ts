@@ -9,6 +9,7 @@ import type { Database, Query } from './database.ts';
 import { decodeDigest, encodeDigest } from './digests.ts';
 import { displayOf } from './identities.ts';
 import type { ContentIds, RepositoryIds } from './identities.ts';
+import { Memo } from './memo.ts';
 import { pageOf } from './page.ts';
 import type { Standing } from './standing.ts';
 
@@ -22,6 +23,7 @@ export interface TagParts {
 export class SqliteTags implements TagIndex {
   readonly #parts: TagParts;
   readonly #find: Query<TagRow>;
+  readonly #found: Memo<HeldTag>;
   readonly #target: Query<{ manifest: number | null }>;
   readonly #held: Query<unknown>;
   readonly #point: (repository: number, tag: string, manifest: number, atMs: number) => number;
@@ -34,6 +36,7 @@ export class SqliteTags implements TagIndex {
   constructor(parts: TagParts) {
     const { database } = parts;
     this.#parts = parts;
+    this.#found = new Memo(database);
     this.#find = database.query(`
       SELECT contents.digest, tags.checked_at, seen, seen_size, seen_media_type, seen_at
         FROM tags LEFT JOIN contents ON contents.id = tags.manifest WHERE tags.repository = ? AND tags.name = ?
@@ -63,8 +66,11 @@ export class SqliteTags implements TagIndex {
 
   async find(repository: RepositoryKey, tag: Tag): Promise<HeldTag | undefined> {
     const id = this.#parts.repositories.find(repository);
-    const row = id === undefined ? undefined : this.#find.get(id, tag);
-    return row && heldTag(row);
+    if (id === undefined) return undefined;
+    return this.#found.recall(`${id} ${tag}`, () => {
+      const row = this.#find.get(id, tag);
+      return row && heldTag(row);
+    });
   }
 
   async see(repository: RepositoryKey, tag: Tag, descriptor: Descriptor, atMs: number): Promise<void> {

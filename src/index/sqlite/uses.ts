@@ -24,10 +24,10 @@ export class Uses {
   constructor(parts: UseParts) {
     const { database } = parts;
     this.#parts = parts;
-    this.#content = database.command(
+    this.#content = database.aside(
       'UPDATE contents SET last_used = ? WHERE id = ? AND last_used < ? AND size IS NOT NULL',
     );
-    this.#manifest = database.command(
+    this.#manifest = database.aside(
       'UPDATE held SET last_used = ? WHERE repository = ? AND manifest = ? AND last_used < ?',
     );
     this.#parents = database.query(`
