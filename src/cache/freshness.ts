@@ -1,4 +1,5 @@
 import type { HeldTag } from '../index/contract.ts';
+import { RegistryError } from '../oci/errors.ts';
 import type { Tag } from '../oci/reference.ts';
 
 /** What the configuration says of an upstream, as far as the cache is concerned. */
@@ -26,4 +27,11 @@ export function judge(held: HeldTag | undefined, freshMs: number, nowMs: number,
   if (held.seen !== undefined && recent(held.seen.atMs)) return 'seen';
   if (held.digest === undefined) return 'absent';
   return held.seen === undefined && recent(held.checkedAtMs) ? 'fresh' : 'due';
+}
+
+/** Whether what is held is served although asking the upstream ended like this. */
+export function isOutlived(failure: unknown, { keep }: Policy): boolean {
+  if (!(failure instanceof RegistryError)) return false;
+  if (failure.code === 'MANIFEST_UNKNOWN') return keep.notfound;
+  return failure.code === 'UPSTREAM_DENIED' ? keep.denied : failure.origin === 'upstream';
 }

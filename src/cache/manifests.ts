@@ -7,7 +7,7 @@ import type { Descriptor, Manifest, ManifestContent } from '../oci/manifest.ts';
 import type { Tag } from '../oci/reference.ts';
 import type { Answer, Outcome, RepositoryKey } from '../oci/repository.ts';
 import type { Identity, UpstreamRepository } from '../upstream/contract.ts';
-import { judge } from './freshness.ts';
+import { isOutlived, judge } from './freshness.ts';
 import type { Policy } from './freshness.ts';
 import type { RepositoryContext } from './repository.ts';
 
@@ -73,7 +73,7 @@ export class Manifests {
       return answer.outcome === 'hit' ? this.#aged(answer.value, pointed.outcome, pointed.atMs) : answer;
     } catch (error) {
       // It has moved to what cannot be had: what it pointed at before is better than nothing.
-      if (held?.digest === undefined) throw error;
+      if (held?.digest === undefined || !isOutlived(error, this.#policy)) throw error;
       return this.#stale(tag, held.digest, held.checkedAtMs, error);
     }
   }
@@ -129,29 +129,34 @@ export class Manifests {
       if (manifest !== undefined)
         return { descriptor: manifest, held: manifest, outcome: 'hit', atMs: held.checkedAtMs };
     }
+    const window = revalidate || held?.digest === undefined ? 0 : this.#policy.freshMs(tag);
+    const refused = this.#context.refusals.recall(this.#workKey('check', tag), window, this.#context.clock.now());
+    if (refused !== undefined) return this.#pointStale(tag, held, refused.refusal);
     try {
-      const window = revalidate || held?.digest === undefined ? 0 : this.#policy.freshMs(tag);
-      const refused = this.#context.refusals.recall(this.#workKey('check', tag), window, this.#context.clock.now());
-      if (refused !== undefined) throw refused.refusal;
       const pointed = await this.#check(tag, held);
       if (pointed !== undefined) return pointed;
       throw goneUpstream(tag);
     } catch (error) {
+      if (held?.digest !== undefined) await this.#noteRefusal(tag, held.digest, error);
       return this.#pointStale(tag, held, error);
     }
   }
 
+  /** Only of what is held and kept: what the upstream says of other tags is passed on every time. */
+  async #noteRefusal(tag: Tag, digest: Digest, reason: unknown): Promise<void> {
+    const gone = isCode(reason, 'MANIFEST_UNKNOWN');
+    if (!isOutlived(reason, this.#policy) || (!gone && !isCode(reason, 'UPSTREAM_DENIED'))) return;
+    this.#context.refusals.note(this.#workKey('check', tag), reason, this.#context.clock.now());
+    if (gone) await this.#mark(digest, true);
+  }
+
   /** The upstream cannot be asked, or refuses: where the tag pointed before, as far as the policy keeps that. */
   async #pointStale(tag: Tag, held: HeldTag | undefined, reason: unknown): Promise<Pointed | undefined> {
-    const { index, refusals, clock } = this.#context;
-    const gone = isCode(reason, 'MANIFEST_UNKNOWN');
-    if (held?.digest === undefined || !this.#keeps(reason)) {
-      if (!gone) throw reason;
-      if (held !== undefined) await this.#remember(() => index.tags.remove(this.#key, tag));
+    if (held?.digest === undefined || !isOutlived(reason, this.#policy)) {
+      if (!isCode(reason, 'MANIFEST_UNKNOWN')) throw reason;
+      if (held !== undefined) await this.#remember(() => this.#context.index.tags.remove(this.#key, tag));
       return undefined;
     }
-    if (gone || isCode(reason, 'UPSTREAM_DENIED')) refusals.note(this.#workKey('check', tag), reason, clock.now());
-    if (gone) await this.#mark(held.digest, true);
     const { value } = await this.#stale(tag, held.digest, held.checkedAtMs, reason);
     return { descriptor: value, held: value, outcome: 'stale', atMs: held.checkedAtMs };
   }
@@ -185,12 +190,6 @@ export class Manifests {
       return { descriptor, ...(manifest && { held: manifest }), outcome, atMs };
     };
     return (await once.run(this.#workKey('check', tag), look, ask)).value;
-  }
-
-  #keeps(reason: unknown): boolean {
-    if (isCode(reason, 'MANIFEST_UNKNOWN')) return this.#policy.keep.notfound;
-    if (isCode(reason, 'UPSTREAM_DENIED')) return this.#policy.keep.denied;
-    return reason instanceof RegistryError && reason.origin === 'upstream';
   }
 
   /** @throws the reason itself when nothing is held after all */

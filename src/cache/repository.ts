@@ -23,6 +23,7 @@ import type { Identity, UpstreamRepository } from '../upstream/contract.ts';
 import type { Download } from './download.ts';
 import { readerOf } from './download-reader.ts';
 import type { Downloads } from './downloads.ts';
+import { isOutlived } from './freshness.ts';
 import type { Policy } from './freshness.ts';
 import { findHeld } from './held.ts';
 import { Manifests } from './manifests.ts';
@@ -123,6 +124,7 @@ export class CachedRepository implements Repository {
       const list = await this.#upstream.tags(page, this.#identity);
       if (list !== undefined) return this.#tell('tags', answerOf(list, 'miss'));
     } catch (error) {
+      if (!isOutlived(error, this.#policy)) throw error;
       const held = await this.#context.index.tags.list(this.key, page);
       if (held.items.length === 0 && page.last === undefined) throw error;
       return this.#tell('tags', answerOf(held, 'stale'));
@@ -142,6 +144,7 @@ export class CachedRepository implements Repository {
       const list = await this.#upstream.referrers(subject, artifactType, this.#identity);
       return list === undefined ? undefined : this.#tell('referrers', answerOf(list, 'miss'));
     } catch (error) {
+      if (!isOutlived(error, this.#policy)) throw error;
       const held = await this.#context.index.manifests.referrers(this.key, subject);
       if (held.length === 0) throw error;
       const wanted = held.filter((referrer) => artifactType === undefined || referrer.artifactType === artifactType);

@@ -71,6 +71,19 @@ describe('a tag', () => {
     assert.equal(at.hub.count(), 1, at.hub.summary());
   });
 
+  test('that the upstream has withdrawn is asked for once a minute, however often clients ask', async () => {
+    await using at = await scene();
+    await at.fetch('latest');
+    at.hub.withdraw('library/app:latest');
+    at.hub.reset();
+    for (let asked = 0; asked < 12; asked += 1) {
+      await at.clock.advance(20 * seconds);
+      const answer = await at.fetch('latest');
+      assert.equal(answer.headers['x-cache'], asked < 2 ? 'hit' : 'stale');
+    }
+    assert.equal(at.hub.count(heads), 4, at.hub.summary());
+  });
+
   test('that is due for fifty clients at once costs one HEAD', async () => {
     await using at = await scene();
     await at.fetch('latest');

@@ -235,6 +235,9 @@ describe('what the operator does not want kept', () => {
     using denied = at.hub.fault(manifests, status(403));
     assert.equal((await get(at.url('manifests/held'))).status, 403);
     denied.lift();
+    using unlisted = at.hub.fault({ path: '/tags/' }, status(403));
+    assert.equal((await get(at.url('tags/list'))).status, 403);
+    unlisted.lift();
     at.hub.fault(manifests, status(500));
     assert.equal(
       (await get(at.url('manifests/held'))).headers['x-cache'],
