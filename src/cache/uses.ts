@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { KeepingIndex, Use } from '../index/contract.ts';
 import type { Clock, Timer } from '../observe/clock.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -6,14 +7,22 @@ import type { RepositoryKey } from '../oci/repository.ts';
 /** Uses are written this late at most, in milliseconds: losing them in a crash costs nothing but a little LRU order. */
 const flushMs = 5_000;
 const pendingMax = 20_000;
+/** Written at once: other work has its turn between two transactions. */
+const batchMax = 500;
+/** What was written down less than so many milliseconds ago is as good as now: what is popular costs one write a minute. */
+const grainMs = 60_000;
+/** Uses whose times are remembered; above it all are forgotten, and written down once more. */
+const rememberedMax = 50_000;
 
 /** Remembers what was used, and writes it in batches. */
 export class Uses {
   readonly #keeping: KeepingIndex;
   readonly #clock: Clock;
   readonly #onFailure: (error: unknown) => void;
+  readonly #writtenAtMs = new Map<string, number>();
   #pending = new Map<string, Use>();
   #timer: Timer | undefined;
+  #writing: Promise<void> = Promise.resolve();
 
   constructor(keeping: KeepingIndex, clock: Clock, onFailure: (error: unknown) => void) {
     this.#keeping = keeping;
@@ -22,12 +31,11 @@ export class Uses {
   }
 
   note(repository: RepositoryKey, digest: Digest): void {
+    const key = `${repository.upstream ?? ''} ${repository.name} ${digest}`;
+    const atMs = this.#clock.now();
+    if (Math.abs(atMs - (this.#writtenAtMs.get(key) ?? -Infinity)) < grainMs) return;
     const before = this.#pending.size;
-    this.#pending.set(`${repository.upstream ?? ''} ${repository.name} ${digest}`, {
-      repository,
-      digest,
-      atMs: this.#clock.now(),
-    });
+    this.#pending.set(key, { repository, digest, atMs });
     if (before < pendingMax && this.#pending.size === pendingMax) this.#flushIn(0);
     else if (this.#timer === undefined) this.#flushIn(flushMs);
   }
@@ -35,9 +43,21 @@ export class Uses {
   async flush(): Promise<void> {
     this.#timer?.cancel();
     this.#timer = undefined;
-    const uses = [...this.#pending.values()];
+    const uses = [...this.#pending];
     this.#pending = new Map();
-    if (uses.length > 0) await this.#keeping.touch(uses);
+    const writing = this.#writing.then(() => this.#write(uses));
+    this.#writing = writing.catch(() => {});
+    await writing;
+  }
+
+  async #write(uses: readonly (readonly [key: string, use: Use])[]): Promise<void> {
+    for (let at = 0; at < uses.length; at += batchMax) {
+      if (at > 0) await setImmediate();
+      const batch = uses.slice(at, at + batchMax);
+      await this.#keeping.touch(batch.map(([, use]) => use));
+      if (this.#writtenAtMs.size > rememberedMax) this.#writtenAtMs.clear();
+      for (const [key, { atMs }] of batch) this.#writtenAtMs.set(key, atMs);
+    }
   }
 
   #flushIn(ms: number): void {

@@ -97,7 +97,7 @@ function isFull(error: unknown): boolean {
 
 /** How long a line may wait for company, in milliseconds, and how much company is enough, in characters. */
 const lingerMs = 200;
-const batchCharactersMax = 15 * 1024;
+const batchCharactersMax = 60 * 1024;
 
 /**
  * Gathers lines and hands them on together: a system call for each of twenty thousand lines a second would cost more
