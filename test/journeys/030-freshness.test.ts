@@ -23,10 +23,12 @@ const gets = { method: 'GET', path: '/manifests/' } as const;
 /** A registry with `library/app:latest`, and the cache before it, which has never been asked. */
 async function scene(config: Readonly<Record<string, unknown>> = {}) {
   const clock = new FakeClock();
-  const hub = await CountingUpstream.start({ now: () => clock.now() });
+  await using opening = new AsyncDisposableStack();
+  const hub = opening.use(await CountingUpstream.start({ now: () => clock.now() }));
   hub.publish('library/app:latest', yesterday);
-  const entrepot = await Entrepot.start({ upstreams: { 'docker.io': hub }, clock, config });
+  const entrepot = opening.use(await Entrepot.start({ upstreams: { 'docker.io': hub }, clock, config }));
   const url = (reference: string): string => `${entrepot.origin}/v2/library/app/manifests/${reference}`;
+  const scope = opening.move();
   return {
     clock,
     hub,
@@ -35,10 +37,7 @@ async function scene(config: Readonly<Record<string, unknown>> = {}) {
     fetch: (reference: string, headers: Readonly<Record<string, string>> = {}) => get(url(reference), { headers }),
     /** HEAD of a manifest, as everybody asks for a tag. */
     ask: (reference: string) => head(url(reference)),
-    async [Symbol.asyncDispose]() {
-      await entrepot[Symbol.asyncDispose]();
-      await hub[Symbol.asyncDispose]();
-    },
+    [Symbol.asyncDispose]: () => scope.disposeAsync(),
   };
 }
 

@@ -17,18 +17,19 @@ const held = makeImage({ seed: 'held' });
 const other = makeImage({ seed: 'other' });
 
 /** Every answer is due at once, and nobody waits long: what an outage does shows without a clock. */
-const impatient = { freshness: 0, timeouts: { connect: '1s', headers: '250ms', stall: '250ms' } };
+const impatient = { freshness: 0, timeouts: { connect: '1s', headers: '1s', stall: '1s' } };
 
 /** Docker Hub has `library/app:held`, which the cache holds, and `library/app:other`, which it does not. */
 async function scene() {
-  const scope = new AsyncDisposableStack();
-  const hub = scope.use(await CountingUpstream.start({ auth: { kind: 'bearer', realm: 'other' } }));
+  await using opening = new AsyncDisposableStack();
+  const hub = opening.use(await CountingUpstream.start({ auth: { kind: 'bearer', realm: 'other' } }));
   hub.publish('library/app:held', held);
   hub.publish('library/app:other', other);
   const config = { upstreams: { 'docker.io': impatient } };
-  const entrepot = scope.use(await Entrepot.start({ upstreams: { 'docker.io': hub }, config }));
+  const entrepot = opening.use(await Entrepot.start({ upstreams: { 'docker.io': hub }, config }));
   await pull(entrepot.origin, 'library/app', 'held');
   await entrepot.stored(3);
+  const scope = opening.move();
   return {
     hub,
     entrepot,
@@ -84,7 +85,7 @@ const outages: Readonly<Record<string, Outage>> = {
     begin: ({ hub }) => hub.blackhole(),
     status: 504,
     code: 'UNAVAILABLE',
-    says: /took too long.*250 ms.*upstreams\.docker\.io\.timeouts/,
+    says: /took too long.*1000 ms.*upstreams\.docker\.io\.timeouts/,
   },
   'it resets every connection': {
     begin: ({ hub }) => hub.fault({ host: 'registry' }, reset()),

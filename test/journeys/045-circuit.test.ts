@@ -22,16 +22,17 @@ const other = makeImage({ seed: 'other' });
 
 /** `library/app:held` is held and due; `library/app:other` is not held. */
 async function scene(options: UpstreamOptions = {}) {
-  const scope = new AsyncDisposableStack();
+  await using opening = new AsyncDisposableStack();
   const clock = new FakeClock();
-  const hub = scope.use(await CountingUpstream.start({ now: () => clock.now(), ...options }));
+  const hub = opening.use(await CountingUpstream.start({ now: () => clock.now(), ...options }));
   hub.publish('library/app:held', held);
   hub.publish('library/app:other', other);
-  const entrepot = scope.use(await Entrepot.start({ upstreams: { 'docker.io': hub }, clock }));
+  const entrepot = opening.use(await Entrepot.start({ upstreams: { 'docker.io': hub }, clock }));
   await pull(entrepot.origin, 'library/app', 'held');
   await entrepot.stored(11);
   await clock.advance(61 * seconds);
   hub.reset();
+  const scope = opening.move();
   return {
     clock,
     hub,

@@ -39,7 +39,7 @@ describe('after a restart', () => {
   });
 
   test('in which the upstream went dark, it listens at once, asks nobody, and serves by tag and digest (distribution#1435)', async () => {
-    const impatient = { freshness: 0, timeouts: { headers: '250ms' } };
+    const impatient = { freshness: 0, timeouts: { headers: '1s' } };
     for (const darkness of ['down', 'blackhole'] as const) {
       await using hub = await CountingUpstream.start();
       hub.publish('library/redis:7', redis);
@@ -62,12 +62,12 @@ describe('after a restart', () => {
   });
 
   test('a pull-through cache of one registry, as registry:2 has it, serves what it held, too', async () => {
-    const hub = await CountingUpstream.start();
+    await using hub = await CountingUpstream.start();
     hub.publish('library/redis:7', redis);
     await using entrepot = await Entrepot.start({ config: { proxy: { remoteurl: hub.origin } } });
     await pullAsDockerd(entrepot.origin, 'library/redis', '7');
     await entrepot.stored(3);
-    await hub[Symbol.asyncDispose]();
+    await hub.down();
     await entrepot.restart();
     await pullAsDockerd(entrepot.origin, 'library/redis', '7');
     await pullAsDockerd(entrepot.origin, 'library/redis', redis.digest);
@@ -75,7 +75,7 @@ describe('after a restart', () => {
 
   test('by force, what was held is served by a process that finds no network (distribution#4038)', async () => {
     await using directory = await TempDir.make();
-    const hub = await CountingUpstream.start();
+    await using hub = await CountingUpstream.start();
     hub.publish('library/redis:7', redis);
     const options = {
       directory: directory.path,
@@ -87,7 +87,7 @@ describe('after a restart', () => {
       await server.printed(new RegExp(`(?:kept[^]*){3}`));
       await server.kill();
     }
-    await hub[Symbol.asyncDispose]();
+    await hub.down();
     await using server = await ServerProcess.start(options);
     await pullByEveryDoor(server.origin);
   });

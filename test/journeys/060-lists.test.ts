@@ -20,10 +20,11 @@ const json = ({ body }: Answer) => JSON.parse(body.toString());
 const tagsOf = (answer: Answer): string[] => json(answer).tags;
 
 async function scene(tags: readonly string[], options: UpstreamOptions = {}) {
-  const scope = new AsyncDisposableStack();
-  const hub = scope.use(await CountingUpstream.start(options));
+  await using opening = new AsyncDisposableStack();
+  const hub = opening.use(await CountingUpstream.start(options));
   for (const tag of tags) hub.publish(`library/app:${tag}`, image);
-  const entrepot = scope.use(await Entrepot.start({ upstreams: { 'docker.io': hub } }));
+  const entrepot = opening.use(await Entrepot.start({ upstreams: { 'docker.io': hub } }));
+  const scope = opening.move();
   return { hub, entrepot, origin: entrepot.origin, [Symbol.asyncDispose]: () => scope.disposeAsync() };
 }
 

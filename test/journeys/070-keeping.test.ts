@@ -31,11 +31,12 @@ type Name = keyof typeof images;
 const room = { size: 105_000, diskfree: 0 };
 
 async function scene(config: Readonly<Record<string, unknown>> = { cache: room }) {
-  const scope = new AsyncDisposableStack();
+  await using opening = new AsyncDisposableStack();
   const clock = new FakeClock();
-  const hub = scope.use(await CountingUpstream.start({ now: () => clock.now() }));
+  const hub = opening.use(await CountingUpstream.start({ now: () => clock.now() }));
   for (const [name, image] of Object.entries(images)) hub.publish(`team/${name}:1`, image);
-  const entrepot = scope.use(await Entrepot.start({ upstreams: { 'docker.io': hub }, clock, config }));
+  const entrepot = opening.use(await Entrepot.start({ upstreams: { 'docker.io': hub }, clock, config }));
+  const scope = opening.move();
   return {
     clock,
     hub,

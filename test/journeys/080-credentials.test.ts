@@ -23,16 +23,17 @@ const plans = makeImage({ seed: 'plans' });
 
 /** A registry where anybody reads `team/app`, and only the cache's own account reads `team/plans`. */
 async function scene(keys: Readonly<Record<string, unknown>> = {}) {
-  const scope = new AsyncDisposableStack();
+  await using opening = new AsyncDisposableStack();
   const clock = new FakeClock();
   const auth = { kind: 'bearer', realm: 'other', users: { cache: password }, private: ['team/plans'] } as const;
   const now = (): number => clock.now();
-  const quay = scope.use(await CountingUpstream.start({ auth, now, blobRedirects: {} }));
+  const quay = opening.use(await CountingUpstream.start({ auth, now, blobRedirects: {} }));
   quay.publish('team/app:1', app);
   quay.publish('team/plans:1', plans);
   quay.publish('team/plans', makeArtifact({ subject: plans }));
   const config = { upstreams: { 'quay.io': { credentials, ...keys } } };
-  const entrepot = scope.use(await Entrepot.start({ upstreams: { 'quay.io': quay }, clock, config }));
+  const entrepot = opening.use(await Entrepot.start({ upstreams: { 'quay.io': quay }, clock, config }));
+  const scope = opening.move();
   return {
     clock,
     quay,

@@ -21,9 +21,9 @@ const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
 /** A registry with `library/redis:7`, and a server before it, with its probes on a port of their own. */
 async function scene(http: Readonly<Record<string, unknown>> = {}) {
-  const scope = new AsyncDisposableStack();
-  const directory = scope.use(await TempDir.make());
-  const hub = scope.use(await CountingUpstream.start());
+  await using opening = new AsyncDisposableStack();
+  const directory = opening.use(await TempDir.make());
+  const hub = opening.use(await CountingUpstream.start());
   hub.publish('library/redis:7', image);
   const debugPort = await freePort();
   const options = {
@@ -34,7 +34,8 @@ async function scene(http: Readonly<Record<string, unknown>> = {}) {
       upstreams: { 'docker.io': { url: hub.origin } },
     },
   };
-  const server = scope.use(await ServerProcess.start(options));
+  const server = opening.use(await ServerProcess.start(options));
+  const scope = opening.move();
   return {
     hub,
     options,

@@ -22,8 +22,8 @@ const [before, after] = [makeAuthority('Before'), makeAuthority('After')];
 
 /** A server with TLS, whose certificate comes from the authority `before`. */
 async function scene(tls: Readonly<Record<string, unknown>> = {}) {
-  const scope = new AsyncDisposableStack();
-  const directory = scope.use(await TempDir.make());
+  await using opening = new AsyncDisposableStack();
+  const directory = opening.use(await TempDir.make());
   const files = { certificate: directory.join('cert.pem'), key: directory.join('key.pem') };
   const certify = async (authority: typeof before): Promise<void> => {
     const { cert, key } = authority.issue(['127.0.0.1', 'localhost']);
@@ -31,11 +31,12 @@ async function scene(tls: Readonly<Record<string, unknown>> = {}) {
     await writeFile(files.key, key);
   };
   await certify(before);
-  const hub = scope.use(await CountingUpstream.start());
+  const hub = opening.use(await CountingUpstream.start());
   hub.publish('library/redis:7', image);
   const clock = new FakeClock();
   const config = { http: { tls: { ...files, ...tls } } };
-  const entrepot = scope.use(await Entrepot.start({ upstreams: { 'docker.io': hub }, clock, config }));
+  const entrepot = opening.use(await Entrepot.start({ upstreams: { 'docker.io': hub }, clock, config }));
+  const scope = opening.move();
   return { entrepot, clock, files, certify, [Symbol.asyncDispose]: () => scope.disposeAsync() };
 }
 
