@@ -4,7 +4,7 @@ import type { Digest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Growth } from './growth.ts';
 
-/** Proof that content of this digest and size was hashed whole. Only `Assembly` makes one. */
+/** Proof that content of this digest and size was hashed whole. Only `Assembly` and `Tally` make one. */
 export interface Verified {
   readonly digest: Digest;
   readonly size: number;

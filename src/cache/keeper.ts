@@ -1,4 +1,5 @@
-import type { Candidate, Index } from '../index/contract.ts';
+import type { Candidate, Index, Lease } from '../index/contract.ts';
+import { settlingKeyOf } from '../index/settling.ts';
 import type { Clock, Timer } from '../observe/clock.ts';
 import type { Observer } from '../observe/events.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -161,20 +162,29 @@ export class Keeper {
     return true;
   }
 
-  /** Under the same lease as a download of it, so that what is just arriving anew is never deleted. */
+  /** Under the leases of a download and of a push of it, so that what is just arriving anew is never deleted. */
   async #deleteBlob(digest: Digest): Promise<number> {
-    const { index, store, clock, holder } = this.#context;
-    const lease = await index.leases.acquire(leaseKeyOf(digest), holder, deleteLeaseMs, clock.now());
-    if (lease === undefined) return 0;
+    const { index, clock, holder } = this.#context;
+    const leases: Lease[] = [];
     try {
-      if ((await index.blobs.stored(digest)) !== undefined) return 0;
-      const held = await store.find(digest);
-      if (held === undefined) return 0;
-      await store.delete(digest);
-      return held.size;
+      for (const key of [leaseKeyOf(digest), settlingKeyOf(digest)]) {
+        const lease = await index.leases.acquire(key, holder, deleteLeaseMs, clock.now());
+        if (lease === undefined) return 0;
+        leases.push(lease);
+      }
+      return await this.#deleteIfForgotten(digest);
     } finally {
-      await index.leases.release(lease, '');
+      for (const lease of leases) await index.leases.release(lease, '');
     }
+  }
+
+  async #deleteIfForgotten(digest: Digest): Promise<number> {
+    const { index, store } = this.#context;
+    if ((await index.blobs.stored(digest)) !== undefined) return 0;
+    const held = await store.find(digest);
+    if (held === undefined) return 0;
+    await store.delete(digest);
+    return held.size;
   }
 
   #schedule(): void {

@@ -1,6 +1,7 @@
 import type { Timer } from '../observe/clock.ts';
 import type { Digest } from '../oci/digest.ts';
 import { parseDigest } from '../oci/digest.ts';
+import { uploadIngestPrefix } from '../store/blob-store.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import type { LeaseView } from '../index/contract.ts';
 import { leaseKeyOf, leaseKeyPrefix, parseState } from './download-state.ts';
@@ -62,6 +63,7 @@ export class Leftovers {
   async #sweep(): Promise<void> {
     const { store, index } = this.#context;
     for await (const name of store.unfinished()) {
+      if (name.startsWith(uploadIngestPrefix)) continue;
       const digest = digestIn(name);
       const view = digest === undefined ? undefined : await index.leases.peek(leaseKeyOf(digest));
       if (view !== undefined && (view.expiresAtMs > 0 || parseState(view.state)?.ingest === name)) continue;

@@ -22,6 +22,10 @@ export function isDigest(text: string): text is Digest {
   return form.test(text);
 }
 
+export function isDigestAlgorithm(text: string): text is DigestAlgorithm {
+  return Object.hasOwn(hexLengths, text);
+}
+
 export function algorithmOf(digest: Digest): DigestAlgorithm {
   return digest.startsWith('sha512:') ? 'sha512' : 'sha256';
 }
@@ -52,7 +56,6 @@ function whyNot(text: string): string {
   const colon = text.indexOf(':');
   const algorithm = text.slice(0, Math.max(colon, 0));
   if (colon < 0) return 'expected ALGORITHM:HEX, such as sha256:e3b0c442…';
-  if (!Object.hasOwn(hexLengths, algorithm))
-    return `algorithm "${algorithm.slice(0, 32)}" is not one of sha256, sha512`;
-  return `expected ${hexLengths[algorithm as DigestAlgorithm]} lower-case hexadecimal characters after "${algorithm}:"`;
+  if (!isDigestAlgorithm(algorithm)) return `algorithm "${algorithm.slice(0, 32)}" is not one of sha256, sha512`;
+  return `expected ${hexLengths[algorithm]} lower-case hexadecimal characters after "${algorithm}:"`;
 }

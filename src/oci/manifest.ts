@@ -99,7 +99,7 @@ function mediaTypeOf(content: Json, declared: string): string {
   if (own !== undefined && !saysNothing.has(declared) && own !== declared) {
     invalid(`it says ${own} but was sent as ${declared}`);
   }
-  const mediaType = own ?? (isManifestMediaType(declared) ? declared : guess(content));
+  const mediaType = own ?? (isManifestMediaType(declared) || isCustom(declared) ? declared : guess(content));
   const index = isIndexMediaType(mediaType);
   if (index && !Array.isArray(content['manifests'])) invalid(`${mediaType} without "manifests"`);
   const image = mediaType === mediaTypes.ociManifest || mediaType === mediaTypes.dockerManifest;
@@ -117,6 +117,11 @@ const saysNothing: ReadonlySet<string> = new Set([
   'binary/octet-stream',
   'text/plain',
 ]);
+
+/** A media type of somebody's own, for a manifest that says nothing about itself. */
+function isCustom(declared: string): boolean {
+  return /^application\/vnd\.[^\s;]+\+json$/.test(declared);
+}
 
 function guess(content: Json): string {
   if (Array.isArray(content['manifests'])) return mediaTypes.ociIndex;

@@ -30,6 +30,13 @@ export function isIndexMediaType(mediaType: string): boolean {
   return mediaType === mediaTypes.ociIndex || mediaType === mediaTypes.dockerList;
 }
 
+/** Layers that their owners do not let others hand on: clients fetch them from where their descriptors say. */
+export function isForeignMediaType(mediaType: string): boolean {
+  return mediaType.startsWith('application/vnd.oci.image.layer.nondistributable.') || mediaType === dockerForeignLayer;
+}
+
+const dockerForeignLayer = 'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip';
+
 export function isSchema1MediaType(mediaType: string): boolean {
   return mediaType === mediaTypes.dockerSchema1 || mediaType === mediaTypes.dockerSchema1Signed;
 }

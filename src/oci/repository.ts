@@ -1,7 +1,8 @@
 import type { BlobReader } from './blob.ts';
-import type { Digest } from './digest.ts';
-import type { Descriptor, ManifestContent } from './manifest.ts';
+import type { Digest, DigestAlgorithm } from './digest.ts';
+import type { Descriptor, Manifest, ManifestContent } from './manifest.ts';
 import type { Reference, RepositoryName, Tag } from './reference.ts';
+import type { Upload, UploadId, UploadStatus } from './upload.ts';
 
 /** Which repository is meant: one of an upstream, by the upstream's name (`docker.io`), or a hosted one. */
 export interface RepositoryKey {
@@ -75,4 +76,43 @@ export interface Repository {
     artifactType: string | undefined,
     ask: Ask,
   ): Promise<Answer<readonly Referrer[]> | undefined>;
+}
+
+/**
+ * What can be done to a repository besides reading it. Whatever resolves has happened and survives a power cut. Most
+ * repositories are not writable: ask `isWritable`.
+ */
+export interface Writes {
+  /**
+   * Holds a manifest, byte for byte, and points tags at it, all or nothing.
+   * @throws RegistryError `MANIFEST_BLOB_UNKNOWN` when something that it needs is not in this repository,
+   *   `TAG_IMMUTABLE` when a tag that never moves points elsewhere
+   */
+  put(manifest: Manifest, tags: readonly Tag[], ask: Ask): Promise<void>;
+  /** A tag alone, or a manifest with its tags. False when it was not there. */
+  remove(reference: Reference, ask: Ask): Promise<boolean>;
+  /**
+   * False when it was not there.
+   * @throws RegistryError `UNSUPPORTED` while a manifest of this repository needs it
+   */
+  removeBlob(digest: Digest, ask: Ask): Promise<boolean>;
+  /**
+   * Takes over a blob that another repository has, if the asker may pull from that one; from any such repository when
+   * none is named. False when there is none: the blob has to be uploaded.
+   */
+  mount(digest: Digest, from: RepositoryKey | undefined, ask: Ask): Promise<boolean>;
+  /** @param algorithm of the digest that it will be committed with, where the client has said so */
+  startUpload(algorithm: DigestAlgorithm, ask: Ask): Promise<UploadStatus>;
+  uploadStatus(id: UploadId, ask: Ask): Promise<UploadStatus | undefined>;
+  /**
+   * To write to it, as the only one.
+   * @throws RegistryError `BLOB_UPLOAD_BUSY` while somebody else does
+   */
+  resumeUpload(id: UploadId, ask: Ask): Promise<Upload | undefined>;
+}
+
+export type WritableRepository = Repository & Writes;
+
+export function isWritable(repository: Repository): repository is WritableRepository {
+  return 'startUpload' in repository;
 }

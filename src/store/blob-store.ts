@@ -33,6 +33,9 @@ export interface BlobStore extends AsyncDisposable {
 /** `[a-z0-9.-]`, at most 200 characters: it becomes a file name or an object key. */
 export type IngestName = string & { readonly __ingestName: unique symbol };
 
+/** Pushes have ingests as well as downloads, and each room sees to its own. */
+export const uploadIngestPrefix = 'upload-';
+
 export interface StoredBlob {
   readonly digest: Digest;
   /** In bytes. */
@@ -58,6 +61,8 @@ export interface Ingest extends ByteSource {
    * afterwards, until it is disposed: nobody who is being served waits for a disk.
    */
   commit(content: Verified): Promise<BlobReader>;
+  /** Brings what was written to the disk early, so that `commit` has little left to wait for. */
+  sync(): Promise<void>;
   /** Ends the ingest but leaves its bytes to be resumed by name. */
   suspend(): Promise<void>;
 }

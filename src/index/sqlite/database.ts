@@ -1,5 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
 import type { SQLInputValue, StatementSync } from 'node:sqlite';
+import { Durability } from './durability.ts';
 import { indexFailure, isBusy } from './failure.ts';
 import { Version } from './version.ts';
 
@@ -26,12 +27,14 @@ export class Database implements Disposable {
   readonly #connection: DatabaseSync;
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
+  readonly #durability: Durability;
   readonly #version: Version;
   #rolledBack: () => void = () => {};
 
   constructor(path: string) {
     this.path = path;
     this.#connection = connect(path);
+    this.#durability = new Durability(path);
     this.#begin = this.#prepare('BEGIN IMMEDIATE');
     this.#commit = this.#prepare('COMMIT');
     const look = this.#prepare('PRAGMA data_version');
@@ -120,6 +123,11 @@ export class Database implements Disposable {
     }
   }
 
+  /** Resolves when everything that was committed until now survives a power cut. */
+  durable(): Promise<void> {
+    return this.#durability.reached();
+  }
+
   /** Several reads that see one state. */
   read<T>(run: () => T): T {
     try {
@@ -148,6 +156,7 @@ export class Database implements Disposable {
 
   [Symbol.dispose](): void {
     if (this.#connection.isOpen) this.#connection.close();
+    this.#durability[Symbol.dispose]();
   }
 
   #prepare(sql: string): StatementSync {
@@ -166,7 +175,7 @@ function connect(path: string): DatabaseSync {
   try {
     connection = new DatabaseSync(path, { timeout: busyMsMax, enableForeignKeyConstraints: true });
     // NORMAL: after a power cut the newest transactions may be missing, never torn, and what they said about the cache is
-    // found out again. What acknowledges a push will ask for FULL.
+    // found out again. What acknowledges a push waits until it is durable.
     connection.exec(`
       PRAGMA synchronous = NORMAL;
       PRAGMA cache_size = -${cacheKibMax};

@@ -2,8 +2,10 @@ import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Index } from '../contract.ts';
 import { SqliteBlobs } from './blobs.ts';
+import { SqliteClaims } from './claims.ts';
 import { Database } from './database.ts';
 import { indexError } from './failure.ts';
+import { SqliteHosted } from './hosted.ts';
 import { ContentIds, RepositoryIds } from './identities.ts';
 import { SqliteKeeping } from './keeping.ts';
 import { SqliteLeases } from './leases.ts';
@@ -15,6 +17,7 @@ import { SqliteRepositories } from './repositories.ts';
 import { migrations } from './schema.ts';
 import { Standing } from './standing.ts';
 import { SqliteTags } from './tags.ts';
+import { SqliteUploads } from './uploads.ts';
 
 export interface SqliteIndexOptions {
   /** `<rootdirectory>/entrepot/index.db`; the file and its directory are made, readable by the owner alone. */
@@ -47,7 +50,8 @@ export function indexOver(database: Database): Index {
   const contents = new ContentIds(database);
   const standing = new Standing(database);
   const removal = new Removal(database, contents, standing);
-  const parts = { database, repositories, contents, standing, removal };
+  const claims = new SqliteClaims(database);
+  const parts = { database, repositories, contents, standing, removal, claims };
   return {
     manifests: new SqliteManifests(parts),
     tags: new SqliteTags(parts),
@@ -56,6 +60,9 @@ export function indexOver(database: Database): Index {
     keeping: new SqliteKeeping(parts),
     pins: new SqlitePins(parts),
     repositories: new SqliteRepositories(parts),
+    hosted: new SqliteHosted(parts),
+    uploads: new SqliteUploads(database),
+    claims,
     [Symbol.asyncDispose]: async () => database[Symbol.dispose](),
   };
 }

@@ -28,7 +28,7 @@ export class SqliteManifests implements ManifestIndex {
   readonly #found: Memo<HeldManifest>;
   readonly #parents: Query<{ media_type: string; bytes: Uint8Array }>;
   readonly #referrers: Query<{ media_type: string; bytes: Uint8Array }>;
-  readonly #writes: Writes;
+  readonly #writes: ManifestWrites;
 
   constructor(parts: ManifestParts) {
     const { database } = parts;
@@ -51,7 +51,7 @@ export class SqliteManifests implements ManifestIndex {
         JOIN contents ON contents.id = manifests.content
         WHERE subject.digest = ? ORDER BY contents.digest
     `);
-    this.#writes = new Writes(parts);
+    this.#writes = new ManifestWrites(parts);
   }
 
   async find(repository: RepositoryKey, digest: Digest): Promise<HeldManifest | undefined> {
@@ -111,7 +111,8 @@ interface FoundRow {
   readonly stored_at: number;
 }
 
-class Writes {
+/** Inside a write. */
+export class ManifestWrites {
   readonly #parts: ManifestParts;
   readonly #addManifest: (content: number, mediaType: string, subject: number | null, bytes: Uint8Array) => number;
   readonly #hold: (repository: number, manifest: number, atMs: number, lastUsedMs: number, hosted: number) => number;

@@ -11,6 +11,8 @@
  *              `parents` counts refs to it, `hosted` those and the members that belong to hosted repositories.
  *   tags       `manifest` is what a tag points at here, `seen` the digest of what the upstream has moved it to meanwhile.
  *   totals     one row of sums, kept by the triggers, so that no answer ever counts a table.
+ *   uploads    unfinished; `writer` is the process that receives it, NULL between requests.
+ *   claims     names that were pushed once; each is a file as well (claims.ts).
  *   leases     epochs come from totals.lease_epoch: they grow for all keys together, also when rows are forgotten.
  *
  * Digests are BLOBs of the algorithm (1 sha256, 2 sha512) and the hash: 114 bytes a row of `contents` with its unique
@@ -176,5 +178,18 @@ export const migrations: readonly string[] = [
   CREATE TRIGGER leases_taken AFTER UPDATE OF epoch ON leases BEGIN
     UPDATE totals SET lease_epoch = NEW.epoch;
   END;
+  `,
+  `
+  CREATE TABLE uploads (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    algorithm TEXT NOT NULL,
+    received INTEGER NOT NULL DEFAULT 0,
+    touched_at INTEGER NOT NULL,
+    writer TEXT
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX uploads_touched ON uploads (touched_at);
+
+  CREATE TABLE claims (name TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
   `,
 ];

@@ -99,6 +99,10 @@ class FileIngest implements Ingest {
     return blob;
   }
 
+  async sync(): Promise<void> {
+    await this.#file.sync();
+  }
+
   async suspend(): Promise<void> {
     this.#moved = true;
     await this.#file.close();

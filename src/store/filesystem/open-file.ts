@@ -62,7 +62,14 @@ export class OpenFile {
 
   /** Resolves when what was written is on the disk, so that it is there after a power cut. */
   async sync(): Promise<void> {
-    await this.#handle.datasync();
+    this.#begin();
+    try {
+      await this.#handle.datasync();
+    } catch (error) {
+      throw storeFailure('syncing a file of the store', error);
+    } finally {
+      this.#end();
+    }
   }
 
   async close(): Promise<void> {

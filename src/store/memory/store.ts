@@ -115,6 +115,8 @@ class MemoryIngest implements Ingest {
     return blobOf(digest, held ?? this.#pages);
   }
 
+  async sync(): Promise<void> {}
+
   async suspend(): Promise<void> {
     this.#state = 'closed';
   }
