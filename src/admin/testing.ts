@@ -2,6 +2,7 @@ import type { Cache, DownloadView, PurgeReport, WarmOptions, WarmReport } from '
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/config.ts';
 import type { Handler, Reply, Request } from '../http/message.ts';
+import { noBody } from '../http/request-body.ts';
 import type { Index } from '../index/contract.ts';
 import { openSqliteIndex } from '../index/sqlite/index.ts';
 import type { Clock } from '../observe/clock.ts';
@@ -113,6 +114,7 @@ export function requestFor(method: string, url: string): Request {
     scheme: 'http',
     clientAddress: '',
     authority: undefined,
+    body: noBody,
     notes,
   };
 }

@@ -7,8 +7,10 @@ import { RegistryError } from '../oci/errors.ts';
 import { errorReply } from './error-body.ts';
 import type { TrustedProxies } from './forwarded.ts';
 import type { BlobReplyBody, Handler, Reply } from './message.ts';
+import type { ListenerLimits } from './limits.ts';
 import { IncomingRequest, unanswerable } from './request.ts';
 import type { Peer } from './request.ts';
+import { IncomingBody } from './request-body.ts';
 
 /** What all exchanges of a listener share. */
 export interface ExchangeContext {
@@ -19,7 +21,7 @@ export interface ExchangeContext {
   readonly proxies: TrustedProxies;
   /** Name, value, name, value: sent with every answer. */
   readonly fixedHeaders: readonly string[];
-  readonly requestBodyBytesMax: number;
+  readonly limits: ListenerLimits;
   nextId(): string;
   /** True when the listener is about to close: answers say so. */
   isDraining(): boolean;
@@ -30,6 +32,8 @@ const headersHeldMsMax = 1_000;
 /** The log line's status when the client went away before there was one (nginx's number for it). */
 const clientClosedStatus = 499;
 const loggedUrlCharactersMax = 2_048;
+/** Requests whose handlers read their bodies; those of others are thrown away as they come. */
+const mayBring: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
 
 /** One request and its answer, and the one log line that both leave behind. */
 export class Exchange {
@@ -49,7 +53,10 @@ export class Exchange {
     this.#incoming = incoming;
     this.#outgoing = outgoing;
     this.#startedMs = context.clock.monotonic();
-    this.#request = new IncomingRequest(context.nextId(), incoming, peer, context.proxies);
+    const body = new IncomingBody(incoming, context, () => {
+      if (incoming.headers.expect !== undefined) outgoing.writeContinue();
+    });
+    this.#request = new IncomingRequest(context.nextId(), incoming, body, peer, context.proxies);
   }
 
   /** True while bytes of ours wait for the client, so that a silent connection is the client's fault. */
@@ -57,10 +64,15 @@ export class Exchange {
     return this.#outgoing.headersSent && this.#outgoing.writableLength > 0;
   }
 
+  /** True while we wait for bytes of the client, so that a silent connection is the client's fault. */
+  get isReceiving(): boolean {
+    return this.#request.body.isAwaited;
+  }
+
   /** Settles when there is nothing more to do; never rejects. */
   async run(): Promise<void> {
     try {
-      this.#limitRequestBody();
+      if (!mayBring.has(this.#request.method)) this.#request.body.skip();
       const refusal = unanswerable(this.#incoming);
       // Where one request is malformed, nobody can tell where the next one begins.
       if (refusal !== undefined) this.#outgoing.shouldKeepAlive = false;
@@ -104,18 +116,31 @@ export class Exchange {
       if (body.kind === 'blob') await body.source[Symbol.asyncDispose]();
       if (this.#isOver) return;
       this.#head(reply);
-      this.#outgoing.end();
-      return;
+      return await this.#end(undefined);
     }
     if (body.kind === 'blob') return await this.#sendBlob(reply, body);
     if (body.kind === 'stream') return await this.#sendStream(reply, body.chunks);
     this.#head(reply);
-    if (body.kind === 'bytes') {
-      this.#bytes = body.bytes.length;
-      this.#outgoing.end(body.bytes);
-    } else {
-      this.#outgoing.end();
+    if (body.kind === 'bytes') this.#bytes = body.bytes.length;
+    await this.#end(body.kind === 'bytes' ? body.bytes : undefined);
+  }
+
+  async #end(bytes: Uint8Array | undefined): Promise<void> {
+    const lingers = this.#leavesBody;
+    const rest = mayBring.has(this.#request.method) ? this.#request.body.rest() : undefined;
+    if (!lingers) {
+      this.#outgoing.end(bytes);
+      return;
     }
+    if (bytes === undefined) this.#outgoing.flushHeaders();
+    else this.#outgoing.write(bytes);
+    await rest;
+    this.#outgoing.end();
+  }
+
+  /** The client goes on sending what nobody will read. */
+  get #leavesBody(): boolean {
+    return mayBring.has(this.#request.method) && this.#request.body.isLong;
   }
 
   get #isOver(): boolean {
@@ -172,7 +197,8 @@ export class Exchange {
     if (reply.body.kind === 'none' && reply.headers['Content-Length'] === undefined && reply.status !== 304) {
       headers.push('Content-Length', '0');
     }
-    if (this.#context.isDraining()) this.#outgoing.shouldKeepAlive = false;
+    for (const [name, value] of reply.repeated ?? []) headers.push(name, value);
+    if (this.#context.isDraining() || this.#leavesBody) this.#outgoing.shouldKeepAlive = false;
     this.#outgoing.writeHead(reply.status, headers);
     this.#firstByteMs = this.#context.clock.monotonic() - this.#startedMs;
   }
@@ -195,18 +221,6 @@ export class Exchange {
     const reply = errorReply(500, { code: 'UNKNOWN', message });
     this.#head(reply);
     this.#outgoing.end(this.#request.method === 'HEAD' || reply.body.kind !== 'bytes' ? undefined : reply.body.bytes);
-  }
-
-  /** Nobody reads request bodies. A small one is let pass, so that the connection lives on; more than that ends it. */
-  #limitRequestBody(): void {
-    const { headers, socket } = this.#incoming;
-    if (headers['content-length'] === undefined && headers['transfer-encoding'] === undefined) return;
-    let bytes = 0;
-    this.#incoming.on('error', () => {});
-    this.#incoming.on('data', (chunk: Buffer) => {
-      bytes += chunk.length;
-      if (bytes > this.#context.requestBodyBytesMax) socket.destroy();
-    });
   }
 }
 

@@ -9,7 +9,8 @@ export function makeHttpServer(limits: ListenerLimits): HttpServer {
   const server = new HttpServer({
     maxHeaderSize: limits.headerBytesMax,
     headersTimeout: limits.headersMsMax,
-    requestTimeout: limits.requestMsMax,
+    // A push takes as long as it takes; the body sees to time limits of its own.
+    requestTimeout: 0,
     connectionsCheckingInterval: Math.min(checkMs, limits.headersMsMax),
     keepAliveTimeout: limits.keepAliveMs,
     noDelay: true,

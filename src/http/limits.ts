@@ -4,7 +4,7 @@ export interface ListenerLimits {
   readonly headerBytesMax: number;
   /** For a TLS handshake, and for the headers of a request, from their first byte on (from connecting, for the first). */
   readonly headersMsMax: number;
-  /** For a request with its body. */
+  /** For a body that is not a blob's. */
   readonly requestMsMax: number;
   /** How long an idle connection is kept; above the 60 s of common load balancers. */
   readonly keepAliveMs: number;

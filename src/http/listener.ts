@@ -140,7 +140,7 @@ class PortListener implements Listener {
   #serve(): void {
     const answer = (incoming: IncomingMessage, outgoing: ServerResponse): void => this.#answer(incoming, outgoing);
     this.#http.on('request', answer);
-    // Whoever waits for "100 Continue" gets the answer itself: nothing here reads a body yet.
+    // Whoever waits for "100 Continue" gets it when a handler reads the body, and otherwise the answer itself.
     this.#http.on('checkContinue', answer);
     this.#http.on('checkExpectation', answer);
     this.#http.on('connect', (incoming: IncomingMessage, stream: Duplex) => this.#onConnect(incoming, stream));
@@ -217,7 +217,7 @@ class PortListener implements Listener {
   /** Nothing moved for a while. While a handler still works on the answer that is nobody's fault. */
   #onSilence(socket: Socket): void {
     const current = this.#connections.get(socket)?.current;
-    if (current === undefined || current.isSending) socket.destroy();
+    if (current === undefined || current.isSending || current.isReceiving) socket.destroy();
   }
 
   #makeTlsServer(): TlsServer {
@@ -242,7 +242,7 @@ function makeContext(options: ListenerOptions, limits: ListenerLimits, isDrainin
     pool: options.pool,
     proxies: new TrustedProxies(options.trustedProxies ?? []),
     fixedHeaders: (options.headers ?? []).flatMap(([name, values]) => values.flatMap((value) => [name, value])),
-    requestBodyBytesMax: limits.requestBodyBytesMax,
+    limits,
     nextId: () => `${prefix}-${(count++).toString(36)}`,
     isDraining,
   };

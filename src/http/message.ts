@@ -1,5 +1,6 @@
 import type { BlobBody } from '../bytes/send.ts';
 import type { RequestDone } from '../observe/events.ts';
+import type { ByteStream } from '../oci/upload.ts';
 
 export type { Slice } from '../bytes/send.ts';
 
@@ -21,8 +22,17 @@ export interface Request {
    * `undefined` for a request to an origin server, that is nearly always.
    */
   readonly authority: string | undefined;
+  readonly body: RequestBody;
   /** What the handlers learned about it, for the access log. */
   readonly notes: Notes;
+}
+
+/** Read once, by whoever wants it. What nobody has read when the answer goes out is thrown away. */
+export interface RequestBody extends ByteStream {
+  /** As announced, in bytes; `undefined` when it ends where it ends (RFC 9112, 7.1). */
+  readonly length: number | undefined;
+  /** All of it; `undefined` when it is larger than that. */
+  whole(bytesMax: number): Promise<Uint8Array | undefined>;
 }
 
 /** The fields of the access log that only a handler knows. */
@@ -36,6 +46,8 @@ export type Notes = {
 export interface Reply {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
+  /** Names that may stand several times. */
+  readonly repeated?: readonly (readonly [name: string, value: string])[];
   readonly body: ReplyBody;
 }
 

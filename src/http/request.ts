@@ -3,6 +3,7 @@ import { errorReply } from './error-body.ts';
 import { firstOf } from './forwarded.ts';
 import type { TrustedProxies } from './forwarded.ts';
 import type { Notes, Reply, Request } from './message.ts';
+import type { IncomingBody } from './request-body.ts';
 
 /** What is known of the connection that an exchange runs on. */
 export interface Peer {
@@ -16,6 +17,7 @@ export interface Peer {
 export class IncomingRequest implements Request {
   readonly id: string;
   readonly method: string;
+  readonly body: IncomingBody;
   readonly notes: Notes = {
     upstream: undefined,
     repository: undefined,
@@ -29,8 +31,9 @@ export class IncomingRequest implements Request {
   readonly #peer: Peer;
   readonly #proxies: TrustedProxies;
 
-  constructor(id: string, incoming: IncomingMessage, peer: Peer, proxies: TrustedProxies) {
+  constructor(id: string, incoming: IncomingMessage, body: IncomingBody, peer: Peer, proxies: TrustedProxies) {
     this.id = id;
+    this.body = body;
     this.method = incoming.method ?? '';
     this.#incoming = incoming;
     this.#peer = peer;

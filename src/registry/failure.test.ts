@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Request } from '../http/message.ts';
+import { noBody } from '../http/request-body.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { ErrorCode, RegistryErrorOptions } from '../oci/errors.ts';
 import { failureReply } from './failure.ts';
@@ -15,6 +16,7 @@ function request(): Request {
     scheme: 'http',
     clientAddress: '10.0.0.1',
     authority: undefined,
+    body: noBody,
     notes: {
       upstream: undefined,
       repository: undefined,
