@@ -4,6 +4,7 @@ import { refusalOf } from './access/rules.ts';
 import { createAdmin } from './admin/admin.ts';
 import { createDebug } from './admin/debug.ts';
 import { createCache } from './cache/cache.ts';
+import { fateOf, thisProcess } from './cache/holder.ts';
 import { policyOf } from './cache/policies.ts';
 import type { KeeperLimits } from './cache/keeper.ts';
 import type { Config, SizeLimit, UpstreamConfig } from './config/config.ts';
@@ -15,6 +16,9 @@ import { globMatcher } from './config/value/glob.ts';
 import { upstreamName } from './config/value/upstream-name.ts';
 import { watchConfig } from './config/watch.ts';
 import { Doors } from './doors.ts';
+import { createHosted } from './hosted/hosted.ts';
+import type { HostedRules } from './hosted/context.ts';
+import { assertCovered } from './hosted/covered.ts';
 import type { Index } from './index/contract.ts';
 import { openSqliteIndex } from './index/sqlite/index.ts';
 import { systemClock } from './observe/clock.ts';
@@ -25,7 +29,7 @@ import { createMetrics } from './observe/metrics.ts';
 import { fanOut } from './observe/observers.ts';
 import { version } from './observe/version.ts';
 import { RegistryError } from './oci/errors.ts';
-import type { Ask, Page, PageRequest, RepositoryKey } from './oci/repository.ts';
+import type { Asker, Page, PageRequest, RepositoryKey } from './oci/repository.ts';
 import { failureReply } from './registry/failure.ts';
 import { createRegistry } from './registry/registry.ts';
 import type { RegistryOptions } from './registry/registry.ts';
@@ -89,6 +93,7 @@ async function start(scope: AsyncDisposableStack, options: Required<ServerOption
       failure: (error, request) => failureReply(error, request, { label: undefined }),
     }),
   );
+  await rooms.hosted.tidy();
   await rooms.cache.recover().catch((error: unknown) => {
     observer.emit({ type: 'task.failed', task: 'settling what an ended process left', message: messageOf(error) });
   });
@@ -124,11 +129,13 @@ class Settings {
   #loaded: Loaded;
   #lookup: (host: string) => UpstreamConfig | undefined;
   #routing: RoutingTable;
+  #rules: HostedRules;
 
   constructor(loaded: Loaded) {
     this.#loaded = loaded;
     this.#lookup = upstreamLookup(loaded.config.upstreams);
     this.#routing = routingOf(loaded.config, this.#lookup);
+    this.#rules = rulesOf(loaded.config);
   }
 
   get loaded(): Loaded {
@@ -143,6 +150,11 @@ class Settings {
     return this.#routing;
   }
 
+  /** For what is hosted. */
+  get rules(): HostedRules {
+    return this.#rules;
+  }
+
   /** @throws RegistryError `UPSTREAM_UNKNOWN` */
   upstream(name: string): UpstreamConfig {
     const config = this.#lookup(name);
@@ -154,6 +166,7 @@ class Settings {
     this.#loaded = loaded;
     this.#lookup = upstreamLookup(loaded.config.upstreams);
     this.#routing = routingOf(loaded.config, this.#lookup);
+    this.#rules = rulesOf(loaded.config);
   }
 }
 
@@ -177,15 +190,21 @@ async function furnish(
   const cache = scope.use(
     createCache({ ...ground, ...access, limits, policy: (name) => policyOf(settings.upstream(name)) }),
   );
+  const processes = { holder: thisProcess(), isGone: (holder: string) => fateOf(holder) !== 'unknown' };
+  const mayMount = (asker: Asker, key: RepositoryKey): Promise<boolean> => mayList(access, key, asker);
+  const hosted = scope.use(createHosted({ ...ground, ...access, ...processes, mayMount, rules: () => settings.rules }));
+  await assertCovered(index, (name) => settings.routing.isHosted(name));
   await index.pins.configure(config.cache.pins);
-  return { store, index, table, upstreams, access, cache };
+  return { store, index, table, upstreams, access, cache, hosted };
 }
 
-function registryOf({ cache, index, access }: Rooms, settings: Settings): RegistryOptions {
+function registryOf({ cache, hosted, index, access }: Rooms, settings: Settings): RegistryOptions {
   return {
     routing: () => settings.routing,
-    repositories: (key) => (key.upstream === undefined ? undefined : cache.repository(key)),
-    catalog: (page, ask) => catalogOf(index, page, (key) => mayList(access, key, ask)),
+    repositories: (key) => (key.upstream === undefined ? hosted.repository(key) : cache.repository(key)),
+    isClaimed: (name) => index.claims.has(name),
+    origin: () => originOf(settings.config),
+    catalog: (page, ask) => catalogOf(index, page, (key) => mayList(access, key, ask.asker)),
     judge: (key) => (key.upstream === undefined ? undefined : refusalOf(settings.upstream(key.upstream), key)),
   };
 }
@@ -230,6 +249,15 @@ function routingOf(config: Config, lookup: (host: string) => UpstreamConfig | un
 }
 
 /** Spelled as lookups spell them. */
+function rulesOf({ hosted }: Config): HostedRules {
+  const { sparse, deletes, readOnly } = hosted;
+  return { isImmutable: globMatcher(hosted.immutable), sparse, deletes, readOnly };
+}
+
+function originOf({ http }: Config): string {
+  return http.relativeUrls ? '' : (http.externalUrl ?? '');
+}
+
 function ownNames(host: string | undefined, port: number): readonly string[] {
   const names = [host ?? hostname(), 'localhost', '127.0.0.1', '[::1]'];
   return names.map((name) => upstreamName(`${name}:${port}`)).filter((name) => name !== undefined);
@@ -255,7 +283,7 @@ async function catalogOf(
   }
 }
 
-async function mayList(access: ReturnType<typeof createAccess>, key: RepositoryKey, { asker }: Ask): Promise<boolean> {
+async function mayList(access: ReturnType<typeof createAccess>, key: RepositoryKey, asker: Asker): Promise<boolean> {
   return key.upstream === undefined || asker.kind === 'operator' || access.isPublic(key);
 }
 

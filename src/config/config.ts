@@ -88,6 +88,12 @@ export interface HostedConfig {
   readonly names: readonly string[];
   /** Globs of `repository:tag`. */
   readonly immutable: readonly string[];
+  /** Manifests may be pushed before what they refer to. */
+  readonly sparse: boolean;
+  /** Clients may delete what is hosted. */
+  readonly deletes: boolean;
+  /** Nothing that is hosted changes. */
+  readonly readOnly: boolean;
 }
 
 export interface UpstreamConfig {

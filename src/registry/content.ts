@@ -1,5 +1,5 @@
 import type { Request } from '../http/message.ts';
-import type { Answer, Ask, Repository } from '../oci/repository.ts';
+import type { Answer, Ask, Repository, WritableRepository } from '../oci/repository.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Target } from './route.ts';
 
@@ -9,7 +9,16 @@ export interface Asked {
   readonly target: Target;
   readonly repository: Repository;
   readonly ask: Ask;
+  /** What links in answers begin with: the operator's URL of this server, or nothing. */
+  readonly origin: string;
 }
+
+export interface AskedToWrite extends Asked {
+  readonly repository: WritableRepository;
+}
+
+/** Of answers to whatever changes something. */
+export const writesHeaders: Readonly<Record<string, string>> = { 'Docker-Distribution-Api-Version': 'registry/2.0' };
 
 /** What every answer from a repository says: where it came from, and how. Notes the same for the log. */
 export function answerHeaders(

@@ -100,7 +100,7 @@ describe('a refusal', () => {
     const { port } = served;
     for (const [method, path] of [
       ['POST', '/v2/library/redis/blobs/uploads/'],
-      ['PUT', '/v2/app/manifests/7'],
+      ['PUT', '/v2/library/redis/manifests/7'],
       ['PATCH', '/v2/a/b/blobs/uploads/x'],
       ['DELETE', '/v2/a/b/manifests/7'],
     ] as const) {

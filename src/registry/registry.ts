@@ -1,18 +1,23 @@
 import type { Handler, Reply, Request } from '../http/message.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Reference } from '../oci/reference.ts';
+import type { UploadId } from '../oci/upload.ts';
+import { isWritable } from '../oci/repository.ts';
 import type { Ask, Repository, RepositoryKey } from '../oci/repository.ts';
 import { getBlob } from './blobs.ts';
 import { listCatalog } from './catalog.ts';
 import type { Catalog } from './catalog.ts';
-import type { Asked } from './content.ts';
+import type { Asked, AskedToWrite } from './content.ts';
 import { failureReply } from './failure.ts';
 import { getManifest } from './manifests.ts';
 import { pingReply, rootReply } from './ping.ts';
+import { repositoryNamed } from './place.ts';
+import { deleteBlob, deleteManifest, putManifest } from './pushes.ts';
 import { listReferrers } from './referrers.ts';
 import { route } from './route.ts';
 import type { ContentRoute, Route, RouteFailure, RoutingTable } from './route.ts';
 import { listTags } from './tags.ts';
+import { appendToUpload, cancelUpload, finishUpload, startUpload, tellUpload } from './uploads.ts';
 
 export interface RegistryOptions {
   /** Asked anew for every request, so that a reload takes effect at once. */
@@ -22,14 +27,21 @@ export interface RegistryOptions {
   readonly catalog: Catalog;
   /** The operator's allow and deny rules, before anything else is done with a request: the error to refuse it with. */
   readonly judge: (key: RepositoryKey, reference: Reference | undefined) => RegistryError | undefined;
+  /** Whether anybody has pushed that name, ever. Asked before Docker Hub's repository is lent for it. */
+  readonly isClaimed: (name: string) => Promise<boolean>;
+  /** The URL that clients use for this server, without a trailing slash, where links are to begin with it; else empty. */
+  readonly origin: () => string;
 }
 
 /** The OCI Distribution API over repositories that may be anything: cached, hosted, in memory. */
 export function createRegistry(options: RegistryOptions): Handler {
   return async (request) => {
-    const found = route(request.method, request.url, request.authority, options.routing());
-    if (found.kind === 'failure') return failureReply(found.error, request, { label: undefined, allow: found.allow });
+    const table = options.routing();
+    let found = routed(request, table);
     try {
+      if ('lent' in found && found.lent && (await options.isClaimed(found.askedName))) {
+        found = routed(request, { ...table, isClaimed: () => true });
+      }
       return await answer(options, request, found);
     } catch (error) {
       return failureReply(error, request, { label: labelOf(found) });
@@ -37,23 +49,59 @@ export function createRegistry(options: RegistryOptions): Handler {
   };
 }
 
-async function answer(options: RegistryOptions, request: Request, found: Exclude<Route, RouteFailure>): Promise<Reply> {
+function routed({ method, url, authority }: Request, table: RoutingTable): Route | RouteFailure {
+  return route(method, url, authority, table);
+}
+
+async function answer(options: RegistryOptions, request: Request, found: Route | RouteFailure): Promise<Reply> {
   switch (found.kind) {
+    case 'failure':
+      return failureReply(found.error, request, { label: undefined, allow: found.allow });
     case 'root':
       return rootReply;
     case 'ping':
       return pingReply;
     case 'catalog':
       return await listCatalog(options.catalog, found, askOf(request));
-    case 'manifest':
-      return await getManifest(open(options, request, found), found.reference);
-    case 'blob':
-      return await getBlob(open(options, request, found), found.digest);
     case 'tags':
       return await listTags(open(options, request, found));
     case 'referrers':
       return await listReferrers(open(options, request, found), found.digest);
+    case 'manifest':
+      if (request.method === 'PUT') return await putManifest(openToWrite(options, request, found), found.reference);
+      if (request.method === 'DELETE')
+        return await deleteManifest(openToWrite(options, request, found), found.reference);
+      return await getManifest(open(options, request, found), found.reference);
+    case 'blob':
+      if (request.method === 'DELETE') return await deleteBlob(openToWrite(options, request, found), found.digest);
+      return await getBlob(open(options, request, found), found.digest);
+    case 'uploads':
+      return await startUpload(openToWrite(options, request, found), (name) =>
+        repositoryNamed(name, options.routing()),
+      );
+    case 'upload':
+      return await answerUpload(openToWrite(options, request, found), found.id);
   }
+}
+
+function answerUpload(asked: AskedToWrite, id: UploadId): Promise<Reply> {
+  switch (asked.request.method) {
+    case 'PATCH':
+      return appendToUpload(asked, id);
+    case 'PUT':
+      return finishUpload(asked, id);
+    case 'DELETE':
+      return cancelUpload(asked, id);
+    default:
+      return tellUpload(asked, id);
+  }
+}
+
+function openToWrite(options: RegistryOptions, request: Request, target: ContentRoute): AskedToWrite {
+  const asked = open(options, request, target);
+  const { repository } = asked;
+  if (!isWritable(repository)) throw new Error(`${repository.label} cannot be written to`);
+  return { ...asked, repository };
 }
 
 /** @throws RegistryError when the operator's rules refuse it, or nobody has such a repository */
@@ -69,7 +117,7 @@ function open(options: RegistryOptions, request: Request, target: ContentRoute):
   if (repository === undefined) {
     throw new RegistryError('NAME_UNKNOWN', `${key.name} is a name hosted here, and nobody has pushed it`);
   }
-  return { request, target, repository, ask: askOf(request) };
+  return { request, target, repository, ask: askOf(request), origin: options.origin() };
 }
 
 function askOf(request: Request): Ask {
@@ -83,10 +131,10 @@ function askOf(request: Request): Ask {
 
 function referenceOf(target: ContentRoute): Reference | undefined {
   if (target.kind === 'manifest') return target.reference;
-  return target.kind === 'tags' ? undefined : target.digest;
+  return 'digest' in target ? target.digest : undefined;
 }
 
-function labelOf(found: Route): string | undefined {
+function labelOf(found: Route | RouteFailure): string | undefined {
   if (!('key' in found)) return undefined;
   const { upstream, name } = found.key;
   return upstream === undefined ? name : `${upstream}/${name}`;

@@ -29,7 +29,10 @@ function told(method: string, url: string, given: Partial<RoutingTable> = {}, au
 
 function table(title: string, rows: readonly (readonly [request: string, expected: string])[], given = {}): void {
   for (const [request, expected] of rows) {
-    const [method = '', url = ''] = request.replaceAll('DIGEST', digest).split(' ');
+    const [method = '', url = ''] = request
+      .replaceAll('DIGEST', digest)
+      .replaceAll('UPLOAD', '0b6ad5dc-2f1b-4a52-9b1e-7a4f0a8d6d3e')
+      .split(' ');
     test(`${title}: ${request} is ${expected}`, () => assert.equal(told(method, url, given), expected));
   }
 }
@@ -165,12 +168,32 @@ describe('routing', () => {
     { mode: 'registry-proxy' },
   );
 
+  table('a push to a name of ours', [
+    ['POST /v2/nginx/blobs/uploads/?mount=DIGEST', 'uploads HERE/nginx by own'],
+    ['POST /v2/local/app/blobs/uploads', 'uploads HERE/local/app by own'],
+    ['PATCH /v2/local/app/blobs/uploads/UPLOAD', 'upload HERE/local/app by own'],
+    ['PUT /v2/local/app/blobs/uploads/UPLOAD?digest=DIGEST', 'upload HERE/local/app by own'],
+    ['GET /v2/local/app/blobs/uploads/UPLOAD', 'upload HERE/local/app by own'],
+    ['DELETE /v2/local/app/blobs/uploads/UPLOAD', 'upload HERE/local/app by own'],
+    ['PUT /v2/nginx/manifests/7', 'manifest HERE/nginx 7 by own'],
+    ['PUT /v2/nginx/manifests/DIGEST?tag=a&tag=b', `manifest HERE/nginx ${digest} by own`],
+    ['DELETE /v2/nginx/manifests/7', 'manifest HERE/nginx 7 by own'],
+    ['PUT /v2/cache.example:5000/team/app/manifests/7', 'manifest HERE/team/app 7 by own'],
+    ['PUT /v2/local/app/manifests/-no-tag', 'TAG_INVALID'],
+    ['PUT /v2/local/app/manifests/sha256:bad', 'DIGEST_INVALID'],
+    ['PATCH /v2/local/app/blobs/uploads/..', 'NAME_INVALID'],
+    ['PATCH /v2/local/app/blobs/uploads/%2e%2e%2fx', 'NAME_INVALID'],
+    ['PATCH /v2/local/app/blobs/uploads/some-id', 'BLOB_UPLOAD_UNKNOWN'],
+    ['GET /v2/a/b/blobs/uploads/UPLOAD', 'BLOB_UPLOAD_UNKNOWN'],
+  ]);
+
   table('what is not allowed', [
     ['POST /v2/a/b/blobs/uploads/', 'UNSUPPORTED allow GET, HEAD'],
-    ['POST /v2/nginx/blobs/uploads/?mount=DIGEST', 'UNSUPPORTED allow GET, HEAD'],
+    ['POST /v2/local/app/manifests/7', 'UNSUPPORTED allow GET, HEAD, PUT, DELETE'],
+    ['POST /v2/local/app/blobs/uploads/UPLOAD', 'UNSUPPORTED allow GET, HEAD, PATCH, PUT, DELETE'],
+    ['PUT /v2/local/app/blobs/uploads/', 'UNSUPPORTED allow GET, HEAD, POST'],
     ['PATCH /v2/a/b/blobs/uploads/some-id', 'UNSUPPORTED allow GET, HEAD'],
     ['PUT /v2/a/b/blobs/uploads/some-id?digest=DIGEST', 'UNSUPPORTED allow GET, HEAD'],
-    ['PUT /v2/local/app/manifests/7', 'UNSUPPORTED allow GET, HEAD'],
     ['DELETE /v2/a/b/manifests/7', 'UNSUPPORTED allow GET, HEAD'],
     ['DELETE /v2/a/b/blobs/DIGEST', 'UNSUPPORTED allow GET, HEAD'],
     ['OPTIONS /v2/', 'UNSUPPORTED allow GET, HEAD'],

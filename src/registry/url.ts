@@ -6,9 +6,38 @@ export interface Query {
   readonly n: string | undefined;
   readonly last: string | undefined;
   readonly artifactType: string | undefined;
+  readonly digest: string | undefined;
+  readonly digestAlgorithm: string | undefined;
+  readonly mount: string | undefined;
+  readonly from: string | undefined;
+  /** May be given several times. */
+  readonly tags: readonly string[];
 }
 
-const emptyQuery: Query = { ns: undefined, n: undefined, last: undefined, artifactType: undefined };
+type Single = Exclude<keyof Query, 'tags'>;
+
+const parameters: Readonly<Record<string, Single>> = {
+  ns: 'ns',
+  n: 'n',
+  last: 'last',
+  artifactType: 'artifactType',
+  digest: 'digest',
+  'digest-algorithm': 'digestAlgorithm',
+  mount: 'mount',
+  from: 'from',
+};
+
+const emptyQuery: Query = {
+  ns: undefined,
+  n: undefined,
+  last: undefined,
+  artifactType: undefined,
+  digest: undefined,
+  digestAlgorithm: undefined,
+  mount: undefined,
+  from: undefined,
+  tags: [],
+};
 
 /**
  * Decoded once. A `+` is a plus: no value of ours holds a space, media types do hold pluses.
@@ -16,17 +45,21 @@ const emptyQuery: Query = { ns: undefined, n: undefined, last: undefined, artifa
  */
 export function parseQuery(text: string): Query {
   if (text === '') return emptyQuery;
-  const query: { -readonly [K in keyof Query]: Query[K] } = { ...emptyQuery };
+  const query: { -readonly [K in Single]: Query[K] } = { ...emptyQuery };
+  const tags: string[] = [];
   for (const pair of text.split('&')) {
     const equals = pair.indexOf('=');
     const name = equals < 0 ? pair : pair.slice(0, equals);
-    if (name !== 'ns' && name !== 'n' && name !== 'last' && name !== 'artifactType') continue;
-    if (query[name] !== undefined) {
+    const value = equals < 0 ? '' : pair.slice(equals + 1);
+    if (name === 'tag') tags.push(decoded(value, 'query'));
+    const parameter = Object.hasOwn(parameters, name) ? parameters[name] : undefined;
+    if (parameter === undefined) continue;
+    if (query[parameter] !== undefined) {
       throw new RegistryError('REQUEST_INVALID', `the query parameter "${name}" is given twice; give it once`);
     }
-    query[name] = decoded(equals < 0 ? '' : pair.slice(equals + 1), 'query');
+    query[parameter] = decoded(value, 'query');
   }
-  return query;
+  return { ...query, tags };
 }
 
 /**

@@ -37,6 +37,8 @@ export interface EntrepotOptions {
   /** Holds the configuration file and the store. Give one to start again with what was held. Default: one for this test. */
   readonly directory?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Adds no key of ours to the configuration: one for `registry:2` then means what it means there. */
+  readonly registryMode?: boolean;
 }
 
 type EventOf<T extends Event['type']> = Extract<Event, { readonly type: T }>;
@@ -190,7 +192,7 @@ export class Entrepot implements AsyncDisposable {
       ...config,
       http: { addr: '127.0.0.1:0', debug: { addr: '127.0.0.1:0' }, draintimeout: '0s', ...(http as Keys) },
       storage: storage ?? { filesystem: { rootdirectory: this.storeDirectory } },
-      upstreams: { ...given, ...Object.fromEntries(met) },
+      ...(this.#options.registryMode === true ? {} : { upstreams: { ...given, ...Object.fromEntries(met) } }),
     };
   }
 

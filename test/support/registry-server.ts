@@ -31,6 +31,8 @@ export async function serveRegistry(options: Partial<RegistryOptions> = {}): Pro
       return { items: later.slice(0, limit), next: later.length > limit ? later[limit - 1] : undefined };
     },
     judge: () => undefined,
+    isClaimed: async () => false,
+    origin: () => '',
     ...options,
   });
   const servers = new HttpServers();

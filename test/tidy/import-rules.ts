@@ -10,7 +10,7 @@ export const rows: readonly (readonly string[])[] = [
   ['doors'],
   ['registry', 'proxy', 'admin', 'clients'],
   ['http'],
-  ['cache', 'mirror', 'collect', 'access'],
+  ['cache', 'hosted', 'mirror', 'collect', 'access'],
   ['store', 'index', 'upstream'],
   ['bytes', 'observe', 'config'],
   ['oci'],

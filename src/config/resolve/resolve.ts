@@ -41,7 +41,7 @@ export function resolveConfig({ file, plain, keys }: FileToResolve, resolving: R
     http,
     storage,
     index: resolveIndex(storage),
-    hosted: resolveHosted(sections.hosted, mode, resolving),
+    hosted: resolveHosted(sections, mode, resolving),
     upstreams,
     defaultUpstream: defaultUpstreamOf(mode, sections, upstreams, resolving),
     cache: resolveCache(sections.cache, proxy, resolving),
@@ -80,10 +80,20 @@ const hostedNames: Readonly<Record<Mode, readonly string[]>> = {
   'registry-proxy': [],
 };
 
-function resolveHosted(hosted: FileConfig['hosted'], mode: Mode, resolving: Resolving): HostedConfig {
+function resolveHosted(
+  { hosted, storage }: Pick<FileConfig, 'hosted' | 'storage'>,
+  mode: Mode,
+  resolving: Resolving,
+): HostedConfig {
   const names = hosted.names ?? hostedNames[mode];
   if (hosted.names === undefined) resolving.derive('hosted.names', JSON.stringify(names));
-  return { names, immutable: hosted.immutable };
+  return {
+    names,
+    immutable: hosted.immutable,
+    sparse: hosted.sparse,
+    deletes: storage.delete?.enabled ?? mode === 'entrepot',
+    readOnly: storage.maintenance?.readonly?.enabled ?? false,
+  };
 }
 
 function defaultUpstreamOf(

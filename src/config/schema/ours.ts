@@ -22,6 +22,11 @@ export const hostedSchema = z.strictObject({
       'Globs of the repositories that are ours: a request for one never reaches an upstream. Default: `*` and `local/**`; in registry mode `**`.',
     ),
   immutable: globs().prefault([]).describe('Globs of `repository:tag` that never move.'),
+  sparse: flag()
+    .prefault(false)
+    .describe(
+      'Take manifests whose blobs or platforms are not in the repository, such as partial mirrors of an index.',
+    ),
 });
 
 export const defaultUpstreamSchema = parsedBy(z.string(), parseHost)

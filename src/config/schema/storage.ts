@@ -65,7 +65,9 @@ export const storageSchema = z.strictObject({
   swift: free().optional().describe("registry's: OpenStack Swift."),
   oss: free().optional().describe("registry's: Aliyun OSS."),
   delete: z
-    .strictObject({ enabled: flag().optional().describe('Whether clients may delete.') })
+    .strictObject({
+      enabled: flag().optional().describe('Whether clients may delete. Default: true; false in registry mode.'),
+    })
     .optional()
     .describe('Deletion by clients.'),
   redirect: z

@@ -1,0 +1,40 @@
+import type { BufferPool } from '../bytes/buffer-pool.ts';
+import type { Index } from '../index/contract.ts';
+import type { Clock } from '../observe/clock.ts';
+import type { Observer } from '../observe/events.ts';
+import type { Reference } from '../oci/reference.ts';
+import type { Asker, RepositoryKey } from '../oci/repository.ts';
+import type { BlobStore } from '../store/blob-store.ts';
+
+export interface HostedOptions {
+  readonly store: BlobStore;
+  readonly index: Index;
+  readonly clock: Clock;
+  readonly observer: Observer;
+  /** This process, told so that another one can see whether it still lives. */
+  readonly holder: string;
+  /** A process that certainly writes nothing any more. */
+  readonly isGone: (holder: string) => boolean;
+  /** Asked anew for every change, so that a reload takes effect at once. */
+  readonly rules: () => HostedRules;
+  /** @throws RegistryError when the asker may not read it */
+  readonly mayRead: (asker: Asker, key: RepositoryKey, reference: Reference | undefined) => Promise<void>;
+  /** Whether the asker may pull from it, as far as is known here: nobody upstream is asked. */
+  readonly mayMount: (asker: Asker, key: RepositoryKey) => Promise<boolean>;
+}
+
+export interface HostedRules {
+  /** Of `repository:tag`. */
+  readonly isImmutable: (image: string) => boolean;
+  /** Manifests may refer to what the repository does not have. */
+  readonly sparse: boolean;
+  /** Clients may delete. */
+  readonly deletes: boolean;
+  /** Nothing changes. */
+  readonly readOnly: boolean;
+}
+
+export interface HostedContext extends HostedOptions {
+  /** For what is being received. */
+  readonly pool: BufferPool;
+}

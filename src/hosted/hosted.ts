@@ -1,0 +1,67 @@
+import { BufferPool } from '../bytes/buffer-pool.ts';
+import type { Timer } from '../observe/clock.ts';
+import type { RepositoryKey, WritableRepository } from '../oci/repository.ts';
+import type { HostedContext, HostedOptions } from './context.ts';
+import { HostedRepository } from './repository.ts';
+import { Uploads } from './uploads.ts';
+
+/** What is pushed here. */
+export interface Hosted extends AsyncDisposable {
+  /** Whether or not anybody has ever pushed to it. */
+  repository(key: RepositoryKey): WritableRepository;
+  /** Forgets uploads that were given up, now and from now on every hour. */
+  tidy(): Promise<void>;
+}
+
+/** For what is being received by all uploads together, in bytes. */
+const poolBytes = 64 * 1024 * 1024;
+/** An upload that nothing comes for is given up. In milliseconds. */
+const idleMsMax = 24 * 60 * 60 * 1000;
+const tidyEveryMs = 60 * 60 * 1000;
+
+export function createHosted(options: HostedOptions): Hosted {
+  return new TheHosted({ ...options, pool: new BufferPool({ budgetBytes: poolBytes }) });
+}
+
+class TheHosted implements Hosted {
+  readonly #context: HostedContext;
+  readonly #uploads: Uploads;
+  #timer: Timer | undefined;
+  #tidying: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  constructor(context: HostedContext) {
+    this.#context = context;
+    this.#uploads = new Uploads(context);
+  }
+
+  repository(key: RepositoryKey): WritableRepository {
+    return new HostedRepository(key, this.#context, this.#uploads);
+  }
+
+  async tidy(): Promise<void> {
+    this.#tidying = this.#tidy();
+    await this.#tidying;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    this.#timer?.cancel();
+    await this.#tidying;
+    await this.#uploads[Symbol.asyncDispose]();
+  }
+
+  /** What fails today is done tomorrow. */
+  async #tidy(): Promise<void> {
+    const { clock, observer } = this.#context;
+    this.#timer?.cancel();
+    try {
+      await this.#uploads.expire(clock.now() - idleMsMax);
+      await this.#uploads.sweep();
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      observer.emit({ type: 'task.failed', task: 'forgetting given-up uploads', message });
+    }
+    if (!this.#closed) this.#timer = clock.setTimer(tidyEveryMs, () => void this.tidy());
+  }
+}

@@ -1,0 +1,139 @@
+import type { BlobReader } from '../oci/blob.ts';
+import type { Digest, DigestAlgorithm } from '../oci/digest.ts';
+import { RegistryError } from '../oci/errors.ts';
+import type { Descriptor, Manifest, ManifestContent } from '../oci/manifest.ts';
+import { isDigestReference } from '../oci/reference.ts';
+import type { Reference, Tag } from '../oci/reference.ts';
+import type { Answer, Ask, Page, PageRequest, Referrer, Repository, RepositoryKey, Writes } from '../oci/repository.ts';
+import type { Upload, UploadId, UploadStatus } from '../oci/upload.ts';
+import type { HostedContext } from './context.ts';
+import type { Uploads } from './uploads.ts';
+
+/** A repository that lives here. No upstream is ever asked for it: what fails here has failed. */
+export class HostedRepository implements Repository, Writes {
+  readonly key: RepositoryKey;
+  readonly label: string;
+  readonly #context: HostedContext;
+  readonly #uploads: Uploads;
+
+  constructor(key: RepositoryKey, context: HostedContext, uploads: Uploads) {
+    this.key = key;
+    this.label = `${key.name} (hosted here)`;
+    this.#context = context;
+    this.#uploads = uploads;
+  }
+
+  async resolve(reference: Reference, ask: Ask): Promise<Answer<Descriptor> | undefined> {
+    return this.manifest(reference, ask);
+  }
+
+  async manifest(reference: Reference, ask: Ask): Promise<Answer<ManifestContent> | undefined> {
+    const { index, mayRead } = this.#context;
+    await mayRead(ask.asker, this.key, reference);
+    const digest = isDigestReference(reference) ? reference : (await index.tags.find(this.key, reference))?.digest;
+    return answerOf(digest === undefined ? undefined : await index.manifests.find(this.key, digest));
+  }
+
+  async stat(digest: Digest, ask: Ask): Promise<Answer<Descriptor> | undefined> {
+    const blob = await this.#find(digest, ask);
+    return answerOf(blob && { digest, size: blob.size, mediaType: 'application/octet-stream' });
+  }
+
+  async blob(digest: Digest, ask: Ask): Promise<Answer<BlobReader> | undefined> {
+    return answerOf(await this.#find(digest, ask));
+  }
+
+  async tags(page: PageRequest, ask: Ask): Promise<Answer<Page<Tag>> | undefined> {
+    const { index, mayRead } = this.#context;
+    await mayRead(ask.asker, this.key, undefined);
+    const tags = await index.tags.list(this.key, page);
+    if (tags.items.length === 0 && (await index.repositories.manifests(this.key, 1)).length === 0) return undefined;
+    return answerOf(tags);
+  }
+
+  async referrers(
+    subject: Digest,
+    artifactType: string | undefined,
+    ask: Ask,
+  ): Promise<Answer<readonly Referrer[]> | undefined> {
+    await this.#context.mayRead(ask.asker, this.key, subject);
+    const all = await this.#context.index.manifests.referrers(this.key, subject);
+    return answerOf(all.filter((each) => artifactType === undefined || each.artifactType === artifactType));
+  }
+
+  async put(manifest: Manifest, tags: readonly Tag[], _ask: Ask): Promise<void> {
+    const { index, clock } = this.#context;
+    const { sparse } = this.#mayPush();
+    const isImmutable = (tag: Tag): boolean => this.#isImmutable(tag);
+    await index.hosted.put(this.key, manifest, { tags, isImmutable, sparse, atMs: clock.now() });
+  }
+
+  async remove(reference: Reference, _ask: Ask): Promise<boolean> {
+    this.#mayDelete();
+    return this.#context.index.hosted.remove(this.key, reference, (tag) => this.#isImmutable(tag));
+  }
+
+  async removeBlob(digest: Digest, _ask: Ask): Promise<boolean> {
+    this.#mayDelete();
+    const outcome = await this.#context.index.hosted.removeBlob(this.key, digest);
+    if (outcome !== 'needed') return outcome === 'removed';
+    const message = `${digest} is needed by a manifest of ${this.label}: delete that first`;
+    throw new RegistryError('UNSUPPORTED', message, { detail: { digest } });
+  }
+
+  async mount(digest: Digest, from: RepositoryKey | undefined, ask: Ask): Promise<boolean> {
+    const { store, index, clock, mayMount } = this.#context;
+    this.#mayPush();
+    if ((await store.find(digest)) === undefined) return false;
+    const sources = from === undefined ? await index.blobs.members(digest) : [from];
+    for (const source of sources) {
+      if (!(await mayMount(ask.asker, source))) continue;
+      if (await index.hosted.mountBlob(this.key, source, digest, clock.now())) return true;
+    }
+    return false;
+  }
+
+  async startUpload(algorithm: DigestAlgorithm, _ask: Ask): Promise<UploadStatus> {
+    this.#mayPush();
+    return this.#uploads.start(this.key, algorithm);
+  }
+
+  async uploadStatus(id: UploadId, _ask: Ask): Promise<UploadStatus | undefined> {
+    return this.#uploads.status(this.key, id);
+  }
+
+  async resumeUpload(id: UploadId, _ask: Ask): Promise<Upload | undefined> {
+    this.#mayPush();
+    return this.#uploads.resume(this.key, id);
+  }
+
+  /** Only what was uploaded or mounted here: that the store has it for others proves nothing. */
+  async #find(digest: Digest, ask: Ask): Promise<BlobReader | undefined> {
+    const { store, index, mayRead } = this.#context;
+    await mayRead(ask.asker, this.key, digest);
+    return (await index.blobs.standing(this.key, digest)) === 'member' ? store.find(digest) : undefined;
+  }
+
+  #isImmutable(tag: Tag): boolean {
+    return this.#context.rules().isImmutable(`${this.key.name}:${tag}`);
+  }
+
+  #mayPush(): { readonly sparse: boolean } {
+    const rules = this.#context.rules();
+    if (!rules.readOnly) return rules;
+    throw new RegistryError(
+      'UNSUPPORTED',
+      'this server changes nothing for now: storage.maintenance.readonly is enabled; push when it is not',
+    );
+  }
+
+  #mayDelete(): void {
+    this.#mayPush();
+    if (this.#context.rules().deletes) return;
+    throw new RegistryError('UNSUPPORTED', 'nothing is deleted here; set storage.delete.enabled to true to allow it');
+  }
+}
+
+function answerOf<T>(value: T | undefined): Answer<T> | undefined {
+  return value === undefined ? undefined : { value, outcome: 'hit', ageSeconds: 0 };
+}

@@ -1,0 +1,134 @@
+import { Tally } from '../bytes/tally.ts';
+import type { UploadRow } from '../index/contract.ts';
+import { algorithmOf } from '../oci/digest.ts';
+import type { Digest } from '../oci/digest.ts';
+import { RegistryError, systemCodeOf } from '../oci/errors.ts';
+import type { Descriptor } from '../oci/manifest.ts';
+import type { ByteStream, Upload, UploadStatus } from '../oci/upload.ts';
+import type { Ingest, IngestName } from '../store/blob-store.ts';
+import type { HostedContext } from './context.ts';
+import { receive } from './receive.ts';
+import { settle } from './settle.ts';
+
+/** An upload in the hands of one request. The row in the index names this process as its writer until it is let go. */
+export class RunningUpload implements Upload {
+  readonly #row: UploadRow;
+  readonly #name: IngestName;
+  readonly #context: HostedContext;
+  readonly #onEnd: (left: Tally | undefined) => void;
+  readonly #ending = Promise.withResolvers<void>();
+  #ingest: Ingest | undefined;
+  #tally: Tally;
+  /** In bytes: what is certainly in the ingest. */
+  #received: number;
+  /** Its bytes are not to be gone on with. */
+  #failed = false;
+  #over = false;
+  #disposed = false;
+
+  /** @param onEnd told once, with the hash of what was received when the upload can be gone on with */
+  constructor(row: UploadRow, name: IngestName, context: HostedContext, onEnd: (left: Tally | undefined) => void) {
+    this.#row = row;
+    this.#name = name;
+    this.#context = context;
+    this.#onEnd = onEnd;
+    this.#received = row.received;
+    this.#tally = new Tally(row.algorithm);
+  }
+
+  get status(): UploadStatus {
+    return { id: this.#row.id, received: this.#received };
+  }
+
+  /** Resolves when nobody writes to it any more. */
+  get ended(): Promise<void> {
+    return this.#ending.promise;
+  }
+
+  /** Finds what was received before; false when it is not there. Without its hash it is read once more. */
+  async open(tally: Tally | undefined): Promise<boolean> {
+    if (this.#received === 0) return true;
+    this.#ingest = await this.#context.store.ingest(this.#name, 'resume');
+    const ingest = this.#ingest;
+    if (ingest === undefined) return false;
+    if (tally?.size === this.#received) {
+      this.#tally = tally;
+      return true;
+    }
+    try {
+      this.#tally = await this.#hash(ingest, this.#row.algorithm);
+      return true;
+    } catch (error) {
+      if (systemCodeOf(error) === 'TRUNCATED') return false;
+      throw error;
+    }
+  }
+
+  async write(stream: ByteStream): Promise<void> {
+    const { pool, clock, index, holder } = this.#context;
+    const ingest = await this.#openIngest();
+    const onProgress = async (received: number): Promise<void> => {
+      this.#received = received;
+      if (await index.uploads.progress(this.#row.id, holder, received, clock.now())) return;
+      throw new RegistryError('BLOB_UPLOAD_UNKNOWN', 'this upload was ended meanwhile; start another one');
+    };
+    try {
+      await receive(stream, { ingest, tally: this.#tally, pool, clock, onProgress });
+    } catch (error) {
+      // What a store did with bytes that it failed to take is unknown.
+      if (!(error instanceof RegistryError && error.origin === 'client')) this.#failed = true;
+      throw error;
+    } finally {
+      if (!this.#failed) this.#received = this.#tally.size;
+    }
+  }
+
+  async commit(expected: Digest): Promise<Descriptor> {
+    const ingest = await this.#openIngest();
+    // Whatever happens to it from here on, nobody goes on with it.
+    this.#failed = true;
+    const algorithm = algorithmOf(expected);
+    const tally = algorithm === this.#tally.algorithm ? this.#tally : await this.#hash(ingest, algorithm);
+    const content = tally.verify(expected);
+    await settle(this.#context, this.#row, ingest, content);
+    this.#over = true;
+    return { digest: content.digest, size: content.size, mediaType: 'application/octet-stream' };
+  }
+
+  async cancel(): Promise<void> {
+    this.#failed = true;
+    await this[Symbol.asyncDispose]();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    const { id } = this.#row;
+    const { index, store, holder, clock } = this.#context;
+    try {
+      if (!this.#failed) {
+        await this.#ingest?.suspend();
+        await this.#ingest?.[Symbol.asyncDispose]();
+        await index.uploads.close(id, holder, this.#received, clock.now());
+        return;
+      }
+      this.#ingest ??= this.#over ? undefined : await store.ingest(this.#name, 'resume');
+      await this.#ingest?.[Symbol.asyncDispose]();
+      if (!this.#over) await index.uploads.remove(id);
+      this.#over = true;
+    } finally {
+      this.#onEnd(this.#failed ? undefined : this.#tally);
+      this.#ending.resolve();
+    }
+  }
+
+  async #openIngest(): Promise<Ingest> {
+    const { store } = this.#context;
+    this.#ingest ??= (await store.ingest(this.#name, 'resume')) ?? (await store.ingest(this.#name, 'new'));
+    return this.#ingest;
+  }
+
+  #hash(ingest: Ingest, algorithm: UploadRow['algorithm']): Promise<Tally> {
+    return Tally.of(algorithm, this.#received, (into, position) => ingest.read(into, position));
+  }
+}
