@@ -33,10 +33,12 @@ class DownloadReader implements ByteSource {
   async read(into: Uint8Array, position: number): Promise<number> {
     if (position >= this.#size || into.length === 0) return 0;
     for (;;) {
+      if (this.#left) throw new Error('this reader has left');
       const { phase } = this.#download;
       try {
         const length = await this.#readIn(phase, into, position);
-        if (length > 0) return length;
+        if (length === 0) throw endsEarly(position, this.#size);
+        if (length !== undefined) return length;
       } catch (error) {
         // The phase that it read in has ended meanwhile, and its files with it: look again.
         if (phase === this.#download.phase) throw error;
@@ -51,16 +53,17 @@ class DownloadReader implements ByteSource {
     await this.#download.leave();
   }
 
-  /** Resolves to 0 when it is worth looking again. */
-  async #readIn(phase: Phase, into: Uint8Array, position: number): Promise<number> {
+  /** Resolves to `undefined` when it is worth looking again. */
+  async #readIn(phase: Phase, into: Uint8Array, position: number): Promise<number | undefined> {
     switch (phase.kind) {
       case 'failed':
         throw phase.error;
       case 'absent':
-        throw new Error('an absent blob has no readers');
+        // Who followed another process was served before our own upstream was asked.
+        throw new RegistryError('UPSTREAM_FAILED', 'the upstream does not have what another process was sending');
       case 'seeking':
         await this.#download.changed;
-        return 0;
+        return undefined;
       case 'stored':
         return (await this.#ownSource(phase, () => phase.blob.open({ verified: this.#verified }))).read(into, position);
       case 'growing':
@@ -71,7 +74,7 @@ class DownloadReader implements ByteSource {
           return this.#readGrowing(bytes, into.subarray(0, end - position), position);
         if (phase.kind === 'unstored') return this.#passBy(phase, into, position);
         await growth.wait(position, this.#verified);
-        return 0;
+        return undefined;
       }
     }
   }
@@ -101,7 +104,15 @@ class DownloadReader implements ByteSource {
   async #ownSource(phase: Phase, open: () => Promise<ByteSource>): Promise<ByteSource> {
     if (this.#own?.phase === phase) return this.#own.source;
     await this.#own?.source[Symbol.asyncDispose]();
-    this.#own = { phase, source: await open() };
-    return this.#own.source;
+    const source = await open();
+    if (this.#left) await source[Symbol.asyncDispose]();
+    else this.#own = { phase, source };
+    return source;
   }
+}
+
+/** What was announced, by another process perhaps, is not there: to look again would not bring it. */
+function endsEarly(position: number, size: number): RegistryError {
+  const message = `the content ends at or before byte ${position} of ${size}; ask again`;
+  return new RegistryError('UNAVAILABLE', message, { origin: 'store' });
 }

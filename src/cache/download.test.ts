@@ -9,6 +9,7 @@ import { RegistryError } from '../oci/errors.ts';
 import type { BlobStore, Ingest } from '../store/blob-store.ts';
 import { createMemoryStore } from '../store/memory/store.ts';
 import { Download } from './download.ts';
+import type { DownloadContext } from './download.ts';
 import { readerOf } from './download-reader.ts';
 import { thisProcess } from './holder.ts';
 import { overTime, PlayLeases, PlayUpstream } from './testing.ts';
@@ -19,7 +20,7 @@ const digest = digestOf(content);
 const full = new RegistryError('UNAVAILABLE', 'ENOSPC', { origin: 'store', detail: { code: 'ENOSPC' } });
 
 /** What the store does wrong: some of an ingest's methods instead of its own. */
-type Faults = (ingest: Ingest) => Partial<Pick<Ingest, 'write' | 'commit'>>;
+type Faults = (ingest: Ingest) => Partial<Pick<Ingest, 'write' | 'commit' | typeof Symbol.asyncDispose>>;
 
 function storeWith(faults: Faults): BlobStore {
   const store = createMemoryStore({ bytesMax: 1024 ** 3 });
@@ -31,7 +32,12 @@ function storeWith(faults: Faults): BlobStore {
   return Object.assign(store, { ingest: async (name: never, mode: never) => spoil(await begin(name, mode)) });
 }
 
-function setUp(faults: Faults = () => ({}), manners?: (nth: number) => Manners, expected?: number) {
+function setUp(
+  faults: Faults = () => ({}),
+  manners?: (nth: number) => Manners,
+  expected?: number,
+  makeRoom: DownloadContext['makeRoom'] = async () => ({ [Symbol.dispose]: () => {} }),
+) {
   const [clock, leases, store] = [new FakeClock(), new PlayLeases(), storeWith(faults)];
   const upstream = new PlayUpstream(content, manners);
   const events: Event[] = [];
@@ -42,7 +48,7 @@ function setUp(faults: Faults = () => ({}), manners?: (nth: number) => Manners, 
     clock,
     observer: { emit: (event) => events.push(event) },
     holder: thisProcess(),
-    makeRoom: async () => ({ [Symbol.dispose]: () => {} }),
+    makeRoom,
     publishMs: () => 50,
   });
   const leaseIsFree = (): boolean => [...leases.views.values()].every(({ expiresAtMs }) => expiresAtMs === 0);
@@ -149,5 +155,101 @@ describe('a download', () => {
     await failed;
     assert.equal(await store.find(digest), undefined);
     assert.equal(events.filter(({ type }) => type === 'upstream.lied').length, 1);
+  });
+
+  test('whose file can neither be written nor deleted is served, and ends in good order', async () => {
+    const broken = async (): Promise<never> => {
+      throw full;
+    };
+    const { clock, events, download } = setUp(() => ({ write: broken, [Symbol.asyncDispose]: broken }));
+    const reading = readOpened(download);
+    await overTime(clock, download.run());
+    assert.ok((await overTime(clock, reading)).equals(content));
+    const failed = events.filter(({ type }) => type === 'store.failed');
+    assert.deepEqual(
+      failed.map((event) => 'operation' in event && event.operation),
+      ['write', 'discard'],
+    );
+  });
+
+  test('is served although the index cannot say whether there is room', async () => {
+    const locked = new RegistryError('UNAVAILABLE', 'SQLITE_BUSY', { origin: 'index' });
+    const { clock, download, leaseIsFree } = setUp(undefined, undefined, undefined, async () => {
+      throw locked;
+    });
+    const reading = readOpened(download);
+    await overTime(clock, download.run());
+    assert.ok((await overTime(clock, reading)).equals(content));
+    assert.ok(leaseIsFree());
+  });
+
+  test('that is suspended before it has begun asks nobody any more', async () => {
+    const { clock, store, upstream, download, leaseIsFree } = setUp(undefined, () => ({ hangs: true }));
+    const looking = Promise.withResolvers<undefined>();
+    store.find = () => looking.promise;
+    const running = download.run();
+    await clock.advance(50);
+    download.suspend();
+    looking.resolve(undefined);
+    await overTime(clock, running);
+    assert.equal(download.phase.kind, 'failed');
+    assert.deepEqual(upstream.asked, []);
+    assert.ok(leaseIsFree());
+  });
+});
+
+describe('a reader of a download', () => {
+  test('who has left while he waited asks the upstream for nothing more when the store fails', async () => {
+    const failing = Promise.withResolvers<void>();
+    const writing = Promise.withResolvers<void>();
+    const write = (): Promise<void> => {
+      writing.resolve();
+      return failing.promise;
+    };
+    const { clock, upstream, download } = setUp(() => ({ write }));
+    const running = download.run();
+    await overTime(clock, download.opened);
+    const source = await readerOf(download, content.length).open({ verified: false });
+    const reading = assert.rejects(source.read(Buffer.alloc(10), 400_000), /has left/);
+    await source[Symbol.asyncDispose]();
+    await writing.promise;
+    failing.reject(full);
+    await overTime(clock, running);
+    await reading;
+    assert.equal(download.phase.kind, 'unstored');
+    assert.equal(upstream.requests.length, 1);
+  });
+
+  test('who has left while the stored blob was being opened leaves no file open', async () => {
+    const opening = Promise.withResolvers<void>();
+    let open = 0;
+    const faults: Faults = (ingest) => {
+      const commit = ingest.commit.bind(ingest);
+      return {
+        commit: async (verified) => ({
+          ...(await commit(verified)),
+          open: async () => {
+            await opening.promise;
+            open += 1;
+            return { read: async () => 1, [Symbol.asyncDispose]: async () => void (open -= 1) };
+          },
+        }),
+      };
+    };
+    const { clock, download } = setUp(faults);
+    await overTime(clock, download.run());
+    const source = await readerOf(download, content.length).open({ verified: true });
+    const reading = source.read(Buffer.alloc(10), 0);
+    await source[Symbol.asyncDispose]();
+    opening.resolve();
+    await reading;
+    assert.equal(open, 0);
+  });
+
+  test('who was told a larger size than there is fails where the content ends', async () => {
+    const { clock, download } = setUp();
+    await overTime(clock, download.run());
+    await using source = await readerOf(download, content.length + 10).open({ verified: true });
+    await assert.rejects(source.read(Buffer.alloc(10), content.length), { code: 'UNAVAILABLE', origin: 'store' });
   });
 });

@@ -196,7 +196,7 @@ export class Download {
     const pump = (): void => this.#transfer?.pump();
     const resumed = await Arrival.resume(this.#context.store, this.digest, left, this.#expectedSize, pump);
     if (await this.#part(resumed?.name)) {
-      await resumed?.suspend();
+      await this.#letGo(resumed?.suspend());
       return tenure.release(left?.state ?? '');
     }
     if (resumed !== undefined) this.#arrive(resumed);
@@ -237,6 +237,8 @@ export class Download {
 
   #transferTo(target: Target | undefined, begin: (size: number | undefined) => Promise<Target>): Transfer {
     this.#transfer = new Transfer(this.digest, this.source, this.#expectedSize, target, begin, this.#context.clock);
+    // Suspended while it was looking around: there was no transfer to be stopped yet.
+    if (this.#closing.signal.aborted) this.#transfer.stop(this.#closing.signal.reason as Error);
     return this.#transfer;
   }
 
@@ -307,8 +309,8 @@ export class Download {
 
   async #brokeOff(error: unknown, tenure: Tenure): Promise<void> {
     const failure = error instanceof RegistryError ? error : undefined;
-    if (failure?.origin === 'store' && this.#phase.kind !== 'seeking') {
-      await this.#keepUnstored('write', error);
+    if ((failure?.origin === 'store' || isIndexFailure(error)) && this.#phase.kind !== 'seeking') {
+      await this.#keepUnstored(isIndexFailure(error) ? 'index' : 'write', error);
       if (this.#isOver) return;
       throw error;
     }
@@ -320,23 +322,22 @@ export class Download {
     this.#arrival = undefined;
     if (error instanceof EpochLost) {
       this.#become({ kind: 'seeking' });
-      return arrival?.[Symbol.asyncDispose]();
+      return this.#letGo(arrival?.[Symbol.asyncDispose]());
     }
     // Failed first, so that nobody joins what is being closed.
     if (failure?.code !== 'DIGEST_INVALID') {
       this.#fail(error);
-      await arrival?.suspend();
+      await this.#letGo(arrival?.suspend());
       return tenure.release(arrival?.state ?? '');
     }
     this.#fail(new RegistryError('UPSTREAM_INVALID', failure.message, { cause: failure }));
     this.#report.lied(failure.message);
-    await arrival?.[Symbol.asyncDispose]();
+    await this.#letGo(arrival?.[Symbol.asyncDispose]());
   }
 
   async #keepUnstored(operation: string, error: unknown): Promise<void> {
-    const message = error instanceof Error ? error.message : String(error);
-    this.#report.storeFailed(operation, error, message);
-    await this.#serveOn(message);
+    this.#report.storeFailed(operation, error);
+    await this.#serveOn(error instanceof Error ? error.message : String(error));
   }
 
   /**
@@ -385,8 +386,13 @@ export class Download {
     const arrival = this.#arrival;
     this.#arrival = undefined;
     if (this.#phase.kind === 'unstored') this.#become({ ...this.#phase, bytes: undefined });
-    await arrival?.[Symbol.asyncDispose]();
-    await this.#borrowed.disposeAsync();
+    await this.#letGo(arrival?.[Symbol.asyncDispose]());
+    await this.#letGo(this.#borrowed.disposeAsync());
+  }
+
+  /** A file that cannot be put away is left to the sweep: nobody's answer depends on it. */
+  async #letGo(putAway: Promise<void> | undefined): Promise<void> {
+    await putAway?.catch((error: unknown) => this.#report.storeFailed('discard', error));
   }
 
   #tell(step: DownloadEvent['step'], reason?: string): void {

@@ -29,7 +29,8 @@ export class Report {
     this.#observer.emit({ type: 'upstream.lied', ...this.#about, reason });
   }
 
-  storeFailed(operation: string, error: unknown, message: string): void {
+  storeFailed(operation: string, error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
     this.#observer.emit({ type: 'store.failed', operation, code: systemCodeOf(error), message });
   }
 }

@@ -7,7 +7,7 @@ import type { Exceptions } from './size-rules.ts';
 /** In lines. */
 export const fileExceptions: Exceptions = {
   // One state machine, read beside its picture.
-  'src/cache/download.ts': 395,
+  'src/cache/download.ts': 401,
 };
 
 /** In lines. */
