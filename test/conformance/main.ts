@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ServerProcess } from '../support/processes.ts';
 import { TempDir } from '../support/temp-dir.ts';
@@ -36,55 +36,58 @@ async function main(args: string[]): Promise<number> {
     },
   });
   const subject = subjects.find((each) => each === values.subject);
-  if (subject === undefined || values.runner === undefined || values.results === undefined) {
+  if (subject === undefined || values.results === undefined) {
     process.stderr.write(`${usage}\n`);
     return 2;
   }
   const directory = join(values.results, subject);
-  const found = await run(subject, values.runner, directory);
+  const { runner, beyond } = await run(subject, values.runner, directory);
   const listed = parseSkips(await readFile(join(import.meta.dirname, 'skipped.md'), 'utf8'));
-  const problems = skipProblems(found.runner, listed);
+  const problems = runner === undefined ? [] : skipProblems(runner, listed);
   const lines = [
-    `${basename(values.runner)} against ${subject}; results in ${directory}`,
-    reportText(found.runner, listed),
-    ...problems,
-    'beyond it, by ourselves',
-    reportText(found.beyond, listed),
+    ...(runner === undefined
+      ? []
+      : [`the specification's runner against ${subject}`, reportText(runner, listed), ...problems]),
+    `our own cases (beyond/) against ${subject}`,
+    reportText(beyond, listed),
+    `results in ${directory}`,
   ];
   process.stdout.write(`${lines.join('\n')}\n`);
-  const failed = [...found.runner, ...found.beyond].some(({ outcome }) => outcome === 'failed');
+  const failed = [...(runner ?? []), ...beyond].some(({ outcome }) => outcome === 'failed');
   return failed || problems.length > 0 ? 1 : 0;
 }
 
 interface Found {
-  readonly runner: readonly Case[];
+  /** Undefined if there is none to be had. */
+  readonly runner: readonly Case[] | undefined;
   readonly beyond: readonly Case[];
 }
 
 /** Leaves in `directory` what the runner and the subject wrote. */
-async function run(subject: Subject, runner: string, directory: string): Promise<Found> {
+async function run(subject: Subject, runner: string | undefined, directory: string): Promise<Found> {
   await rm(directory, { recursive: true, force: true });
   await mkdir(directory, { recursive: true });
   await using temporary = await TempDir.make();
   await using server = await startSubject(subject, temporary.path);
-  const output = await runRunner(runner, new URL(server.origin).host, directory);
-  await writeFile(join(directory, 'output.log'), output);
+  const ran = runner === undefined ? undefined : await runRunner(runner, new URL(server.origin).host, directory);
   const beyond = await runBeyond(server.origin);
   await server.stop();
   await writeFile(join(directory, 'server.log'), server.logs);
-  return { runner: withExchanges(parseJunit(await readFile(join(directory, 'junit.xml'), 'utf8')), output), beyond };
+  return { runner: ran, beyond };
 }
 
-/** A file that has a meaning for `registry:2`, too, so that both are given the same one: every name is hosted. */
+/** Every name is hosted, and everything that is optional is allowed. */
 function startSubject(subject: Subject, directory: string): Promise<ServerProcess> {
   const config = {
     log: { level: 'info' },
     storage: { filesystem: { rootdirectory: join(directory, 'registry') }, delete: { enabled: true } },
   };
-  return ServerProcess.start({ directory, config, ...(subject === 'entrepot' ? {} : { program: subject }) });
+  if (subject !== 'entrepot') return ServerProcess.start({ directory, config, program: subject });
+  const ours = { http: { debug: { addr: '127.0.0.1:0' } }, hosted: { names: ['**'], sparse: true } };
+  return ServerProcess.start({ directory, config: { ...config, ...ours } });
 }
 
-async function runRunner(runner: string, host: string, directory: string): Promise<string> {
+async function runRunner(runner: string, host: string, directory: string): Promise<readonly Case[]> {
   const form: Form = runner.endsWith('.test') ? 'test' : 'program';
   const { args, env } = invocation(form, host, directory);
   const child = spawn(runner, args, {
@@ -98,8 +101,9 @@ async function runRunner(runner: string, host: string, directory: string): Promi
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding('utf8').on('data', (text: string) => (output = (output + text).slice(-outputCharactersMax)));
   await once(child, 'close');
-  if (child.signalCode === null) return output;
-  throw new Error(
-    `the runner was killed (${child.signalCode}), after ${runnerMsMax} ms at most:\n${output.slice(-4_000)}`,
-  );
+  await writeFile(join(directory, 'output.log'), output);
+  const junit = await readFile(join(directory, 'junit.xml'), 'utf8').catch(() => undefined);
+  if (child.signalCode === null && junit !== undefined) return withExchanges(parseJunit(junit), output);
+  const outcome = child.signalCode === null ? 'wrote no results' : `was killed (${child.signalCode})`;
+  throw new Error(`the runner ${outcome}; it said:\n${output.slice(-4_000)}`);
 }

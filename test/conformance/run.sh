@@ -13,11 +13,22 @@ ROOT=$(cd "$HERE/../.." && pwd)
 CACHE=${ENTREPOT_LAB_DIR:-/var/cache/entrepot-lab}/conformance
 MODULE=github.com/opencontainers/distribution-spec/conformance
 
-skip() {
-  echo "conformance is skipped: $*" >&2
-  exit 0
+# Without the runner there is still beyond/, which needs nothing.
+go_without() {
+  echo "the specification's runner is skipped: $*" >&2
+  run
 }
 
+run() {
+  exec 9>&-
+  # To the server, ENTREPOT_* are settings.
+  unset ENTREPOT_LAB_DIR
+  export PATH="$ROOT/node_modules/.bin:$PATH"
+  cd "$ROOT"
+  exec node "$HERE/main.ts" --results "$CACHE/results" "${arguments[@]}" "$@"
+}
+
+arguments=("$@")
 mkdir -p "$CACHE"
 # Go wants a home for what it downloads, and a service may have none.
 export HOME=${HOME:-$CACHE} GOFLAGS=-mod=readonly CGO_ENABLED=0
@@ -28,20 +39,19 @@ RUNNER=$CACHE/runner-$VERSION
 # Until 2026 the runner was a `go test` package, since then it is a program; the flags and settings differ.
 build() {
   local log=$CACHE/build.log reason directory
-  reason=$(bash "$HERE/install.sh" | tail -n 1) || skip "$reason"
+  reason=$(bash "$HERE/install.sh" | tail -n 1) || go_without "$reason"
   if ! (cd "$HERE" && go mod download -json "$MODULE") >"$CACHE/module.json" 2>"$log"; then
     cat "$CACHE/module.json" "$log" >&2
     # Anything but the pinned bytes is an attack or a mistake, not a missing network.
     if grep -qs 'checksum mismatch' "$CACHE/module.json" "$log"; then exit 1; fi
-    skip "$MODULE@$VERSION could not be downloaded (above)"
+    go_without "$MODULE@$VERSION could not be downloaded (above)"
   fi
   directory=$(sed -n 's/^\t"Dir": "\(.*\)",\?$/\1/p' "$CACHE/module.json")
-  cd "$directory"
-  if [ -e main.go ]; then
-    go build -buildvcs=false -o "$RUNNER.new"
+  if [ -e "$directory/main.go" ]; then
+    (cd "$directory" && go build -buildvcs=false -o "$RUNNER.new")
     mv "$RUNNER.new" "$RUNNER.program"
   else
-    go test -c -o "$RUNNER.new"
+    (cd "$directory" && go test -c -o "$RUNNER.new")
     mv "$RUNNER.new" "$RUNNER.test"
   fi
 }
@@ -56,8 +66,5 @@ built() {
 # Two runs at once build it once.
 exec 9>"$CACHE/build.lock"
 flock 9
-[ -n "$(built)" ] || build
-exec 9>&-
-
-export PATH="$ROOT/node_modules/.bin:$PATH"
-exec node "$HERE/main.ts" --runner "$(built)" --results "$CACHE/results" "$@"
+if [ -z "$(built)" ]; then build; fi
+run --runner "$(built)"
