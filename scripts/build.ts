@@ -1,0 +1,24 @@
+/**
+ * Puts the program into one file that needs nothing but Node: `dist/entrepot.js`, or what the first argument names.
+ */
+import { chmod } from 'node:fs/promises';
+import { build } from 'esbuild';
+import manifest from '../package.json' with { type: 'json' };
+
+const outfile = process.argv[2] ?? manifest.bin.entrepot;
+const [oldest] = /\d+\.\d+/.exec(manifest.engines.node) ?? [];
+
+await build({
+  entryPoints: ['src/main.ts'],
+  outfile,
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  target: `node${oldest}`,
+  // Some dependencies are CommonJS, and ask for Node's own modules with a `require` that ES modules do not have.
+  banner: {
+    js: "#!/usr/bin/env node\nimport { createRequire as __createRequire } from 'node:module';\nconst require = __createRequire(import.meta.url);",
+  },
+  logLevel: 'warning',
+});
+await chmod(outfile, 0o755);
