@@ -96,8 +96,9 @@ class DownloadReader implements ByteSource {
       throw new RegistryError('UNAVAILABLE', 'what was sent can no longer be verified; ask again', { origin: 'store' });
     }
     const { digest, source } = this.#download;
+    const load = { digest, size: this.#size, source, onLie: (reason: string) => this.#download.blame(reason) };
     const fork = this.#verified ? phase.fork : undefined;
-    const passage = await this.#ownSource(phase, async () => new Passage(digest, this.#size, source, fork));
+    const passage = await this.#ownSource(phase, async () => new Passage(load, fork));
     return passage.read(into, position);
   }
 

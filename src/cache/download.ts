@@ -109,6 +109,11 @@ export class Download {
     await this.#tidy();
   }
 
+  /** A reader, past the store, has found out that the source sends something else. */
+  blame(reason: string): void {
+    this.#stage.lied(reason);
+  }
+
   /** Brings the blob in. Never throws: how it ended is in the phase. */
   async run(): Promise<void> {
     try {

@@ -21,9 +21,15 @@ function forkAt(position: number): Fork {
   return { position, hash: startHash('sha256').update(content.subarray(0, position)) };
 }
 
-function setUp(manners: (nth: number) => Manners = () => ({}), fork: Fork | undefined = forkAt(0)) {
+function setUp(manners: (nth: number) => Manners = () => ({}), fork: Fork = forkAt(0)) {
   const upstream = new PlayUpstream(content, manners);
-  return { upstream, passage: new Passage(digestOf(content), content.length, upstream.source(), fork) };
+  return { upstream, ...passageFrom(upstream, fork) };
+}
+
+function passageFrom(upstream: PlayUpstream, fork: Fork | undefined) {
+  const lies: string[] = [];
+  const load = { digest: digestOf(content), size: content.length, source: upstream.source() };
+  return { lies, passage: new Passage({ ...load, onLie: (reason) => lies.push(reason) }, fork) };
 }
 
 async function readAll(source: ByteSource, start = 0, pieceBytes = 100_000): Promise<Buffer> {
@@ -74,10 +80,11 @@ describe('a passage', () => {
 
   test('withholds the end of content that turns out wrong', async () => {
     for (const fork of [forkAt(0), forkAt(1_990_000)]) {
-      const { passage } = setUp(() => ({ content: spoiled }), fork);
+      const { lies, passage } = setUp(() => ({ content: spoiled }), fork);
       const { bytes, error } = await readUntilFailure(passage, Math.min(fork.position, content.length - withheldBytes));
       assert.ok(bytes <= content.length - withheldBytes);
       assert.ok(error instanceof RegistryError && error.code === 'UPSTREAM_INVALID');
+      assert.equal(lies.length, 1, 'the upstream is blamed');
       await passage[Symbol.asyncDispose]();
     }
   });
@@ -95,9 +102,10 @@ describe('a passage', () => {
 
   test('serves a part to who verifies the whole himself without holding anything back', async () => {
     const upstream = new PlayUpstream(content, () => ({ content: spoiled }));
-    const passage = new Passage(digestOf(content), content.length, upstream.source(), undefined);
+    const { lies, passage } = passageFrom(upstream, undefined);
     assert.ok((await readAll(passage, 1_900_000)).equals(spoiled.subarray(1_900_000)));
     assert.deepEqual(upstream.asked, ['1900000-2000000']);
+    assert.deepEqual(lies, [], 'nobody has looked');
     await passage[Symbol.asyncDispose]();
   });
 
@@ -108,6 +116,18 @@ describe('a passage', () => {
       assert.ok((await passage.read(piece, position)) > 0);
       assert.equal(piece[0], content[position]);
     }
+    await passage[Symbol.asyncDispose]();
+  });
+
+  test('asks anew, where nothing is hashed, rather than read what lies between two parts', async () => {
+    const upstream = new PlayUpstream(content, () => ({ chunkBytes: 50_000 }));
+    const { passage } = passageFrom(upstream, undefined);
+    const piece = Buffer.alloc(10);
+    for (const position of [0, 100_000, 1_900_000]) {
+      assert.ok((await passage.read(piece, position)) > 0);
+      assert.equal(piece[0], content[position]);
+    }
+    assert.deepEqual(upstream.asked, ['0-', '1900000-2000000']);
     await passage[Symbol.asyncDispose]();
   });
 
@@ -166,7 +186,7 @@ describe('a passage that breaks off', () => {
   test('lets go of the upstream when its reader leaves, and of a read that waits', async () => {
     for (const fork of [forkAt(0), undefined]) {
       const upstream = new PlayUpstream(content, () => ({ hangs: true }));
-      const passage = new Passage(digestOf(content), content.length, upstream.source(), fork);
+      const { passage } = passageFrom(upstream, fork);
       const ended = assert.rejects(passage.read(Buffer.alloc(10), 0), /the reader left/);
       while (upstream.running === 0) await nextTurn();
       await passage[Symbol.asyncDispose]();

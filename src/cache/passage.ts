@@ -16,14 +16,22 @@ export interface Fork {
   readonly hash: Hash;
 }
 
+/** What is to be brought. */
+export interface Load {
+  readonly digest: Digest;
+  /** In bytes. */
+  readonly size: number;
+  readonly source: Source;
+  /** Told when the content turns out not to be what its digest says. */
+  onLie(reason: string): void;
+}
+
 /**
  * A blob on its way from the upstream to one reader, resting nowhere: for a store that is full or broken, and for what
  * is larger than the cache may be. Reads go forward; a reader that jumps begins anew where it lands.
  */
 export class Passage implements ByteSource {
-  readonly #digest: Digest;
-  readonly #size: number;
-  readonly #source: Source;
+  readonly #load: Load;
   readonly #fork: Fork | undefined;
   #flow: Flow | undefined;
 
@@ -31,18 +39,14 @@ export class Passage implements ByteSource {
    * @param fork where a reader that must have verified content goes on hashing, or begins from the start if he is behind
    * it: what is hashed already need not be what the upstream sends now. Without it nothing is verified
    */
-  constructor(digest: Digest, size: number, source: Source, fork: Fork | undefined) {
-    this.#digest = digest;
-    this.#size = size;
-    this.#source = source;
+  constructor(load: Load, fork: Fork | undefined) {
+    this.#load = load;
     this.#fork = fork;
   }
 
   async read(into: Uint8Array, position: number): Promise<number> {
-    if (position >= this.#size) return 0;
-    if (this.#flow === undefined || position < this.#flow.position) this.#restart(position);
-    const flow = this.#flow;
-    if (flow === undefined) return 0;
+    if (position >= this.#load.size) return 0;
+    const flow = this.#flowTo(position);
     while (flow.position < position) await flow.take(new Uint8Array(Math.min(into.length, position - flow.position)));
     return flow.take(into);
   }
@@ -51,14 +55,19 @@ export class Passage implements ByteSource {
     this.#flow?.stop();
   }
 
-  #restart(position: number): void {
+  #flowTo(position: number): Flow {
+    if (this.#flow !== undefined && position >= this.#flow.position) {
+      // What is hashed must be read, too; otherwise what lies between is not worth more than another request.
+      if (this.#fork !== undefined || position - this.#flow.position <= queuedBytesMax) return this.#flow;
+    }
     this.#flow?.stop();
-    this.#flow = new Flow(this.#digest, this.#size, this.#source, ...this.#beginning(position));
+    this.#flow = new Flow(this.#load, ...this.#beginning(position));
+    return this.#flow;
   }
 
   #beginning(position: number): [start: number, hash: Hash | undefined] {
     if (this.#fork === undefined) return [position, undefined];
-    if (this.#fork.position > position) return [0, startHash(algorithmOf(this.#digest))];
+    if (this.#fork.position > position) return [0, startHash(algorithmOf(this.#load.digest))];
     return [this.#fork.position, this.#fork.hash.copy()];
   }
 }
@@ -67,9 +76,7 @@ export class Passage implements ByteSource {
 class Flow {
   /** The next byte to hand out. */
   position: number;
-  readonly #digest: Digest;
-  readonly #size: number;
-  readonly #source: Source;
+  readonly #load: Load;
   readonly #hash: Hash | undefined;
   readonly #abort = new AbortController();
   readonly #queue: Uint8Array[] = [];
@@ -79,12 +86,10 @@ class Flow {
   #failure: Error | undefined;
   #changed = Promise.withResolvers<void>();
 
-  constructor(digest: Digest, size: number, source: Source, start: number, hash: Hash | undefined) {
+  constructor(load: Load, start: number, hash: Hash | undefined) {
     this.position = start;
     this.#arrived = start;
-    this.#digest = digest;
-    this.#size = size;
-    this.#source = source;
+    this.#load = load;
     this.#hash = hash;
     this.#run().catch((error: unknown) => this.#fail(error));
   }
@@ -106,7 +111,7 @@ class Flow {
   }
 
   #handOutEnd(): number {
-    return this.#hash === undefined || this.#verified ? this.#size : this.#size - withheldBytes;
+    return this.#hash === undefined || this.#verified ? this.#load.size : this.#load.size - withheldBytes;
   }
 
   #handOut(first: Uint8Array, into: Uint8Array, allowed: number): number {
@@ -121,7 +126,7 @@ class Flow {
   }
 
   async #run(): Promise<void> {
-    for (let attempts = 0; this.#arrived < this.#size;) {
+    for (let attempts = 0; this.#arrived < this.#load.size;) {
       const before = this.#arrived;
       const failure = await this.#attempt();
       this.#abort.signal.throwIfAborted();
@@ -136,17 +141,17 @@ class Flow {
     try {
       const found = await this.#fetch();
       if (!found) return new RegistryError('UPSTREAM_FAILED', 'the upstream no longer has what it was sending');
-      return new RegistryError('UPSTREAM_INVALID', `the upstream ended at byte ${this.#arrived} of ${this.#size}`);
+      return new RegistryError('UPSTREAM_INVALID', `the upstream ended at byte ${this.#arrived} of ${this.#load.size}`);
     } catch (error) {
       return error;
     }
   }
 
   #fetch(): Promise<boolean> {
-    const end = this.#arrived === 0 ? undefined : this.#size;
+    const end = this.#arrived === 0 ? undefined : this.#load.size;
     let skip = 0;
-    return this.#source.repository.blob(
-      this.#digest,
+    return this.#load.source.repository.blob(
+      this.#load.digest,
       { start: this.#arrived, end, etag: undefined, signal: this.#abort.signal },
       {
         head: (head) => {
@@ -156,11 +161,11 @@ class Flow {
         data: async (chunk) => {
           const skipped = Math.min(skip, chunk.length);
           skip -= skipped;
-          if (skipped < chunk.length && this.#arrived === this.#size) return false;
-          return this.#arrive(chunk.subarray(skipped, skipped + this.#size - this.#arrived));
+          if (skipped < chunk.length && this.#arrived === this.#load.size) return false;
+          return this.#arrive(chunk.subarray(skipped, skipped + this.#load.size - this.#arrived));
         },
       },
-      this.#source.identity,
+      this.#load.source.identity,
     );
   }
 
@@ -178,9 +183,11 @@ class Flow {
 
   #verify(): void {
     if (this.#hash !== undefined) {
-      const digest = digestOfHash(algorithmOf(this.#digest), this.#hash);
-      if (digest !== this.#digest) {
-        throw new RegistryError('UPSTREAM_INVALID', `the content has digest ${digest}, not ${this.#digest}`);
+      const digest = digestOfHash(algorithmOf(this.#load.digest), this.#hash);
+      if (digest !== this.#load.digest) {
+        const reason = `the content has digest ${digest}, not ${this.#load.digest}`;
+        this.#load.onLie(reason);
+        throw new RegistryError('UPSTREAM_INVALID', reason);
       }
     }
     this.#verified = true;

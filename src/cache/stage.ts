@@ -80,7 +80,7 @@ export class Stage {
     const isLie = error instanceof RegistryError && error.code === 'DIGEST_INVALID';
     const given = error instanceof Error ? error : new Error(String(error));
     this.tell(step, given.message);
-    if (isLie) this.#report.lied(given.message);
+    if (isLie) this.lied(given.message);
     this.become({
       kind: 'failed',
       error: isLie ? new RegistryError('UPSTREAM_INVALID', given.message, { cause: given }) : given,
@@ -89,6 +89,10 @@ export class Stage {
 
   tell(step: DownloadEvent['step'], reason?: string): void {
     this.#report.step(step, this.arrivedBytes, reason);
+  }
+
+  lied(reason: string): void {
+    this.#report.lied(reason);
   }
 
   storeFailed(operation: string, error: unknown): void {
