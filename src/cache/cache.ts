@@ -17,6 +17,8 @@ import { Keeper } from './keeper.ts';
 import type { KeeperLimits } from './keeper.ts';
 import { Leftovers } from './leftovers.ts';
 import { OnceInCluster } from './once.ts';
+import { Recurring } from './recurring.ts';
+import type { Task } from './recurring.ts';
 import { Refusals } from './refusals.ts';
 import { CachedRepository } from './repository.ts';
 import type { RepositoryContext } from './repository.ts';
@@ -38,21 +40,25 @@ export interface CacheOptions {
   readonly witness: RepositoryContext['witness'];
 }
 
+/** In milliseconds. */
+const minute = 60_000;
+const hour = 60 * minute;
+
 /** What has been used of an image is purged in pages of so many tags. */
 const purgePage = 500;
 
-export function createCache(options: CacheOptions): Cache & { readonly scrub: Scrub; recover(): Promise<void> } {
+export function createCache(options: CacheOptions): Cache & { recover(): Promise<void> } {
   return new TheCache(options);
 }
 
 class TheCache implements Cache {
-  readonly scrub: Scrub;
   readonly #options: CacheOptions;
   readonly #downloads: Downloads;
   readonly #leftovers: Leftovers;
   readonly #keeper: Keeper;
   readonly #uses: Uses;
   readonly #context: RepositoryContext;
+  readonly #chores: readonly Recurring[];
 
   constructor(options: CacheOptions) {
     this.#options = options;
@@ -75,7 +81,14 @@ class TheCache implements Cache {
       uses: this.#uses,
       refusals: new Refusals(),
     };
-    this.scrub = new Scrub({ store, index, clock, observer, refetch: (digest) => this.#refetch(digest) });
+    const scrub = new Scrub({ ...base, refetch: (digest) => this.#refetch(digest) });
+    const chores: readonly Task[] = [
+      { name: 'eviction', firstAfterMs: minute, pauseMs: minute, run: (signal) => this.#keeper.check(signal) },
+      { name: 'sweeping', firstAfterMs: hour, pauseMs: hour, run: () => this.#leftovers.settle() },
+      // Bytes at rest rot slowly.
+      { name: 'scrub', firstAfterMs: hour, pauseMs: 7 * 24 * hour, run: (signal) => scrub.round(signal) },
+    ];
+    this.#chores = chores.map((chore) => new Recurring(chore, clock, observer));
   }
 
   repository(key: RepositoryKey): Repository {
@@ -112,10 +125,8 @@ class TheCache implements Cache {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#keeper.close();
-    await this.scrub.close();
-    await this.#leftovers.close();
-    await this.#downloads.close();
+    // Together: a chore may be waiting for a download.
+    await Promise.all([this.#downloads.close(), ...this.#chores.map((chore) => chore[Symbol.asyncDispose]())]);
     await this.#uses.flush().catch((error: unknown) => this.#taskFailed('recording uses', error));
   }
 

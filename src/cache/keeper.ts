@@ -1,6 +1,6 @@
 import type { Candidate, Index, Lease } from '../index/contract.ts';
 import { settlingKeyOf } from '../index/settling.ts';
-import type { Clock, Timer } from '../observe/clock.ts';
+import type { Clock } from '../observe/clock.ts';
 import type { Observer } from '../observe/events.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { BlobStore } from '../store/blob-store.ts';
@@ -40,7 +40,6 @@ export interface Arriving {
 /** How many images are looked at before asking for more. */
 const batch = 32;
 const deleteLeaseMs = 10_000;
-const checkMs = 60_000;
 
 /**
  * Keeps the cache within its limits: the least recently used images go first, a blob only with its last reference.
@@ -53,11 +52,15 @@ export class Keeper {
   #granting: Promise<unknown> = Promise.resolve();
   /** Granted to what does not arrive yet. */
   #reservedBytes = 0;
-  #timer: Timer | undefined;
 
   constructor(context: KeeperContext) {
     this.#context = context;
-    this.#schedule();
+  }
+
+  /** What is to be done now and then: whatever is too old goes, and whatever is too much. */
+  async check(signal: AbortSignal): Promise<void> {
+    await this.expire(signal);
+    await this.trim(0, signal);
   }
 
   /**
@@ -71,10 +74,11 @@ export class Keeper {
   }
 
   /** Evicts what nobody has used for as long as the configuration allows. */
-  async expire(): Promise<void> {
+  async expire(signal?: AbortSignal): Promise<void> {
     const { index, clock, limits } = this.#context;
     if (limits.unusedMsMax === Infinity) return;
     for (;;) {
+      if (signal?.aborted === true) return;
       const candidates = await index.keeping.candidates(batch);
       const before = clock.now() - limits.unusedMsMax;
       // What could not be fetched again is kept while there is room.
@@ -88,9 +92,11 @@ export class Keeper {
   }
 
   /** Evicts until the limits hold with `bytes` more. One run at a time; whoever asks meanwhile waits for it. */
-  async trim(bytes: number): Promise<void> {
+  async trim(bytes: number, signal?: AbortSignal): Promise<void> {
     while (this.#running !== undefined) await this.#running;
-    this.#running = this.#evictWhile(async () => (await this.#excessBytes(bytes)) > 0).finally(() => {
+    this.#running = this.#evictWhile(
+      async () => signal?.aborted !== true && (await this.#excessBytes(bytes)) > 0,
+    ).finally(() => {
       this.#running = undefined;
     });
     await this.#running;
@@ -101,10 +107,6 @@ export class Keeper {
     let freed = 0;
     for (const digest of digests) freed += await this.#deleteBlob(digest);
     return freed;
-  }
-
-  close(): void {
-    this.#timer?.cancel();
   }
 
   async #grant(bytes: number): Promise<Disposable | undefined> {
@@ -185,17 +187,5 @@ export class Keeper {
     if (held === undefined) return 0;
     await store.delete(digest);
     return held.size;
-  }
-
-  #schedule(): void {
-    this.#timer = this.#context.clock.setTimer(checkMs, () => {
-      this.expire()
-        .then(() => this.trim(0))
-        .catch((error: unknown) => {
-          const message = error instanceof Error ? error.message : String(error);
-          this.#context.observer.emit({ type: 'task.failed', task: 'eviction', message });
-        })
-        .finally(() => this.#schedule());
-    });
   }
 }

@@ -1,4 +1,3 @@
-import type { Timer } from '../observe/clock.ts';
 import type { Digest } from '../oci/digest.ts';
 import { parseDigest } from '../oci/digest.ts';
 import { uploadIngestPrefix } from '../store/blob-store.ts';
@@ -11,8 +10,6 @@ import type { TenureContext } from './tenure.ts';
 
 /** What was left unfinished may be resumed for so long, in milliseconds. */
 const leftoverMsMax = 24 * 60 * 60 * 1000;
-/** How often to look for what was left, in milliseconds. */
-const everyMs = 60 * 60 * 1000;
 
 export interface LeftoversContext extends TenureContext {
   readonly store: BlobStore;
@@ -24,29 +21,18 @@ export interface LeftoversContext extends TenureContext {
  */
 export class Leftovers {
   readonly #context: LeftoversContext;
-  #timer: Timer | undefined;
-  #closed = false;
-  #running: Promise<void> = Promise.resolve();
 
   constructor(context: LeftoversContext) {
     this.#context = context;
   }
 
-  /** Now, and every hour from now on. */
   async settle(): Promise<void> {
     const { index, clock } = this.#context;
-    this.#schedule();
     for (const view of await index.leases.list(leaseKeyPrefix)) {
       if (fateOf(view.holder) !== 'unknown') await this.#inherit(view);
     }
     await index.leases.prune(clock.now() - leftoverMsMax);
     await this.#sweep();
-  }
-
-  async close(): Promise<void> {
-    this.#closed = true;
-    this.#timer?.cancel();
-    await this.#running;
   }
 
   /** From a process that has ended; its partial file can be resumed now. */
@@ -70,17 +56,6 @@ export class Leftovers {
       const left = await store.ingest(name, 'resume');
       await left?.[Symbol.asyncDispose]();
     }
-  }
-
-  #schedule(): void {
-    this.#timer?.cancel();
-    if (this.#closed) return;
-    this.#timer = this.#context.clock.setTimer(everyMs, () => {
-      this.#running = this.settle().catch((error: unknown) => {
-        const message = error instanceof Error ? error.message : String(error);
-        this.#context.observer.emit({ type: 'task.failed', task: 'sweeping', message });
-      });
-    });
   }
 }
 

@@ -215,6 +215,21 @@ describe('what is lost', () => {
     assert.deepEqual(aside, [base.digest.replace(':', '-')]);
     assert.equal(await at.pulls('a'), 0);
   });
+
+  test('and is being fetched again does not keep the server from stopping', async () => {
+    await using at = await scene();
+    await at.pulls('a');
+    await rm(at.fileOf(base.digest));
+    const gate = at.hub.gate({ method: 'GET', path: '/blobs/' });
+    await at.clock.advance(59 * 60 * seconds);
+    while (at.entrepot.told('cache.quarantined').length === 0) {
+      await at.clock.advance(seconds);
+      await turn();
+    }
+    await gate.arrived();
+    await at.entrepot.stop();
+    assert.equal(at.entrepot.told('download').at(-1)?.step, 'suspended');
+  });
 });
 
 /** Lets time pass, minute by minute, and the cache be looked after in each. */
