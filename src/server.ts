@@ -191,7 +191,7 @@ async function furnish(
     createCache({ ...ground, ...access, limits, policy: (name) => policyOf(settings.upstream(name)) }),
   );
   const processes = { holder: thisProcess(), isGone: (holder: string) => fateOf(holder) !== 'unknown' };
-  const mayMount = (asker: Asker, key: RepositoryKey): Promise<boolean> => mayList(access, key, asker);
+  const mayMount = (asker: Asker, key: RepositoryKey): Promise<boolean> => access.mayList(asker, key);
   const hosted = scope.use(createHosted({ ...ground, ...access, ...processes, mayMount, rules: () => settings.rules }));
   await assertCovered(index, (name) => settings.routing.isHosted(name));
   await index.pins.configure(config.cache.pins);
@@ -199,13 +199,17 @@ async function furnish(
 }
 
 function registryOf({ cache, hosted, index, access }: Rooms, settings: Settings): RegistryOptions {
+  const judge = (key: RepositoryKey): RegistryError | undefined =>
+    key.upstream === undefined ? undefined : refusalOf(settings.upstream(key.upstream), key);
+  const mayList = async (key: RepositoryKey, asker: Asker): Promise<boolean> =>
+    (await access.mayList(asker, key)) && judge(key) === undefined;
   return {
     routing: () => settings.routing,
     repositories: (key) => (key.upstream === undefined ? hosted.repository(key) : cache.repository(key)),
     isClaimed: (name) => index.claims.has(name),
     origin: () => originOf(settings.config),
-    catalog: (page, ask) => catalogOf(index, page, (key) => mayList(access, key, ask.asker)),
-    judge: (key) => (key.upstream === undefined ? undefined : refusalOf(settings.upstream(key.upstream), key)),
+    catalog: (page, ask) => catalogOf(index, page, (key) => mayList(key, ask.asker)),
+    judge,
   };
 }
 
@@ -248,7 +252,6 @@ function routingOf(config: Config, lookup: (host: string) => UpstreamConfig | un
   };
 }
 
-/** Spelled as lookups spell them. */
 function rulesOf({ hosted }: Config): HostedRules {
   const { sparse, deletes, readOnly } = hosted;
   return { isImmutable: globMatcher(hosted.immutable), sparse, deletes, readOnly };
@@ -258,16 +261,17 @@ function originOf({ http }: Config): string {
   return http.relativeUrls ? '' : (http.externalUrl ?? '');
 }
 
+/** Spelled as lookups spell them. */
 function ownNames(host: string | undefined, port: number): readonly string[] {
   const names = [host ?? hostname(), 'localhost', '127.0.0.1', '[::1]'];
   return names.map((name) => upstreamName(`${name}:${port}`)).filter((name) => name !== undefined);
 }
 
-/** What the asker may pull of what is held. A listing asks no upstream: what is not known to be public is not shown. */
+/** What the asker may pull of what is held. */
 async function catalogOf(
   index: Index,
   page: PageRequest,
-  mayRead: (key: RepositoryKey) => Promise<boolean>,
+  mayList: (key: RepositoryKey) => Promise<boolean>,
 ): Promise<Page<string>> {
   const items: string[] = [];
   let { last } = page;
@@ -275,16 +279,12 @@ async function catalogOf(
     const rows = await index.repositories.list({ limit: page.limit, last });
     for (const { key } of rows.items) {
       last = key.upstream === undefined ? key.name : `${key.upstream}/${key.name}`;
-      if (await mayRead(key)) items.push(last);
+      if (await mayList(key)) items.push(last);
       if (items.length === page.limit) return { items, next: last };
     }
     if (rows.next === undefined) return { items, next: undefined };
     last = rows.next;
   }
-}
-
-async function mayList(access: ReturnType<typeof createAccess>, key: RepositoryKey, asker: Asker): Promise<boolean> {
-  return key.upstream === undefined || asker.kind === 'operator' || access.isPublic(key);
 }
 
 function messageOf(error: unknown): string {

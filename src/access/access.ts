@@ -24,6 +24,8 @@ export interface Access {
    * @throws RegistryError `DENIED` when the asker may not read it
    */
   mayRead(asker: Asker, key: RepositoryKey, reference: Reference | undefined): Promise<void>;
+  /** The same for showing that it is there. Asks no upstream: what is not known to be readable is not shown. */
+  mayList(asker: Asker, key: RepositoryKey): Promise<boolean>;
   /** Whether anybody may read the repository upstream, as far as that is known. */
   isPublic(key: RepositoryKey): Promise<boolean>;
   /** To be told before content that the upstream has just given us comes to be held. */
@@ -44,14 +46,21 @@ const rememberedMax = 10_000;
 export function createAccess(options: AccessOptions): Access {
   const { index, upstreams, clock, observer } = options;
   const remembered = new Map<string, Visibility>();
+  const asking = new Map<string, Promise<Visibility>>();
 
   async function mayRead(asker: Asker, key: RepositoryKey, reference: Reference | undefined): Promise<void> {
     if (asker.kind === 'operator' || key.upstream === undefined) return;
     const known = await visibilityOf(key);
     if (known !== undefined && isRecent(known) && known.public) return;
     if (options.exposure(key.upstream) === 'anyone') return;
-    const now = known !== undefined && isRecent(known) ? known : await recheck(key, reference, known);
+    const now = known !== undefined && isRecent(known) ? known : await recheckOnce(key, reference, known);
     if (!now.public) throw hidden(key);
+  }
+
+  async function mayList(asker: Asker, key: RepositoryKey): Promise<boolean> {
+    if (asker.kind === 'operator' || key.upstream === undefined) return true;
+    if (upstreams.find(key.upstream) === undefined) return false;
+    return options.exposure(key.upstream) === 'anyone' || isPublic(key);
   }
 
   async function isPublic(key: RepositoryKey): Promise<boolean> {
@@ -81,6 +90,17 @@ export function createAccess(options: AccessOptions): Access {
   async function asAnybody(key: RepositoryKey, kept: Visibility | undefined): Promise<Visibility | undefined> {
     const isHeld = kept === undefined && (await index.repositories.manifests(key, 1)).length > 0;
     return isHeld || kept?.public === false ? kept : { public: true, checkedAtMs: clock.now() };
+  }
+
+  /** For all who ask for the same at the same time. */
+  async function recheckOnce(...question: Parameters<typeof recheck>): Promise<Visibility> {
+    const [key, reference] = question;
+    const name = `${nameOf(key)} ${reference ?? ''}`;
+    const running = asking.get(name);
+    if (running !== undefined) return running;
+    const mine = recheck(...question).finally(() => asking.delete(name));
+    asking.set(name, mine);
+    return mine;
   }
 
   /** When the upstream cannot be asked, what was last known counts. */
@@ -115,7 +135,9 @@ export function createAccess(options: AccessOptions): Access {
   }
 
   function isRecent(visibility: Visibility): boolean {
-    return clock.now() - visibility.checkedAtMs < (visibility.public ? recheckMs : recheckPrivateMs);
+    // What was checked far in the future was checked by a clock that has been put right since.
+    const ageMs = Math.abs(clock.now() - visibility.checkedAtMs);
+    return ageMs < (visibility.public ? recheckMs : recheckPrivateMs);
   }
 
   function keepInMind(name: string, visibility: Visibility): void {
@@ -127,7 +149,7 @@ export function createAccess(options: AccessOptions): Access {
     return `${isOpen(key) ? 'anybody' : 'we'} at ${key.upstream ?? ''}/${key.name}`;
   }
 
-  return { mayRead, isPublic, witness };
+  return { mayRead, mayList, isPublic, witness };
 }
 
 async function has(repository: UpstreamRepository, reference: Reference): Promise<boolean> {

@@ -197,7 +197,10 @@ describe('the catalog', () => {
       assert.match(done.body.toString(), /"type":"done"/);
     }
     await get(`${entrepot.origin}/v2/team/app/manifests/v1`);
-    const { body } = await get(`${entrepot.origin}/v2/_catalog`);
-    assert.deepEqual(JSON.parse(body.toString()), { repositories: ['docker.io/team/app'] });
+    const listed = async (): Promise<unknown> => json(await get(`${entrepot.origin}/v2/_catalog`)).repositories;
+    assert.deepEqual(await listed(), ['docker.io/team/app']);
+    const credentials = { username: 'us', password: 'secret' };
+    await entrepot.configure({ upstreams: { 'docker.io': { credentials, exposure: 'anyone', deny: ['team/app'] } } });
+    assert.deepEqual(await listed(), ['docker.io/team/plans'], 'what one may pull, and nothing else');
   });
 });

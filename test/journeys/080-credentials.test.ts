@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { get, head } from '../support/client.ts';
+import { get, head, together } from '../support/client.ts';
 import { CountingUpstream } from '../support/counting-upstream.ts';
 import { Entrepot } from '../support/entrepot.ts';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -110,6 +110,13 @@ describe('what anybody can read upstream', () => {
     await at.quay.down();
     await at.clock.advance(3 * 60 * minutes);
     await pull(at.origin, 'team/app', '1', { ns: 'quay.io' });
+  });
+
+  test('is found out once for all who ask at the same time', async () => {
+    await using at = await scene();
+    const answers = await together(20, () => get(`${at.origin}/v2/quay.io/team/app/manifests/1`));
+    for (const { status } of answers) assert.equal(status, 200);
+    assert.equal(at.quay.count({ method: 'HEAD', path: '/manifests/', authorization: 'bearer' }), 1, at.quay.summary());
   });
 
   test('is looked at again: what was closed is closed within the hour, what was opened is open within a minute', async () => {
