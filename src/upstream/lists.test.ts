@@ -4,6 +4,7 @@ import { parseDigest } from '../oci/digest.ts';
 import { CountingUpstream } from '../../test/support/counting-upstream.ts';
 import { makeArtifact, makeImage } from '../../test/support/images.ts';
 import * as faults from '../../test/support/upstream-faults.ts';
+import { listBytesMax } from './lists.ts';
 import { nextLink } from './pages.ts';
 import { failureOf, makeRig } from './testing.ts';
 
@@ -96,6 +97,24 @@ describe('tags', () => {
     });
   }
 
+  test('without end are read up to a number of bytes', async () => {
+    await using registry = await start();
+    const bytes = 4 * 1024 * 1024;
+    const many = Array.from({ length: 200_000 }, (_, index) => `tag-${index}`);
+    const body = JSON.stringify({ tags: many, padding: 'x'.repeat(bytes) });
+    for (let page = 0; page < 6; page++) {
+      const link = `</v2/library/redis/tags/list?cursor=${page}>; rel="next"`;
+      registry.fault(
+        { path: '/tags/list', times: 1 },
+        faults.status(200, { 'content-type': 'application/json', link }, body),
+      );
+    }
+    await using rig = makeRig(registry.origin);
+    const found = await rig.repository.tags({ limit: 10, last: undefined }, 'anonymous');
+    assert.equal(found?.items.length, 10);
+    assert.equal(registry.count({ path: '/tags/list' }), Math.ceil(listBytesMax / body.length));
+  });
+
   test('whose links lead to another host are not followed there', async () => {
     await using other = await CountingUpstream.start();
     await using registry = await start();
@@ -158,4 +177,13 @@ describe('a Link', () => {
   for (const [field, expected] of cases) {
     test(`"${field}" leads to ${String(expected)}`, () => assert.equal(nextLink(field, base)?.href, expected));
   }
+
+  test('is read in no more time than its length needs', () => {
+    const gap = ' '.repeat(7_000);
+    for (const field of [`<x>; rel=${gap}next${gap}"x`, '<'.repeat(16_000), `<x>;${';'.repeat(16_000)}`]) {
+      const startedAt = performance.now();
+      assert.equal(nextLink(field, base)?.href, field.includes('next') ? 'https://reg.test/v2/a/tags/x' : undefined);
+      assert.ok(performance.now() - startedAt < 1_000);
+    }
+  });
 });

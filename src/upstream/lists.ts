@@ -11,6 +11,8 @@ import { oddBody } from './transfer.ts';
 /** One page of an upstream's list, in bytes; and how many pages are read to answer one question. */
 export const pageBytesMax = 8 * 1024 * 1024;
 export const pagesMax = 50;
+/** Of a list that is put together here, in bytes as they came: it is in memory at once, several times over. */
+export const listBytesMax = 16 * 1024 * 1024;
 
 /**
  * A page of tags. Most upstreams page by `last`, in an order of their own, which is passed on as it is. Those that page by
@@ -73,6 +75,7 @@ type About = Omit<Ask, 'path' | 'method' | 'small'>;
 
 interface ReadPage<T> {
   readonly items: readonly T[];
+  readonly bytes: number;
   readonly next: URL | undefined;
 }
 
@@ -90,7 +93,7 @@ async function readPage<T>(
   if (odd !== undefined) throw invalidFailure(answer.question, odd);
   const items = parse(answer.body);
   if (items === undefined) throw invalidFailure(answer.question, 'sent something else than a list');
-  return { items, next: nextLink(headers.link, endpoint.urlOf(about.path)) };
+  return { items, bytes: answer.body.length, next: nextLink(headers.link, endpoint.urlOf(about.path)) };
 }
 
 /** The first page and those that its links lead to, as far as they stay with this registry. */
@@ -102,11 +105,14 @@ async function readOn<T>(
 ): Promise<readonly T[]> {
   const all = [...first.items];
   let next = first.next;
-  for (let pages = 1; next !== undefined && pages < pagesMax; pages++) {
+  let bytes = first.bytes;
+  for (let pages = 1; next !== undefined && pages < pagesMax && bytes < listBytesMax; pages++) {
     const path = endpoint.pathOf(next);
     const page = path === undefined ? undefined : await readPage(endpoint, { ...about, path }, parse);
     if (page === undefined) break;
-    all.push(...page.items);
+    bytes += page.bytes;
+    // Not spread: a page may have more entries than a call may have arguments.
+    for (const item of page.items) all.push(item);
     next = page.next?.href === next.href ? undefined : page.next;
   }
   return all;

@@ -24,14 +24,32 @@ export function parseReferrers(body: Uint8Array): readonly Referrer[] | undefine
   return Array.isArray(manifests) ? manifests.map(referrer).filter((entry) => entry !== undefined) : undefined;
 }
 
-/** The URL of a Link with rel="next" (RFC 8288), resolved against the page's own. */
+/** Longer fields are cut: nothing that a registry has to say here is. */
+const linkCharactersMax = 16_384;
+/** Succeeds with whatever follows a semicolon, so that there is nothing to try again: an upstream chooses this text. */
+const linkParameter = /\s*;\s*([^\s=;,]*)\s*(?:=\s*("[^"]*"|[^",;]*))?/y;
+
+/** The URL of a Link with rel="next" (RFC 8288), resolved against the page's own. Takes time as its length. */
 export function nextLink(field: string | string[] | undefined, base: URL): URL | undefined {
-  const text = typeof field === 'string' ? field : (field ?? []).join(', ');
-  for (const [, target, parameters] of text.matchAll(/<([^>]*)>((?:\s*;\s*[^,;=]+(?:=(?:"[^"]*"|[^,;]*))?)*)/g)) {
-    if (!/;\s*rel\s*=\s*"?(?:[^";]*\s)?next(?:\s[^";]*)?"?\s*(?:;|$)/i.test(parameters ?? '')) continue;
-    return URL.parse(target ?? '', base) ?? undefined;
+  const text = (typeof field === 'string' ? field : (field ?? []).join(', ')).slice(0, linkCharactersMax);
+  let at = 0;
+  for (;;) {
+    const open = text.indexOf('<', at);
+    const close = open < 0 ? -1 : text.indexOf('>', open);
+    if (close < 0) return undefined;
+    at = close + 1;
+    let isNext = false;
+    linkParameter.lastIndex = at;
+    for (let found = linkParameter.exec(text); found !== null; found = linkParameter.exec(text)) {
+      at = linkParameter.lastIndex;
+      isNext ||= found[1]?.toLowerCase() === 'rel' && relations(found[2] ?? '').includes('next');
+    }
+    if (isNext) return URL.parse(text.slice(open + 1, close), base) ?? undefined;
   }
-  return undefined;
+}
+
+function relations(value: string): readonly string[] {
+  return value.replaceAll('"', '').toLowerCase().split(/\s+/);
 }
 
 /**
