@@ -1,7 +1,14 @@
 import { digestOf, algorithmOf, isDigest } from './digest.ts';
 import type { Digest } from './digest.ts';
 import { RegistryError } from './errors.ts';
-import { bareMediaType, isIndexMediaType, isManifestMediaType, isSchema1MediaType, mediaTypes } from './media-types.ts';
+import {
+  bareMediaType,
+  isIndexMediaType,
+  isJsonMediaType,
+  isManifestMediaType,
+  isSchema1MediaType,
+  mediaTypes,
+} from './media-types.ts';
 
 /** What points at content (OCI image specification, descriptor.md). `size` is in bytes. */
 export interface Descriptor {
@@ -100,6 +107,7 @@ function mediaTypeOf(content: Json, declared: string): string {
     invalid(`it says ${own} but was sent as ${declared}`);
   }
   const mediaType = own ?? (isManifestMediaType(declared) || isCustom(declared) ? declared : guess(content));
+  if (!isJsonMediaType(mediaType)) invalid('its media type is none for JSON');
   const index = isIndexMediaType(mediaType);
   if (index && !Array.isArray(content['manifests'])) invalid(`${mediaType} without "manifests"`);
   const image = mediaType === mediaTypes.ociManifest || mediaType === mediaTypes.dockerManifest;

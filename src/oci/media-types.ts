@@ -41,6 +41,16 @@ export function isSchema1MediaType(mediaType: string): boolean {
   return mediaType === mediaTypes.dockerSchema1 || mediaType === mediaTypes.dockerSchema1Signed;
 }
 
+const jsonForm = /^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}\/(?:[a-z0-9][a-z0-9!#$&^_.-]{0,120}\+)?json$/i;
+
+/**
+ * Whether a manifest may have this type: one of RFC 6838, 4.2, for JSON. It comes from whoever wrote the manifest and goes
+ * out as our Content-Type: nothing that a browser would run, nothing that breaks a header.
+ */
+export function isJsonMediaType(mediaType: string): boolean {
+  return jsonForm.test(mediaType);
+}
+
 /** The media type alone, lower case, without parameters (RFC 9110, 8.3.1). */
 export function bareMediaType(contentType: string): string {
   const end = contentType.indexOf(';');

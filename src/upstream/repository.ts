@@ -4,7 +4,7 @@ import type { Digest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { manifestBytesMax, parseManifest } from '../oci/manifest.ts';
 import type { Manifest } from '../oci/manifest.ts';
-import { bareMediaType, isSchema1MediaType, manifestAccept } from '../oci/media-types.ts';
+import { bareMediaType, isJsonMediaType, isSchema1MediaType, manifestAccept } from '../oci/media-types.ts';
 import { isDigestReference } from '../oci/reference.ts';
 import type { Reference, RepositoryName, Tag } from '../oci/reference.ts';
 import type { Page, PageRequest, Referrer } from '../oci/repository.ts';
@@ -271,5 +271,5 @@ const headOnly: Receiver = {
 
 /** Anything but a web page or a type that is none: registries have odd ones, and only a GET shows whether they fit. */
 function isManifestType(mediaType: string): boolean {
-  return mediaType.includes('json') && mediaType !== 'application/json' && !isSchema1MediaType(mediaType);
+  return isJsonMediaType(mediaType) && mediaType !== 'application/json' && !isSchema1MediaType(mediaType);
 }
