@@ -87,6 +87,8 @@ describe('the admin API', () => {
       pattern: 'docker.io/library/redis:7*',
       changed: false,
     });
+    assert.deepEqual(await admin.post('/v1/pin?image=redis*'), { pattern: 'docker.io/library/redis*', changed: true });
+    await admin.post('/v1/unpin?image=redis*');
     const { pins } = (await admin.get('/v1/pins')) as PinsView;
     assert.deepEqual(pins, [
       { pattern: 'quay.io/base/*', from: 'configuration' },

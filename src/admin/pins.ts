@@ -1,3 +1,4 @@
+import { canonicalPin } from '../config/value/pin.ts';
 import type { Index } from '../index/contract.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { parseImageName } from '../oci/image-name.ts';
@@ -43,8 +44,8 @@ export async function unpin(
 }
 
 /**
- * `redis:7` becomes `docker.io/library/redis:7`; `redis` alone pins every tag; a glob may stand in the tag (`redis:7*`),
- * or anywhere when the registry is written out (`docker.io/library/*:*`).
+ * `redis:7` becomes `docker.io/library/redis:7`; `redis` alone pins every tag; a glob may stand in the tag (`redis:7*`)
+ * and in the name (`grafana/*`). The registry is looked up only where no glob hides it.
  */
 export function pinPattern(upstreams: Upstreams, text: string): string {
   if (text.length > patternCharactersMax) {
@@ -53,7 +54,7 @@ export function pinPattern(upstreams: Upstreams, text: string): string {
   const colon = text.lastIndexOf(':');
   const tagAt = !text.includes('@') && colon > text.lastIndexOf('/') ? colon : text.length;
   const name = text.slice(0, tagAt);
-  if (/[*?[{]/.test(name)) return text;
+  if (/[*?[{]/.test(name)) return canonicalPin(text);
   if (name.includes('@')) {
     const { key, image } = locate(upstreams, name);
     return `${repositoryText(key)}@${image.digest}`;

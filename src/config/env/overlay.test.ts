@@ -62,7 +62,7 @@ describe('REGISTRY_* over a file of registry', () => {
     const { config } = await loadText(undefined, variables);
     assert.deepEqual(
       config.cache.pins,
-      Array.from({ length: 12 }, (_, index) => `pin${index}`),
+      Array.from({ length: 12 }, (_, index) => `docker.io/library/pin${index}`),
     );
     assert.deepEqual(await problemsOf(undefined, { ENTREPOT_CACHE_PINS_0: 'a', ENTREPOT_CACHE_PINS_2: 'c' }), [
       'ENTREPOT_CACHE_PINS_2: cache.pins[2]: leaves a gap in the list; write 1 as the next index',
@@ -70,13 +70,13 @@ describe('REGISTRY_* over a file of registry', () => {
   });
 
   test('(4) changes one item of a list that is there', async () => {
-    const { config } = await loadText('cache: { pins: [a, b] }', {
-      ENTREPOT_CACHE_PINS_1: 'c',
-      ENTREPOT_CACHE_PINS_2: 'd',
+    const { config } = await loadText('cache: { pins: [x.io/a, x.io/b] }', {
+      ENTREPOT_CACHE_PINS_1: 'x.io/c',
+      ENTREPOT_CACHE_PINS_2: 'x.io/d',
     });
-    assert.deepEqual(config.cache.pins, ['a', 'c', 'd']);
-    const one = await loadText('cache: { pins: a }', { ENTREPOT_CACHE_PINS_1: 'b' });
-    assert.deepEqual(one.config.cache.pins, ['a', 'b']);
+    assert.deepEqual(config.cache.pins, ['x.io/a', 'x.io/c', 'x.io/d']);
+    const one = await loadText('cache: { pins: x.io/a }', { ENTREPOT_CACHE_PINS_1: 'x.io/b' });
+    assert.deepEqual(one.config.cache.pins, ['x.io/a', 'x.io/b']);
   });
 
   test('(5) reaches the options of redis without a step between', async () => {

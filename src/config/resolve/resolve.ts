@@ -7,6 +7,7 @@ import { givenKeys, type Plain } from '../tree/plain.ts';
 import type { MapTree } from '../tree/tree.ts';
 import { canonicalName } from '../builtin-upstreams.ts';
 import { upstreamLookup } from '../upstream-lookup.ts';
+import { canonicalPin } from '../value/pin.ts';
 import { resolveHttp, resolveLog } from './http.ts';
 import { resolveRegistryProxy, type RegistryProxy } from './registry-proxy.ts';
 import type { Resolving } from './resolving.ts';
@@ -122,7 +123,7 @@ function resolveCache(cache: FileConfig['cache'], proxy: RegistryProxy | undefin
   return {
     size: cache.size ?? { kind: 'free-at-first-start', percent: freePercent },
     diskFree: cache.diskfree,
-    pins: cache.pins,
+    pins: cache.pins.map(canonicalPin),
     offline: cache.offline,
     unusedMs: proxy?.unusedMs ?? Number.POSITIVE_INFINITY,
   };

@@ -40,7 +40,9 @@ export const cacheSchema = z.strictObject({
       'How much may be kept: 100GB, or a percentage of the disk. Default: 80 % of what is free at first start.',
     ),
   diskfree: sizeLimit().prefault('5%').describe('How much of the disk stays free.'),
-  pins: globs().prefault([]).describe('Globs of `upstream/repository:tag` that are never evicted.'),
+  pins: globs()
+    .prefault([])
+    .describe('Globs of `upstream/repository:tag` that are never evicted; `redis:7` is `docker.io/library/redis:7`.'),
   offline: flag().prefault(false).describe('Never contact an upstream; serve what is held.'),
 });
 
