@@ -11,7 +11,7 @@ import { forkAtStart, hashOn } from './fork.ts';
 import { EpochLost } from './publishing.ts';
 import type { Stage } from './stage.ts';
 import type { Tenure } from './tenure.ts';
-import { Transfer } from './transfer.ts';
+import { OtherSize, Transfer } from './transfer.ts';
 import type { Source, Target } from './transfer.ts';
 
 export interface Wanted {
@@ -174,7 +174,7 @@ export class Fetching {
       if (this.#stage.isOver) return;
       throw error;
     }
-    if (error instanceof EpochLost) return this.#makeWay(error);
+    if (error instanceof EpochLost || error instanceof OtherSize) return this.#makeWay(error);
     // Failed first, so that nobody joins what is being closed.
     this.#stage.fail(error, this.#closing.aborted ? 'suspended' : 'failed');
     if (failure?.code === 'DIGEST_INVALID') return this.closeFile();
@@ -184,8 +184,9 @@ export class Fetching {
     await tenure.release(arrival?.state ?? '');
   }
 
-  async #makeWay(lost: EpochLost): Promise<void> {
-    if (this.#stage.readers > 0) await this.#serveOn(lost.message);
+  /** What has arrived is of no use any more: somebody else writes now, or it was never of this blob. */
+  async #makeWay(reason: Error): Promise<void> {
+    if (this.#stage.readers > 0) await this.#serveOn(reason.message);
     if (this.#stage.isOver) return;
     this.#stage.become({ kind: 'seeking' });
     await this.closeFile();

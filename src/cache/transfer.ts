@@ -29,8 +29,11 @@ export interface Target {
 const retryDelaysMs = [0, 100, 300, 1000, 2000, 4000, 8000, 15_000];
 /** After so many answers that are not the range that was asked for, the whole is asked for. */
 const wrongRangesMax = 2;
-/** An upstream that asks for more patience than this has given up on us, in milliseconds. */
+/** However much patience an upstream asks for: clients wait, and have time limits of their own. In milliseconds. */
 const retryAfterMsMax = 30_000;
+
+/** What an earlier transfer left was said to be of another size: nothing can be added to it. */
+export class OtherSize extends RegistryError {}
 
 /**
  * Fetches what is missing of one blob, in as many ranges at once as the upstream and the configuration allow, where
@@ -51,6 +54,8 @@ export class Transfer {
   /** Answers to a Range that were another one, or none. */
   #wrongRanges = 0;
   #etag: string | undefined;
+  /** The upstream has given an answer that could be used. */
+  #heard = false;
   #failures = 0;
   #paused = false;
   #ended = false;
@@ -161,16 +166,17 @@ export class Transfer {
     if (this.#ended) return false;
     const known = this.#knownSize;
     if (head.size !== undefined && known !== undefined && head.size !== known) {
-      throw new RegistryError(
-        'UPSTREAM_INVALID',
-        `the upstream says ${this.#digest} has ${head.size} bytes, its manifest says ${known}`,
-      );
+      const told = this.#expectedSize === undefined ? `it said ${known} before` : `its manifest says ${known}`;
+      const message = `the upstream says ${this.#digest} has ${head.size} bytes, ${told}`;
+      const isLeft = this.#expectedSize === undefined && !this.#heard;
+      throw new (isLeft ? OtherSize : RegistryError)('UPSTREAM_INVALID', message);
     }
     const size = head.size ?? known;
     if (size === 0 && this.#digest !== digestOf('', algorithmOf(this.#digest))) {
       throw new RegistryError('UPSTREAM_INVALID', `the upstream sent nothing for ${this.#digest}`);
     }
     this.#etag = head.etag;
+    this.#heard = true;
     // A part of who knows how much does not tell where to stop asking: a body ends by itself.
     if (size === undefined && this.#rangesHonoured && head.ranges) return this.#refuse(claim);
     if (!head.ranges) this.#rangesHonoured = false;
@@ -256,7 +262,7 @@ export class Transfer {
     const delayMs = retryDelaysMs[this.#failures];
     if (failure?.upstreamStatus === 206 || failure?.upstreamStatus === 416) this.#wrongRanges += 1;
     if (this.#wrongRanges >= wrongRangesMax) this.#rangesHonoured = false;
-    const hopeless = !begun || failure === undefined || failure.origin === 'store';
+    const hopeless = !begun || failure === undefined || failure.origin === 'store' || failure instanceof OtherSize;
     if (hopeless || delayMs === undefined) return this.stop(asError(error));
     this.#failures += 1;
     this.#pause(Math.max(delayMs, Math.min((failure.retryAfterSeconds ?? 0) * 1000, retryAfterMsMax)));

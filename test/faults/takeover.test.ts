@@ -132,6 +132,16 @@ describe('a server that stops while a blob arrives', () => {
     await world.onlyKept();
   });
 
+  test('leaves a part of a size that its upstream does not stand by: it begins anew', async () => {
+    await using world = await World.start();
+    await stopAt(world, mib);
+    const { size } = world.blob;
+    sql(world, `UPDATE leases SET state = replace(state, '"size":${size}', '"size":${size + 100}')`);
+    await world.entrepot.restart();
+    assertWhole(await world.drain(), world.blob);
+    await world.onlyKept();
+  });
+
   test('leaves a file that was cut meanwhile: nobody completes it, and the next pull is right', async () => {
     await using world = await World.start();
     await stopAt(world, mib);
