@@ -11,6 +11,7 @@ import type { Config, SizeLimit, UpstreamConfig } from './config/config.ts';
 import { explain } from './config/explain.ts';
 import { loadConfig } from './config/load.ts';
 import type { Loaded } from './config/load.ts';
+import { restartNotice } from './config/restart.ts';
 import { upstreamLookup } from './config/upstream-lookup.ts';
 import { globMatcher } from './config/value/glob.ts';
 import { upstreamName } from './config/value/upstream-name.ts';
@@ -105,6 +106,8 @@ async function start(scope: AsyncDisposableStack, options: Required<ServerOption
     rooms.index.pins.configure(loaded.config.cache.pins).catch(refuse);
     doors.reloadTls().catch(refuse);
     observer.emit({ type: 'config.reloaded' });
+    const waiting = restartNotice(options.loaded, loaded);
+    if (waiting !== undefined) observer.emit({ type: 'config.notice', message: waiting });
   };
   const load = (): Promise<Loaded> => loadConfig({ path: config.file, env });
   const watched = { initial: options.loaded, clock, onChange, onInvalid: refuse };
@@ -116,8 +119,10 @@ async function start(scope: AsyncDisposableStack, options: Required<ServerOption
     reload: () => watcher.reload(),
     stop: async (reason) => {
       accepting = false;
+      // What is said must be true already for whoever reads it.
+      const closed = doors.close(config.http.drainMs);
       observer.emit({ type: 'server.stopping', reason });
-      await doors.close(config.http.drainMs);
+      await closed;
       await scope.disposeAsync();
       observer.emit({ type: 'server.stopped' });
     },

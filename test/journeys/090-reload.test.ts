@@ -50,6 +50,13 @@ describe('a new configuration', () => {
     assert.match(refused.body.toString(), /upstreams\.\\"docker\.io\\"\.deny: \\"team\/\*\*\\"/);
   });
 
+  test('names what waits for a restart', async () => {
+    await using entrepot = await Entrepot.start();
+    await entrepot.configure({ cache: { size: '7GB' } });
+    const [told] = entrepot.told('config.notice');
+    assert.match(told?.message ?? '', /different now: .*cache\.size.*; restart/);
+  });
+
   test('leaves what is under way alone', async () => {
     await using hub = await CountingUpstream.start();
     hub.publish('team/app:1', image);
