@@ -11,7 +11,9 @@ export interface Receiving {
   readonly tally: Tally;
   readonly pool: BufferPool;
   readonly clock: Clock;
-  /** Told now and then, of how much has been written. */
+  /** Told after each write, of how much has been written. */
+  readonly onWritten: (received: number) => void;
+  /** The same, now and then. */
   readonly onProgress: (received: number) => Promise<void>;
 }
 
@@ -76,7 +78,7 @@ class Writer {
   }
 
   async #take(buffer: Buffer, filled: number): Promise<void> {
-    const { ingest, tally, onProgress } = this.#receiving;
+    const { ingest, tally, onWritten, onProgress } = this.#receiving;
     try {
       if (filled === 0) return;
       const bytes = buffer.subarray(0, filled);
@@ -85,7 +87,8 @@ class Writer {
       written.catch(() => {});
       tally.add(bytes);
       await written;
-      if (this.#syncs.wrote(filled)) await onProgress(tally.size);
+      onWritten(position + filled);
+      if (this.#syncs.wrote(filled)) await onProgress(position + filled);
     } finally {
       this.#giveBack(buffer, filled);
     }

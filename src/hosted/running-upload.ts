@@ -67,19 +67,19 @@ export class RunningUpload implements Upload {
   async write(stream: ByteStream): Promise<void> {
     const { pool, clock, index, holder } = this.#context;
     const ingest = await this.#openIngest();
-    const onProgress = async (received: number): Promise<void> => {
+    const onWritten = (received: number): void => {
       this.#received = received;
+    };
+    const onProgress = async (received: number): Promise<void> => {
       if (await index.uploads.progress(this.#row.id, holder, received, clock.now())) return;
       throw new RegistryError('BLOB_UPLOAD_UNKNOWN', 'this upload was ended meanwhile; start another one');
     };
     try {
-      await receive(stream, { ingest, tally: this.#tally, pool, clock, onProgress });
+      await receive(stream, { ingest, tally: this.#tally, pool, clock, onWritten, onProgress });
     } catch (error) {
       // What a store did with bytes that it failed to take is unknown.
       if (!(error instanceof RegistryError && error.origin === 'client')) this.#failed = true;
       throw error;
-    } finally {
-      if (!this.#failed) this.#received = this.#tally.size;
     }
   }
 

@@ -43,7 +43,7 @@ export class Uploads implements AsyncDisposable {
     const { index } = this.#context;
     const seen = await index.uploads.find(key, id);
     if (seen === undefined) return undefined;
-    if (!(await this.#take(seen))) throw busy();
+    if (!(await this.#takeInTime(seen))) throw busy();
     const row = await index.uploads.find(key, id);
     if (row === undefined) return undefined;
     const tally = this.#tallies.get(id);
@@ -100,6 +100,18 @@ export class Uploads implements AsyncDisposable {
     await Promise.all([...this.#running.values()].map((upload) => upload.ended));
   }
 
+  /** A client that was cut off may be back before its request before has ended here. */
+  async #takeInTime(row: UploadRow): Promise<boolean> {
+    if (await this.#take(row)) return true;
+    const running = this.#running.get(row.id);
+    if (running === undefined) return false;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const patience = this.#context.clock.setTimer(patienceMs, resolve);
+    await Promise.race([promise, running.ended]);
+    patience.cancel();
+    return this.#take(row);
+  }
+
   async #take(row: UploadRow): Promise<boolean> {
     const { index, holder, clock, isGone } = this.#context;
     if (await index.uploads.open(row.id, holder, undefined, clock.now())) return true;
@@ -119,6 +131,8 @@ export class Uploads implements AsyncDisposable {
 }
 
 const expirePage = 100;
+/** How long a request waits for the one before it to end, in milliseconds. */
+const patienceMs = 1_000;
 
 function ingestNameOf(id: UploadId): IngestName {
   return parseIngestName(`${uploadIngestPrefix}${id}`);

@@ -51,9 +51,10 @@ export class Connection {
     return this.#ending;
   }
 
-  /** What came last was no request: the answer to the current one, which is returned, is the last. */
+  /** What came last was no HTTP: the answer to the current request, which is returned, is the last. */
   endAfterCurrent(): Exchange | undefined {
     this.#ending = true;
+    this.#current?.breakOff();
     return this.#current;
   }
 

@@ -69,6 +69,11 @@ export class Exchange {
     return this.#request.body.isAwaited;
   }
 
+  /** Nothing more of the request will come. */
+  breakOff(): void {
+    this.#request.body.breakOff();
+  }
+
   /** Settles when there is nothing more to do; never rejects. */
   async run(): Promise<void> {
     try {

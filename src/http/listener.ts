@@ -33,6 +33,8 @@ export interface ListenerOptions {
   /** Sent with every answer. */
   readonly headers?: HttpConfig['headers'];
   readonly limits?: Partial<ListenerLimits>;
+  /** The configuration's key of the address, for errors; default `http.addr`. */
+  readonly setting?: string;
 }
 
 export interface BoundAddress {
@@ -114,7 +116,7 @@ class PortListener implements Listener {
     try {
       await promise;
     } catch (cause) {
-      throw cannotListen(text, cause);
+      throw cannotListen(text, this.#options.setting ?? 'http.addr', cause);
     }
     this.#http.removeListener('error', reject);
   }
@@ -252,14 +254,14 @@ function bound(address: AddressInfo): BoundAddress {
   return { host: address.address, port: address.port };
 }
 
-function cannotListen(where: string, cause: unknown): RegistryError {
+function cannotListen(where: string, setting: string, cause: unknown): RegistryError {
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
   const why: Readonly<Record<string, string>> = {
-    EADDRINUSE: 'another process listens there; stop it or set another http.addr',
-    EACCES: 'this user may not listen there; set http.addr to a port from 1024 on, or grant the right',
-    EADDRNOTAVAIL: 'this machine does not have that address; set http.addr to one that it has',
-    ENOTFOUND: 'no address is known for that name; set http.addr to an address of this machine',
+    EADDRINUSE: `another process listens there; stop it or set another ${setting}`,
+    EACCES: `this user may not listen there; set ${setting} to a port from 1024 on, or grant the right`,
+    EADDRNOTAVAIL: `this machine does not have that address; set ${setting} to one that it has`,
+    ENOTFOUND: `no address is known for that name; set ${setting} to an address of this machine`,
   };
-  const text = why[code] ?? `${cause instanceof Error ? cause.message : String(cause)}; check http.addr`;
+  const text = why[code] ?? `${cause instanceof Error ? cause.message : String(cause)}; check ${setting}`;
   return new RegistryError('UNAVAILABLE', `cannot listen on ${where}: ${text}`, { origin: 'operator', cause });
 }

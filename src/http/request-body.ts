@@ -79,6 +79,11 @@ export class IncomingBody implements RequestBody {
     }
   }
 
+  /** What has not come by now never will. */
+  breakOff(): void {
+    if (!this.#isComplete) this.#fail('the client broke off');
+  }
+
   /** Nobody reads it. A small one is let pass, so that the connection lives on; more than that ends it. */
   skip(): void {
     if (this.#isComplete) return;

@@ -2,6 +2,8 @@
  * Pushes content as real clients do, request for request (their order was recorded from the real ones).
  */
 import assert from 'node:assert/strict';
+import { request } from 'node:http';
+import { buffer } from 'node:stream/consumers';
 import type { Content } from './blobs.ts';
 import { get } from './client.ts';
 import type { Answer, RequestOptions } from './client.ts';
@@ -91,4 +93,49 @@ async function pushWith(
 
 function inFives<T>(items: readonly T[]): T[][] {
   return Array.from({ length: Math.ceil(items.length / 5) }, (_, at) => items.slice(at * 5, at * 5 + 5));
+}
+
+/** A request whose body is sent by the piece, in chunked encoding. */
+export function openRequest(url: string, method: string, headers: Readonly<Record<string, string>> = {}): Sending {
+  const asked = request(url, { method, agent: false, headers });
+  const response = Promise.withResolvers<Answer>();
+  response.promise.catch(() => {});
+  asked.on('error', (error) => response.reject(error));
+  asked.on('response', (incoming) => {
+    const { statusCode = 0, rawHeaders } = incoming;
+    buffer(incoming).then(
+      (body) => response.resolve({ status: statusCode, headers: incoming.headers, rawHeaders, body }),
+      response.reject,
+    );
+  });
+  return {
+    answer: response.promise,
+    write: (bytes) =>
+      new Promise((resolve, reject) => asked.write(bytes, (error) => (error ? reject(error) : resolve()))),
+    end: () => asked.end(),
+    abort: () => asked.destroy(),
+  };
+}
+
+export interface Sending {
+  readonly answer: Promise<Answer>;
+  /** Resolves when the kernel has taken it. */
+  write(bytes: Uint8Array): Promise<void>;
+  end(): void;
+  /** As a client does that was killed. */
+  abort(): void;
+}
+
+/** How many bytes of an upload the server says it has. */
+export async function receivedBytes(location: string): Promise<number> {
+  const answer = await get(location);
+  assert.equal(answer.status, 204, answer.body.toString());
+  const match = /^0-(\d+)$/.exec(answer.headers.range ?? '');
+  const last = Number(match?.[1]);
+  return last === 0 ? 0 : last + 1;
+}
+
+/** Asks until it has so many. */
+export async function untilReceived(location: string, bytes: number): Promise<void> {
+  while ((await receivedBytes(location)) < bytes);
 }
