@@ -99,6 +99,19 @@ describe('who waits for content that grows', () => {
     assert.equal(verified.state, 'called');
   });
 
+  test('is told of to who brings the bytes, but once for all who wait at the same place', async () => {
+    let told = 0;
+    const growth = new Growth(size, [], () => (told += 1));
+    for (let reader = 0; reader < 1_000; reader += 1) watch(growth, 0);
+    watch(growth, 50);
+    assert.equal(told, 2);
+    assert.deepEqual(growth.wanted(), [0, 50]);
+    growth.add(0, 10);
+    watch(growth, 10);
+    assert.equal(told, 3);
+    assert.deepEqual(growth.wanted(), [10, 50]);
+  });
+
   test('hears of a failure, now and later', async () => {
     const growth = grow();
     const failure = new Error('the upstream gave up');
@@ -125,7 +138,7 @@ describe('who waits for content that grows', () => {
       demands += 1;
     });
     for (const position of [50, 10, 50, 0, 20]) watch(growth, position);
-    assert.equal(demands, 5);
+    assert.equal(demands, 4);
     assert.deepEqual(growth.wanted(), [10, 20, 50]);
     growth.add(10, 50);
     await nextTurn();

@@ -10,7 +10,8 @@ export const withheldBytes = 32 * 1024;
  */
 export class Growth {
   readonly #extents: Extents;
-  readonly #waiters = new Set<Waiter>();
+  /** By position. */
+  readonly #waiters = new Map<number, Waiter[]>();
   readonly #onDemand: () => void;
   #verified = false;
   #retired = false;
@@ -79,26 +80,35 @@ export class Growth {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     if (this.#retired) return Promise.resolve();
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#waiters.add({ position, verified, resolve, reject });
-    this.#onDemand();
+    const waiters = this.#waiters.get(position) ?? [];
+    waiters.push({ position, verified, resolve, reject });
+    this.#waiters.set(position, waiters);
+    // Who waits where somebody waits already wants nothing new: a stampede is told of once.
+    if (waiters.length === 1) this.#onDemand();
     return promise;
   }
 
   /** Positions that readers wait for and whose bytes are not there, in ascending order. */
   wanted(): readonly number[] {
-    const positions = new Set<number>();
-    for (const { position } of this.#waiters) {
-      if (this.#extents.endOfRunAt(position) === position && position < this.#size) positions.add(position);
-    }
-    return [...positions].sort((a, b) => a - b);
+    return [...this.#waiters.keys()]
+      .filter((position) => this.#extents.endOfRunAt(position) === position && position < this.#size)
+      .sort((a, b) => a - b);
   }
 
   #wake(ready: (waiter: Waiter) => boolean): void {
-    for (const waiter of this.#waiters) {
-      if (!ready(waiter)) continue;
-      this.#waiters.delete(waiter);
-      if (this.#failure === undefined) waiter.resolve();
-      else waiter.reject(this.#failure);
+    for (const [position, waiters] of this.#waiters) {
+      const called = waiters.filter(ready);
+      if (called.length === 0) continue;
+      if (called.length === waiters.length) this.#waiters.delete(position);
+      else
+        this.#waiters.set(
+          position,
+          waiters.filter((waiter) => !ready(waiter)),
+        );
+      for (const waiter of called) {
+        if (this.#failure === undefined) waiter.resolve();
+        else waiter.reject(this.#failure);
+      }
     }
   }
 }
