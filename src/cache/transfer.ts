@@ -172,9 +172,7 @@ export class Transfer {
       throw new (isLeft ? OtherSize : RegistryError)('UPSTREAM_INVALID', message);
     }
     const size = head.size ?? known;
-    if (size === 0 && this.#digest !== digestOf('', algorithmOf(this.#digest))) {
-      throw new RegistryError('UPSTREAM_INVALID', `the upstream sent nothing for ${this.#digest}`);
-    }
+    if (size === 0 && !this.#isEmpty) throw this.#nothing();
     this.#etag = head.etag;
     this.#heard = true;
     // A part of who knows how much does not tell where to stop asking: a body ends by itself.
@@ -189,6 +187,14 @@ export class Transfer {
     if (known === undefined && size !== undefined) this.#target?.endAt(size);
     if (this.#target === undefined && this.#beginning === undefined) this.#beginOnce(size);
     return true;
+  }
+
+  get #isEmpty(): boolean {
+    return this.#digest === digestOf('', algorithmOf(this.#digest));
+  }
+
+  #nothing(): RegistryError {
+    return new RegistryError('UPSTREAM_INVALID', `the upstream sent nothing for ${this.#digest}`);
   }
 
   /** In bytes; `undefined` while neither a manifest nor the upstream has told. */
@@ -231,7 +237,8 @@ export class Transfer {
       if (this.#beginning === undefined && this.#target === undefined) return this.#end('absent');
       return this.#broke(claim, new RegistryError('UPSTREAM_FAILED', 'the upstream no longer has what it was sending'));
     }
-    if (claim.end === Infinity) return this.#endAt(claim.position);
+    if (claim.end === Infinity && (claim.position > 0 || this.#isEmpty)) return this.#endAt(claim.position);
+    if (claim.end === Infinity) return this.#broke(claim, this.#nothing());
     if (claim.position < claim.end) {
       const where = `at byte ${claim.position}, before byte ${claim.end}`;
       return this.#broke(claim, new RegistryError('UPSTREAM_INVALID', `the upstream's answer ended ${where}`));
