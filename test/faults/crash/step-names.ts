@@ -1,0 +1,21 @@
+/** The steps of a download at which a process may be killed, in their order. */
+export const steps = [
+  'seeking',
+  'first bytes',
+  'in the middle',
+  'all there, not verified',
+  'verified, not synced',
+  'synced, not renamed',
+  'renamed, not indexed',
+  'indexed, not released',
+] as const;
+
+export type Step = (typeof steps)[number];
+
+/** How the step, and the size of the blob, are told to the process. */
+export const stepVariable = 'CRASH_AT_STEP';
+export const stepSizeVariable = 'CRASH_BLOB_BYTES';
+
+/** What it says. */
+export const armedLine = '@ it will stop';
+export const crashLine = '@ it has stopped';
