@@ -146,8 +146,10 @@ class TheCache implements Cache {
   }
 
   async #purgeManifest(key: RepositoryKey, digest: Digest): Promise<PurgeReport> {
+    const { index } = this.#options;
+    if ((await index.manifests.find(key, digest)) === undefined) return nothing;
     const candidate = { repository: key, manifest: digest, blob: undefined, lastUsedMs: 0, gone: false };
-    const digests = await this.#options.index.keeping.evict(candidate);
+    const digests = await index.keeping.evict(candidate);
     const bytes = await this.#keeper.deleteBlobs(digests);
     return { manifests: 1, tags: 0, blobs: digests.length, bytes };
   }

@@ -110,8 +110,12 @@ export class Keeper {
   }
 
   async #grant(bytes: number): Promise<Disposable | undefined> {
-    if (bytes > this.#context.limits.sizeBytesMax) return undefined;
-    if ((await this.#excessBytes(bytes)) > 0) {
+    const { index, limits } = this.#context;
+    if (bytes > limits.sizeBytesMax) return undefined;
+    const excessBytes = await this.#excessBytes(bytes);
+    if (excessBytes > 0) {
+      // Where even an empty cache would not do, emptying it would be for nothing.
+      if (excessBytes > (await index.keeping.heldBytes())) return undefined;
       await this.trim(bytes);
       if ((await this.#excessBytes(bytes)) > 0) return undefined;
     }

@@ -181,6 +181,8 @@ describe('what is purged', () => {
       bytes: own(images.a, base.size),
     });
     for (const { digest } of images.a.blobs) assert.equal(existsSync(at.fileOf(digest)), digest === base.digest);
+    const again = await at.entrepot.admin('POST /v1/purge', { image: `docker.io/team/a@${images.a.digest}` });
+    assert.equal(JSON.parse(again.body.toString()).manifests, 0, 'what is gone cannot go again');
     assert.equal(await at.pulls('b'), 0);
     assert.equal(await at.pulls('a'), own(images.a, base.size));
     assert.equal(at.hub.count({ method: 'GET', path: '/manifests/' }), 1);
