@@ -6,7 +6,8 @@ import { build } from 'esbuild';
 import manifest from '../package.json' with { type: 'json' };
 
 const outfile = process.argv[2] ?? manifest.bin.entrepot;
-const [oldest] = /\d+\.\d+/.exec(manifest.engines.node) ?? [];
+/** The first Node with all that the program uses. Not in package.json, where npm would hold the machine's own Node to it. */
+const oldestNode = '24.15';
 
 await build({
   entryPoints: ['src/main.ts'],
@@ -14,7 +15,7 @@ await build({
   bundle: true,
   platform: 'node',
   format: 'esm',
-  target: `node${oldest}`,
+  target: `node${oldestNode}`,
   // Some dependencies are CommonJS, and ask for Node's own modules with a `require` that ES modules do not have.
   banner: {
     js: "#!/usr/bin/env node\nimport { createRequire as __createRequire } from 'node:module';\nconst require = __createRequire(import.meta.url);",
