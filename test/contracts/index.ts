@@ -4,12 +4,14 @@
 import { describe, test } from 'node:test';
 import type { Index } from '../../src/index/contract.ts';
 import { blobsContract } from './index-blobs.ts';
+import { hostedContract } from './index-hosted.ts';
 import { keepingContract } from './index-keeping.ts';
 import { leasesContract } from './index-leases.ts';
 import { manifestsContract } from './index-manifests.ts';
 import { assertLikeModel } from './index-property.ts';
 import { repositoriesContract } from './index-repositories.ts';
 import { tagsContract } from './index-tags.ts';
+import { uploadsContract } from './index-uploads.ts';
 
 export interface IndexUnderTest extends AsyncDisposable {
   readonly index: Index;
@@ -30,6 +32,8 @@ export function indexContract(name: string, make: MakeIndex): void {
     describe('leases', () => leasesContract(make));
     describe('keeping', () => keepingContract(make));
     describe('repositories', () => repositoriesContract(make));
+    describe('what is hosted', () => hostedContract(make));
+    describe('uploads', () => uploadsContract(make));
     test('answers like its model, whatever happens to it', async () => {
       await assertLikeModel(make, modelRuns);
     });
