@@ -50,6 +50,7 @@ function setUp(
     holder: thisProcess(),
     makeRoom,
     publishMs: () => 50,
+    onLie: () => {},
   });
   const leaseIsFree = (): boolean => [...leases.views.values()].every(({ expiresAtMs }) => expiresAtMs === 0);
   return { clock, store, upstream, events, download, leaseIsFree };

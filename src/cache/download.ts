@@ -21,6 +21,8 @@ export interface DownloadContext extends TenureContext {
   makeRoom(bytes: number): Promise<Disposable | undefined>;
   /** How often to publish what has arrived, in milliseconds: seldom when many downloads run. */
   publishMs(): number;
+  /** Somebody has sent wrong bytes of it. */
+  onLie(digest: Digest): void;
 }
 
 /**
@@ -57,7 +59,8 @@ export class Download {
     this.digest = digest;
     this.source = source;
     this.#context = context;
-    this.#stage = new Stage(new Report(digest, source.key, context.observer, context.clock));
+    const report = new Report(digest, source.key, context.observer, context.clock);
+    this.#stage = new Stage(report, () => context.onLie(digest));
     this.#following = new Following(digest, context, this.#stage);
     const wanted = { digest, source, expectedSize };
     this.#fetching = new Fetching(wanted, context, this.#stage, this.#following, this.#closing.signal);

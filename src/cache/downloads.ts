@@ -8,15 +8,23 @@ import type { Source } from './transfer.ts';
 /** How often a download publishes what has arrived while few run, in milliseconds. */
 const publishMsMin = 50;
 
+const suspectsMax = 1_000;
+
 /** The table of downloads: at most one a digest. It is entered before the first `await`. */
 export class Downloads {
   readonly #context: DownloadContext;
   readonly #table = new Map<Digest, Download>();
   readonly #running = new Set<Promise<void>>();
+  /** Blobs of which somebody, perhaps a mirror, has sent wrong bytes: the next time the upstream itself is asked. */
+  readonly #suspects = new Set<Digest>();
   #closed = false;
 
-  constructor(context: Omit<DownloadContext, 'publishMs'>) {
-    this.#context = { ...context, publishMs: () => Math.max(publishMsMin, this.#table.size * 10) };
+  constructor(context: Omit<DownloadContext, 'publishMs' | 'onLie'>) {
+    this.#context = {
+      ...context,
+      publishMs: () => Math.max(publishMsMin, this.#table.size * 10),
+      onLie: (digest) => this.#suspect(digest),
+    };
   }
 
   /** One that may be joined. */
@@ -29,10 +37,12 @@ export class Downloads {
   start(digest: Digest, source: Source, expectedSize: number | undefined): Download {
     const running = this.find(digest);
     if (running !== undefined) return running;
-    const download = new Download(digest, source, expectedSize, this.#context);
+    const trusted = this.#suspects.has(digest) ? { ...source, direct: true as const } : source;
+    const download = new Download(digest, trusted, expectedSize, this.#context);
     this.#table.set(digest, download);
     const work = download.run().finally(() => {
       if (this.#table.get(digest) === download) this.#table.delete(digest);
+      if (download.phase.kind === 'stored') this.#suspects.delete(digest);
       this.#running.delete(work);
     });
     this.#running.add(work);
@@ -68,5 +78,11 @@ export class Downloads {
     this.#closed = true;
     for (const download of this.#table.values()) download.suspend();
     await Promise.all(this.#running);
+  }
+
+  #suspect(digest: Digest): void {
+    const [oldest] = this.#suspects;
+    if (this.#suspects.size >= suspectsMax && oldest !== undefined) this.#suspects.delete(oldest);
+    this.#suspects.add(digest);
   }
 }

@@ -150,9 +150,10 @@ class Flow {
   #fetch(): Promise<boolean> {
     const end = this.#arrived === 0 ? undefined : this.#load.size;
     let skip = 0;
-    return this.#load.source.repository.blob(
+    const { repository, direct = false } = this.#load.source;
+    return repository.blob(
       this.#load.digest,
-      { start: this.#arrived, end, etag: undefined, signal: this.#abort.signal },
+      { start: this.#arrived, end, etag: undefined, signal: this.#abort.signal, direct },
       {
         head: (head) => {
           skip = this.#arrived - head.start;

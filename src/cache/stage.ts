@@ -17,11 +17,14 @@ export class Stage {
   indexed = false;
   readonly #report: Report;
   readonly #opened = Promise.withResolvers<number | undefined>();
+  readonly #onLie: () => void;
   #phase: Phase = { kind: 'seeking' };
   #changed = Promise.withResolvers<void>();
 
-  constructor(report: Report) {
+  /** @param onLie called for each lie of the upstream */
+  constructor(report: Report, onLie: () => void) {
     this.#report = report;
+    this.#onLie = onLie;
     this.#opened.promise.catch(() => {});
   }
 
@@ -92,6 +95,7 @@ export class Stage {
   }
 
   lied(reason: string): void {
+    this.#onLie();
     this.#report.lied(reason);
   }
 

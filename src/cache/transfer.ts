@@ -15,6 +15,8 @@ export interface Source {
   readonly identity: Identity;
   /** In how many ranges a big blob is fetched at once; 1 = one. */
   readonly ranges: number;
+  /** Not from the upstream's mirrors: somebody has sent wrong bytes of this blob. */
+  readonly direct?: true;
 }
 
 /** Where the bytes go. `write` resolves once they can be read. */
@@ -143,9 +145,10 @@ export class Transfer {
     const whole = first || this.#wrongRanges >= wrongRangesMax;
     const requestedEnd = whole || claim.end === Infinity ? undefined : claim.end;
     const start = whole ? 0 : claim.start;
-    const request = { start, end: requestedEnd, etag: this.#etag, signal: this.#abort.signal };
+    const { repository, identity, direct = false } = this.#source;
+    const request = { start, end: requestedEnd, etag: this.#etag, signal: this.#abort.signal, direct };
     const sink = this.#sink(claim, requestedEnd ?? Infinity);
-    return this.#source.repository.blob(this.#digest, request, sink, this.#source.identity);
+    return repository.blob(this.#digest, request, sink, identity);
   }
 
   #sink(claim: Claim, requestedEnd: number): BlobSink {
