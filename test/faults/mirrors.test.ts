@@ -59,7 +59,7 @@ describe('a mirror', () => {
     const { world, mirror } = setting;
     mirror.fault(blobs, corrupt(mib));
     assertRefused(await world.drain());
-    assertWhole(await world.drain(), world.blob);
+    assertWhole(await world.overTime(world.drain()), world.blob);
     world.assertFetchedOnce();
     assert.equal(mirror.count(blobs), 1);
     await world.onlyKept();
