@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { prepareSocket, protectSocket } from './admin/socket.ts';
 import { BufferPool } from './bytes/buffer-pool.ts';
 import type { AdminConfig, HttpConfig } from './config/config.ts';
+import { urlHost } from './config/value/address.ts';
 import { createListener } from './http/listener.ts';
 import type { Listener, ListenerOptions } from './http/listener.ts';
 import type { Handler } from './http/message.ts';
@@ -36,7 +37,7 @@ export class Doors {
       const more = { observer: this.#observer, tls, trustedProxies: http.trustedProxies, headers: http.headers };
       const listener = this.#make(this.#public, handler, more);
       const { port } = await listener.listen(wanted);
-      const address = `${tls === undefined ? 'http' : 'https'}://${wanted.host ?? hostname()}:${port}`;
+      const address = `${tls === undefined ? 'http' : 'https'}://${urlHost(wanted.host ?? hostname())}:${port}`;
       this.#observer.emit({ type: 'server.listening', address, tls: tls !== undefined });
       addresses.push(address);
     }
@@ -47,7 +48,8 @@ export class Doors {
   async openDebug({ debug }: HttpConfig, handler: Handler): Promise<void> {
     if (debug === undefined) return;
     try {
-      await this.#make(this.#private, handler, { observer: this.#unseen }).listen(debug.listen);
+      const more = { observer: this.#unseen, setting: 'http.debug.addr' };
+      await this.#make(this.#private, handler, more).listen(debug.listen);
     } catch (error) {
       if (debug.required) throw error;
       const why = error instanceof Error ? error.message : String(error);

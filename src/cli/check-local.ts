@@ -8,7 +8,7 @@ import type { Config, ListenAddress, TlsConfig } from '../config/config.ts';
 import type { Clock } from '../observe/clock.ts';
 import { adminClient } from './admin-client.ts';
 import type { Finding } from './check.ts';
-import { troubleText } from './trouble.ts';
+import { listenTrouble, troubleText } from './trouble.ts';
 import { bytesText, durationText } from './units.ts';
 
 /** What can be looked at without asking anybody outside: a running server, the store, the index, certificates, ports. */
@@ -20,7 +20,7 @@ export async function checkLocal(config: Config, clock: Clock): Promise<readonly
     ...(config.http.tls === undefined ? [] : [await checkTls(config.http.tls, clock.now())]),
     ...(await checkAuthorities(config, clock.now())),
     // A running server is what holds the ports.
-    ...(running === undefined ? await Promise.all(config.http.listen.map(checkPort)) : []),
+    ...(running === undefined ? await checkPorts(config) : []),
   ];
 }
 
@@ -102,13 +102,23 @@ function lifetimeText({ validToDate }: X509Certificate, path: string, nowMs: num
   return `valid for ${durationText(leftMs)}`;
 }
 
-async function checkPort({ host, port }: ListenAddress): Promise<Finding> {
+/** A port for metrics that nobody asked for may be in use: the server starts without. */
+async function checkPorts({ http }: Config): Promise<readonly Finding[]> {
+  const { debug } = http;
+  const ports = http.listen.map((address) => checkPort(address, 'http.addr'));
+  if (debug?.required === true) ports.push(checkPort(debug.listen, 'http.debug.addr'));
+  return Promise.all(ports);
+}
+
+async function checkPort({ host, port }: ListenAddress, setting: string): Promise<Finding> {
   return attempt(`port ${host ?? ''}:${port}`, async () => {
     const server = createServer();
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     server.once('error', reject);
     server.listen({ host, port }, resolve);
-    await promise;
+    await promise.catch((error: unknown) => {
+      throw new Error(listenTrouble(error, setting));
+    });
     server.close();
     return 'is free';
   });

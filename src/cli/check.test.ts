@@ -107,6 +107,26 @@ describe('check', () => {
     await once(other, 'close');
   });
 
+  test('finds the port of the metrics taken, and a name without an address, and says which key to change', async () => {
+    await using dir = await TempDir.make();
+    const other = createServer().listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const { port } = other.address() as AddressInfo;
+    const yaml = `http: { addr: "nowhere.invalid:5000", debug: { addr: "127.0.0.1:${port}" } }\n`;
+    const { code, findings } = await check(dir, yaml, ['--no-upstreams']);
+    assert.equal(code, 1);
+    assert.match(
+      findings.get(`port 127.0.0.1:${port}`)?.text ?? '',
+      /set http\.debug\.addr \(or ENTREPOT_HTTP_DEBUG_ADDR\)/,
+    );
+    assert.match(
+      findings.get('port nowhere.invalid:5000')?.text ?? '',
+      /^No address is known for nowhere\.invalid; set http\.addr to an address/,
+    );
+    other.close();
+    await once(other, 'close');
+  });
+
   test('finds a store whose place is a file', async () => {
     await using dir = await TempDir.make();
     await writeFile(dir.join('data'), '');

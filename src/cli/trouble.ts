@@ -23,6 +23,7 @@ interface SystemError extends Error {
   readonly code: string;
   readonly path?: string;
   readonly address?: string;
+  readonly hostname?: string;
   readonly port?: number;
 }
 
@@ -34,21 +35,28 @@ function configTrouble({ problems, message }: ConfigError): string {
 }
 
 function systemTrouble(error: SystemError): string {
-  return error.port === undefined ? fileTrouble(error) : listenTrouble(error);
+  return error.port === undefined ? fileTrouble(error) : listenTrouble(error, 'http.addr');
 }
 
-function listenTrouble({ code, address, port, message }: SystemError): string {
+/** @param setting the configuration's key of the address that cannot be listened on */
+export function listenTrouble(error: unknown, setting: string): string {
+  if (!isSystemError(error)) return troubleText(error);
+  const { code, address, port, message } = error;
   const where = `${address === undefined || address === '::' ? '' : address}:${port}`;
   if (code === 'EADDRINUSE') {
-    return `Another process listens on ${where} already; stop it, or set http.addr (or ENTREPOT_HTTP_ADDR) to another one.`;
+    const variable = `ENTREPOT_${setting.replaceAll('.', '_').toUpperCase()}`;
+    return `Another process listens on ${where} already; stop it, or set ${setting} (or ${variable}) to another one.`;
   }
   if (code === 'EACCES') {
-    return `This user may not listen on ${where}; set http.addr to a port above 1023, or grant CAP_NET_BIND_SERVICE.`;
+    return `This user may not listen on ${where}; set ${setting} to a port above 1023, or grant CAP_NET_BIND_SERVICE.`;
   }
   if (code === 'EADDRNOTAVAIL') {
-    return `${address} is not an address of this machine; set http.addr to one that is, or to :${port} for all of them.`;
+    return `${address} is not an address of this machine; set ${setting} to one that is, or to :${port} for all of them.`;
   }
-  return `Cannot listen on ${where}: ${message}; set http.addr to another address.`;
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
+    return `No address is known for ${error.hostname}; set ${setting} to an address of this machine, or to its port alone for all of them.`;
+  }
+  return `Cannot listen: ${message}; set ${setting} to another address.`;
 }
 
 const fileReasons: Readonly<Record<string, string>> = {

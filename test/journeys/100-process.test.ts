@@ -187,13 +187,17 @@ describe('a server that cannot start', () => {
   test('says which port is taken, and what to do', async () => {
     await using hub = await CountingUpstream.start();
     await using directory = await TempDir.make();
-    const config = { http: { addr: hub.authority } };
-    await assert.rejects(
-      ServerProcess.start({ directory: directory.path, config }),
-      new RegExp(
-        `cannot listen on ${hub.authority}: another process listens there; stop it or set another http\\.addr`,
-      ),
-    );
+    for (const [setting, http] of [
+      ['http.addr', { addr: hub.authority }],
+      ['http.debug.addr', { addr: '127.0.0.1:0', debug: { addr: hub.authority } }],
+    ] as const) {
+      await assert.rejects(
+        ServerProcess.start({ directory: directory.path, config: { http } }),
+        new RegExp(
+          `cannot listen on ${hub.authority}: another process listens there; stop it or set another ${setting}\\n`,
+        ),
+      );
+    }
   });
 
   test('says that its directory is none', async () => {
