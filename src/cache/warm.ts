@@ -35,8 +35,23 @@ export async function warm(
       }
     }
   };
+  assertOffered(root, options.platforms, repository);
   await visit(root);
   return report;
+}
+
+/** An index that names the platform of each of its children names all that there are. */
+function assertOffered({ children }: Manifest, wanted: readonly string[], repository: Repository): void {
+  const platforms = children.flatMap((child) => (child.kind === 'manifest' ? [child.platform] : []));
+  if (platforms.length === 0 || platforms.includes(undefined)) return;
+  const lacking = wanted.filter(
+    (each) => !children.some((child) => child.kind === 'manifest' && isWanted(child, [each])),
+  );
+  if (lacking.length === 0) return;
+  throw new RegistryError(
+    'MANIFEST_UNKNOWN',
+    `${repository.label} is not there for ${lacking.join(', ')}; name one of ${platforms.join(', ')}`,
+  );
 }
 
 function isWanted(child: ChildDescriptor, platforms: readonly string[]): boolean {

@@ -1,3 +1,4 @@
+import { InvalidArgumentError } from '@commander-js/extra-typings';
 import type { PullLine } from '../admin/views.ts';
 import type { Context } from './context.ts';
 import type { Program } from './program.ts';
@@ -40,6 +41,11 @@ export function addPull(program: Program, context: Context): void {
 }
 
 function gathered(text: string, before: readonly string[] | undefined): readonly string[] {
+  if (!/^[a-z0-9]+\/[a-z0-9_]+(?:\/[a-z0-9.]+)?$/.test(text)) {
+    throw new InvalidArgumentError(
+      `${JSON.stringify(text)} is not a platform; write one such as linux/amd64 or linux/arm64/v8.`,
+    );
+  }
   return [...(before ?? []), text];
 }
 

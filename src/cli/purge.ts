@@ -21,6 +21,10 @@ export function addPurge(program: Program, context: Context): void {
       const client = await connectTo(context, options);
       const view = await client.post<PurgeView>('/v1/purge', { image, whole: options.whole });
       if (options.json === true) return printJson(context.out, view);
+      if (view.tags + view.manifests + view.blobs === 0) {
+        context.out.print(`Nothing is held of ${view.image}.\n`);
+        return;
+      }
       context.out.print(
         `${view.image}: ${view.tags} tags, ${view.manifests} manifests and ${view.blobs} blobs are gone; ${bytesText(view.bytes)} freed.\n`,
       );

@@ -139,6 +139,21 @@ describe('pull', () => {
   });
 });
 
+describe('what is not there', () => {
+  test('is no platform to pull', async () => {
+    const { code, notes } = await against({}, ['pull', 'redis:7', '-p', 'linux']);
+    assert.equal(code, 2);
+    assert.match(notes, /"linux" is not a platform; write one such as linux\/amd64/);
+  });
+
+  test('is not purged, which is said', async () => {
+    const text = 'docker.io/library/redis:7';
+    const answers = { 'POST /v1/purge?image=redis%3A7': { image: text, tags: 0, manifests: 0, blobs: 0, bytes: 0 } };
+    const { code, out } = await against(answers, ['purge', 'redis:7']);
+    assert.deepEqual([code, out], [0, `Nothing is held of ${text}.\n`]);
+  });
+});
+
 describe('pin, unpin, refresh and purge', () => {
   test('say what they did', async () => {
     const pattern = 'docker.io/library/redis:7';
