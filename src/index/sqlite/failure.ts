@@ -14,11 +14,24 @@ const advice: Readonly<Record<number, readonly [code: string, what: string]>> = 
   26: ['NOTADB', 'it is not a database: move the file away and start again; what was cached is fetched again'],
 };
 
+/** Between two releases the tables may change without a new version. */
+const otherTables = [
+  'SCHEMA',
+  'it was made by a development version: move it and its -wal and -shm files away, and start again; what was cached is fetched again',
+] as const;
+
+function isOfOtherTables({ message }: Error): boolean {
+  return /^no such (?:table|column)|has no column/.test(message);
+}
+
 /** An error of SQLite as a RegistryError `UNAVAILABLE` of origin `index`; anything else as it is. */
 export function indexFailure(path: string, cause: unknown): unknown {
   const number = sqliteCode(cause);
   if (number === undefined || !(cause instanceof Error)) return cause;
-  const [code, what] = advice[number & 0xff] ?? [`SQLITE ${number}`, 'look at its disk and file system'];
+  const [code, what] = (isOfOtherTables(cause) ? otherTables : advice[number & 0xff]) ?? [
+    `SQLITE ${number}`,
+    'look at its disk and file system',
+  ];
   return indexError(`the index ${path} failed (${cause.message}): ${what}`, code, cause);
 }
 

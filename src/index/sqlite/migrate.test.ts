@@ -157,6 +157,21 @@ describe('the file of an index', () => {
     });
   });
 
+  test('that a development version made, with other tables, says so with what to do', async () => {
+    await using dir = await TempDir.make();
+    const path = dir.join('index.db');
+    await (await openSqliteIndex({ path }))[Symbol.asyncDispose]();
+    {
+      using raw = new DatabaseSync(path);
+      raw.exec('DROP TABLE pins; CREATE TABLE pins (pattern TEXT PRIMARY KEY) STRICT, WITHOUT ROWID');
+    }
+    const use = async (): Promise<void> => {
+      await using index = await openSqliteIndex({ path });
+      await index.pins.configure([]);
+    };
+    await assert.rejects(use, { code: 'UNAVAILABLE', message: /made by a development version: move it and its -wal/ });
+  });
+
   test('that cannot be made is an error with what to do', async () => {
     await using dir = await TempDir.make();
     await writeFile(dir.join('file'), '');
