@@ -19,9 +19,12 @@ const explained = (text: string): Support => ({ kind: 'explained', text });
 const refused = (text: string, ...unless: readonly Plain[]): Support => ({ kind: 'refused', text, unless });
 const notYet = (...unless: readonly Plain[]): Support => refused('not supported by this version; remove it', ...unless);
 
-/** Who may do what: without it, whoever gets here may pull. */
+/** Who may do what: without it, whoever gets here may pull and push. */
 const notYetGuarded = (...unless: readonly Plain[]): Support =>
-  refused('not supported by this version; remove it, and let only those reach this server who may pull', ...unless);
+  refused(
+    'not supported by this version; remove it, and let only those reach this server who may pull and push',
+    ...unless,
+  );
 
 /** The longest pattern that leads to a key counts; `*` is a name of the operator's own, indexes of lists are left out. */
 export const support: Readonly<Record<string, Support>> = {
@@ -78,7 +81,7 @@ export const support: Readonly<Record<string, Support>> = {
   'proxy.ttl': honoured,
   'proxy.cachewritetimeout': explained('a download may take as long as it makes progress'),
   'proxy.exec': refused('a command is not run; write upstreams.NAME.credentials with helper, provider or passwordfile'),
-  'auth.none': explained('without rules, everybody may pull'),
+  'auth.none': explained('without rules, everybody may pull and push'),
   'auth.silly': refused('made for tests of another registry; remove it'),
   'auth.htpasswd': notYetGuarded(),
   'auth.token': notYetGuarded(),
@@ -88,8 +91,10 @@ export const support: Readonly<Record<string, Support>> = {
   'health.file': notYet([]),
   'health.http': notYet([]),
   'health.tcp': notYet([]),
-  validation: explained('it is about pushes, and this version takes none'),
-  policy: explained('it is about pushes, and this version takes none'),
+  validation: explained(
+    'what a manifest refers to must be in its repository, unless hosted.sparse is true; URLs of layers are not looked at',
+  ),
+  policy: explained('every kind of content may be pushed'),
   'catalog.maxentries': explained('pages have a size of their own'),
   'tags.maxtags': explained('pages have a size of their own'),
   middleware: refused('plug-ins of registry do not run here; remove it'),

@@ -44,9 +44,19 @@ export function createRegistry(options: RegistryOptions): Handler {
       }
       return await answer(options, request, found);
     } catch (error) {
-      return failureReply(error, request, { label: labelOf(found) });
+      return failureReply(lentInVain(error, request, found) ?? error, request, { label: labelOf(found) });
     }
   };
+}
+
+/**
+ * Who pushes a name for the first time looks for its manifest before (crane, oras), and would give up at anything but "not
+ * there": that Docker Hub is away is no reason. Its answer has no body to say more, and the log still has the reason.
+ */
+function lentInVain(error: unknown, request: Request, found: Route | RouteFailure): RegistryError | undefined {
+  const lent = 'lent' in found && found.lent && request.method === 'HEAD';
+  if (!lent || !(error instanceof RegistryError) || error.origin !== 'upstream') return undefined;
+  return new RegistryError('MANIFEST_UNKNOWN', error.message, { origin: 'upstream', cause: error });
 }
 
 function routed({ method, url, authority }: Request, table: RoutingTable): Route | RouteFailure {

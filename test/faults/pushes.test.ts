@@ -107,6 +107,20 @@ describe('a server that is killed', () => {
   });
 });
 
+describe('an upstream that swallows every packet', () => {
+  test('is nothing to who pushes, not even to one who looks for the manifest first (zot#3522)', async () => {
+    await using hub = await CountingUpstream.start();
+    hub.blackhole();
+    const keys = { timeouts: { connect: '200ms', headers: '200ms' } };
+    const config = { upstreams: { 'docker.io': keys } };
+    await using entrepot = await Entrepot.start({ upstreams: { 'docker.io': hub }, config });
+    const manifest = `${entrepot.origin}/v2/app/manifests/1`;
+    assert.equal((await get(manifest, { method: 'HEAD' })).status, 404);
+    await push(entrepot.origin, 'app', '1', image);
+    assert.equal((await pull(entrepot.origin, 'app', '1')).digest, image.digest);
+  });
+});
+
 describe('a store that fails', () => {
   test('on a hosted blob is a 503, and no upstream is asked instead (nora#911)', async () => {
     await using hub = await CountingUpstream.start();
