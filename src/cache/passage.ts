@@ -3,7 +3,7 @@ import { withheldBytes } from '../bytes/growth.ts';
 import { algorithmOf, digestOfHash, startHash } from '../oci/digest.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { ByteSource } from '../oci/blob.ts';
-import { RegistryError } from '../oci/errors.ts';
+import { asError, RegistryError } from '../oci/errors.ts';
 import type { Source } from './transfer.ts';
 
 /** How much may arrive ahead of the reader, in bytes. */
@@ -196,7 +196,7 @@ class Flow {
   }
 
   #fail(error: unknown): void {
-    this.#failure ??= error instanceof Error ? error : new Error(String(error));
+    this.#failure ??= asError(error);
     this.#change();
   }
 

@@ -1,5 +1,5 @@
 import type { DownloadEvent } from '../observe/events.ts';
-import { RegistryError } from '../oci/errors.ts';
+import { asError, RegistryError } from '../oci/errors.ts';
 import type { Arriving } from './keeper.ts';
 import type { Phase } from './phase.ts';
 import type { Report } from './report.ts';
@@ -81,7 +81,7 @@ export class Stage {
   /** What is not what its digest says is the upstream's fault, whoever found it out. */
   fail(error: unknown, step: 'failed' | 'suspended'): void {
     const isLie = error instanceof RegistryError && error.code === 'DIGEST_INVALID';
-    const given = error instanceof Error ? error : new Error(String(error));
+    const given = asError(error);
     this.tell(step, given.message);
     if (isLie) this.lied(given.message);
     this.become({

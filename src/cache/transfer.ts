@@ -2,7 +2,7 @@ import type { Growth } from '../bytes/growth.ts';
 import type { Clock } from '../observe/clock.ts';
 import { algorithmOf, digestOf } from '../oci/digest.ts';
 import type { Digest } from '../oci/digest.ts';
-import { RegistryError } from '../oci/errors.ts';
+import { asError, RegistryError } from '../oci/errors.ts';
 import type { RepositoryKey } from '../oci/repository.ts';
 import type { BlobHead, BlobSink, Identity, UpstreamRepository } from '../upstream/contract.ts';
 import { nextClaim, piecesFromBytes } from './claims.ts';
@@ -296,8 +296,4 @@ export class Transfer {
     this.#ended = true;
     this.#outcome.resolve(outcome);
   }
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }

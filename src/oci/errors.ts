@@ -81,6 +81,11 @@ export function systemCodeOf(failure: unknown): string {
   return typeof code === 'string' ? code : 'UNKNOWN';
 }
 
+/** Whatever was thrown, as an error: not everything that can be thrown is one. */
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
+}
+
 /** For states that cannot be: a bug of ours, never a client's input. */
 export function unreachable(state: never): never {
   throw new Error(`impossible state: ${JSON.stringify(state)}`);
