@@ -13,6 +13,7 @@ import { loadConfig } from './config/load.ts';
 import type { Loaded } from './config/load.ts';
 import { restartNotice } from './config/restart.ts';
 import { upstreamLookup } from './config/upstream-lookup.ts';
+import { urlHost } from './config/value/address.ts';
 import { globMatcher } from './config/value/glob.ts';
 import { upstreamName } from './config/value/upstream-name.ts';
 import { watchConfig } from './config/watch.ts';
@@ -268,7 +269,7 @@ function originOf({ http }: Config): string {
 
 /** Spelled as lookups spell them. */
 function ownNames(host: string | undefined, port: number): readonly string[] {
-  const names = [host ?? hostname(), 'localhost', '127.0.0.1', '[::1]'];
+  const names = [urlHost(host ?? hostname()), 'localhost', '127.0.0.1', '[::1]'];
   return names.map((name) => upstreamName(`${name}:${port}`)).filter((name) => name !== undefined);
 }
 

@@ -2,6 +2,7 @@
  * The operator's day: warm an image, see what is there and why, pin it, forget it, and believe the numbers.
  */
 import assert from 'node:assert/strict';
+import { networkInterfaces } from 'node:os';
 import { describe, test } from 'node:test';
 import { cli } from '../../src/cli/testing.ts';
 import type { Ran } from '../../src/cli/testing.ts';
@@ -139,5 +140,13 @@ describe('operating', () => {
     const config = { admin: { socket: first.adminSocket } };
     await assert.rejects(Entrepot.start({ config }), /another server listens on .*; stop it, or set admin\.socket/);
     await run(first, ['pin']);
+  });
+
+  test('IPv6 is an address like any other', async (t) => {
+    const loopback = Object.values(networkInterfaces()).some((each) => each?.some(({ address }) => address === '::1'));
+    if (!loopback) return t.skip('this machine has no IPv6');
+    await using entrepot = await Entrepot.start({ config: { http: { addr: '[::1]:0' } } });
+    assert.match(entrepot.origin, /^http:\/\/\[::1\]:\d+$/);
+    assert.equal((await get(`${entrepot.origin}/v2/`)).status, 200);
   });
 });

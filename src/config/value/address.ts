@@ -19,6 +19,11 @@ export function parseListenAddress(text: string): ListenAddress {
   return { host: host === '' ? undefined : host, port: Number(port) };
 }
 
+/** A host as it stands in a URL: IPv6 in brackets (RFC 3986, 3.2.2). */
+export function urlHost(host: string): string {
+  return isIPv6(host) ? `[${host}]` : host;
+}
+
 /**
  * An address or a CIDR range, as written.
  * @throws ValueError
