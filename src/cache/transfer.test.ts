@@ -170,7 +170,16 @@ describe('whatever an upstream does', () => {
       {
         numRuns: 150,
         // An answer of unknown size that ends before its first byte.
-        examples: [[[{ endsAfter: 0, hidesSize: true }, { endsAfter: 0, hidesSize: true }], null, false]],
+        examples: [
+          [
+            [
+              { endsAfter: 0, hidesSize: true },
+              { endsAfter: 0, hidesSize: true },
+            ],
+            null,
+            false,
+          ],
+        ],
       },
     );
   });
