@@ -33,9 +33,14 @@ export class Tenure implements AsyncDisposable {
   static async acquire(digest: Digest, context: TenureContext): Promise<Tenure | undefined> {
     const { index, clock, holder } = context;
     const key = leaseKeyOf(digest);
-    const left = await index.leases.peek(key);
-    const lease = await index.leases.acquire(key, holder, leaseMs, clock.now());
-    return lease && new Tenure(lease, left, context);
+    const before = await index.leases.peek(key);
+    const nowMs = clock.now();
+    const lease = await index.leases.acquire(key, holder, leaseMs, nowMs);
+    if (lease === undefined) return undefined;
+    // It may have been released since we looked: what was told with that stays readable until we tell something.
+    const state = (await index.leases.peek(key))?.state ?? '';
+    const expiresAtMs = (before?.expiresAtMs ?? 0) > nowMs ? 0 : (before?.expiresAtMs ?? 0);
+    return new Tenure(lease, before && { ...before, state, expiresAtMs }, context);
   }
 
   /** Keeps the lease, and tells with it what has arrived, until the release; see `publish`. */
