@@ -155,8 +155,9 @@ class TheCache implements Cache {
   }
 
   async #purgeRepository(key: RepositoryKey): Promise<PurgeReport> {
-    let report = nothing;
     const { index } = this.#options;
+    // Tags go with what they point at.
+    let report = { ...nothing, tags: await countTags(index, key) };
     for (;;) {
       const page = await index.repositories.manifests(key, purgePage);
       if (page.length === 0) return report;
@@ -182,6 +183,16 @@ class TheCache implements Cache {
 }
 
 const nothing: PurgeReport = { manifests: 0, tags: 0, blobs: 0, bytes: 0 };
+
+async function countTags(index: Index, key: RepositoryKey): Promise<number> {
+  let count = 0;
+  for (let last: string | undefined; ;) {
+    const { items, next } = await index.tags.list(key, { limit: purgePage, last });
+    count += items.length;
+    if (next === undefined) return count;
+    last = next;
+  }
+}
 
 function sum(a: PurgeReport, b: PurgeReport): PurgeReport {
   return {

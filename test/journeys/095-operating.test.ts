@@ -89,7 +89,10 @@ describe('operating', () => {
     await using entrepot = await Entrepot.start({ upstreams: { 'docker.io': hub } });
     await run(entrepot, ['pull', 'redis:7']);
     await entrepot.stored(amd64.blobs.length + arm64.blobs.length);
-    await run(entrepot, ['purge', 'redis', '--whole']);
+    assert.match(
+      (await run(entrepot, ['purge', 'redis', '--whole'])).out,
+      /redis: 1 tags, \d+ manifests and \d+ blobs are gone/,
+    );
     assert.match((await run(entrepot, ['explain', 'redis:7'])).out, /^Not held: a pull fetches it/m);
     hub.reset();
     await pull(entrepot.origin, 'library/redis', '7', { ns: 'docker.io' });
