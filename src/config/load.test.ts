@@ -160,7 +160,7 @@ describe('the file itself', () => {
       loadConfig({ path: '/nowhere/config.yml', env: {} }),
       (error) =>
         error instanceof ConfigError &&
-        error.message.startsWith("/nowhere/config.yml:1:1: can't be read (ENOENT); check the path"),
+        error.message.startsWith('/nowhere/config.yml:1:1: does not exist; check the path'),
     );
   });
 

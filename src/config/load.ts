@@ -87,7 +87,7 @@ async function readText(path: string): Promise<string> {
   } catch (error) {
     if (error instanceof ConfigError) throw error;
     throw new ConfigError([
-      { key: undefined, origin, text: `can't be read (${codeOf(error)}); check the path and its permissions` },
+      { key: undefined, origin, text: `${unreadableText(error)}; check the path and its permissions` },
     ]);
   }
 }
@@ -106,9 +106,14 @@ async function problemOf({ path, file }: NamedFile, tree: MapTree): Promise<Prob
     return {
       key: pathText(path),
       origin: originAt(tree, path),
-      text: `${file} can't be read (${codeOf(error)}); check the path and its permissions`,
+      text: `${file} ${unreadableText(error)}; check the path and its permissions`,
     };
   }
+}
+
+function unreadableText(error: unknown): string {
+  const code = codeOf(error);
+  return code === 'ENOENT' ? 'does not exist' : `can't be read (${code})`;
 }
 
 function codeOf(error: unknown): string {

@@ -124,7 +124,7 @@ describe('what does not fit together', () => {
     [
       'a certificate that cannot be read',
       'index: sqlite\nhttp: { tls: { certificate: /nope/c, key: /nope/k } }',
-      /http\.tls\.certificate: \/nope\/c can't be read \(ENOENT\); check the path/u,
+      /http\.tls\.certificate: \/nope\/c does not exist; check the path/u,
     ],
     [
       'a user without a password',

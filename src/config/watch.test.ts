@@ -140,7 +140,7 @@ describe('watching the configuration', () => {
       await tick();
       await tick();
       assert.equal(errors.length, 1);
-      assert.match(errors[0]?.message ?? '', /passwordfile: .*can't be read \(ENOENT\)/u);
+      assert.match(errors[0]?.message ?? '', /passwordfile: .* does not exist; check the path/u);
       await writeFile(join(directory, 'password'), 'back');
       await tick();
       await tick();

@@ -84,7 +84,11 @@ function splitHost(path: string): { host: string | undefined; rest: string } {
   const first = path.slice(0, Math.max(slash, 0));
   if (slash < 0 || !looksLikeHost(first)) return { host: undefined, rest: path };
   const host = first.toLowerCase();
-  if (!hostForm.test(host)) throw new RegistryError('NAME_INVALID', `"${first.slice(0, 160)}" is not a registry host`);
+  if (!hostForm.test(host))
+    throw new RegistryError(
+      'NAME_INVALID',
+      `"${first.slice(0, 160)}" is not a registry host; write an image as in docker pull`,
+    );
   return { host, rest: path.slice(slash + 1) };
 }
 
