@@ -40,6 +40,12 @@ describe('the log', () => {
     });
   });
 
+  test('rounds durations to microseconds', () => {
+    const { log, sinks } = setup();
+    log.emit(requestDone({ status: 503, ms: 9.481144000000313 }));
+    assert.equal((JSON.parse(sinks.log.lines()[0] ?? '') as Record<string, unknown>)['ms'], 9.481);
+  });
+
   test('is key=value text as registry writes it', () => {
     const { log, sinks } = setup({ formatter: 'text' });
     log.emit({ type: 'config.notice', message: 'redis: not needed, "ignored"\u001b[2J\u009b' });

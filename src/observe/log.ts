@@ -83,7 +83,9 @@ function createLogger(options: LogOptions, sink: Sink): Logger {
 /** The event's own fields. Its `message` is called `detail`: the message of a line is its sentence. */
 function fieldsOf(event: Event, omitted: number): Record<string, unknown> {
   const { type, ...fields } = event;
-  const named: Record<string, unknown> = { event: type, ...fields };
+  const named: Record<string, unknown> = { event: type };
+  for (const [key, value] of Object.entries(fields))
+    named[key] = typeof value === 'number' ? microseconds(value) : value;
   if ('message' in named) {
     named['detail'] = named['message'];
     delete named['message'];
@@ -91,6 +93,9 @@ function fieldsOf(event: Event, omitted: number): Record<string, unknown> {
   if (omitted > 0) named['omittedLines'] = omitted;
   return named;
 }
+
+/** Durations are milliseconds with many digits after the point; whole numbers stay what they are. */
+const microseconds = (value: number): number => Math.round(value * 1000) / 1000;
 
 /** How many lines of the same kind were left out before this one; `undefined` when this one is left out as well. */
 function quietly(clock: Clock): (sentence: Sentence) => number | undefined {
