@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { TempDir } from '../test/support/temp-dir.ts';
 import { coldManifest } from './cold-manifest.ts';
+import { indexScale } from './index-scale.ts';
 import { memory } from './memory.ts';
 import { parallelRanges } from './parallel-ranges.ts';
 import { stampede } from './stampede.ts';
@@ -21,7 +22,7 @@ import type { Suite } from './support/suite.ts';
 import { warmBlob } from './warm-blob.ts';
 import { warmManifests } from './warm-manifests.ts';
 
-const SUITES: readonly Suite[] = [warmBlob, warmManifests, stampede, parallelRanges, coldManifest, memory];
+const SUITES: readonly Suite[] = [warmBlob, warmManifests, stampede, parallelRanges, coldManifest, memory, indexScale];
 
 const USAGE = `npm run bench -- [SUITE...] [--short] [--strict] [--subject ${SUBJECTS.join('|')}] [--json FILE] [--cpu-prof DIRECTORY]
 
