@@ -101,8 +101,8 @@ describe('what HTTP forbids', () => {
     const socket = await openSocket(port);
     socket.write(get('/', 'Transfer-Encoding: chunked\r\n'));
     const chunk = `10000\r\n${'x'.repeat(0x10000)}\r\n`;
-    const send = (): void => {
-      if (!socket.destroyed) socket.write(chunk, send);
+    const send = (error?: Error | null): void => {
+      if (!error && !socket.destroyed) socket.write(chunk, send);
     };
     send();
     socket.resume();
