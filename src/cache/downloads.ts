@@ -37,10 +37,12 @@ export class Downloads {
   start(digest: Digest, source: Source, expectedSize: number | undefined): Download {
     const running = this.find(digest);
     if (running !== undefined) return running;
+    // What failed closes its file and gives its lease back first: followed, it would be read once more.
+    const failed = this.#table.get(digest)?.ended;
     const trusted = this.#suspects.has(digest) ? { ...source, direct: true as const } : source;
     const download = new Download(digest, trusted, expectedSize, this.#context);
     this.#table.set(digest, download);
-    const work = download.run().finally(() => {
+    const work = (failed === undefined ? download.run() : failed.then(() => download.run())).finally(() => {
       if (this.#table.get(digest) === download) this.#table.delete(digest);
       if (download.phase.kind === 'stored') this.#suspects.delete(digest);
       this.#running.delete(work);
