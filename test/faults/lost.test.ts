@@ -46,6 +46,7 @@ describe('a layer that two repositories share', () => {
     publishTwo(world.upstream, world.blob);
     const { origin, storeDirectory } = world.entrepot;
     for (const name of ['library/a', 'library/b']) await pull(origin, name, '1', { ns: 'docker.io' });
+    await atRest(world);
     world.assertFetchedOnce();
     assert.equal((await world.entrepot.admin('POST /v1/purge', { image: 'docker.io/library/a:1' })).status, 200);
     world.upstream.reset();
@@ -62,6 +63,7 @@ describe('a layer that two repositories share', () => {
     publishTwo(world.upstream, world.blob);
     const { origin } = world.entrepot;
     for (const name of ['library/a', 'library/b']) await pull(origin, name, '1', { ns: 'docker.io' });
+    await atRest(world);
     using reading = await open(urlOf(origin, world.blob, 'library/a'));
     await reading.read(1);
     for (const image of ['docker.io/library/a:1', 'docker.io/library/b:1']) {
@@ -117,6 +119,11 @@ function publishTwo(upstream: CountingUpstream, layer: Content): [Image, Image] 
   upstream.publish('library/a:1', a);
   upstream.publish('library/b:1', b);
   return [a, b];
+}
+
+/** Clients may have their last byte a moment before the store has. */
+function atRest({ entrepot }: World): Promise<void> {
+  return becomes('[]', async () => (await entrepot.admin('GET /v1/downloads')).body.toString().trim());
 }
 
 /** The blob is at rest, and the upstream's counts begin anew. */
