@@ -26,6 +26,7 @@ import type { Downloads } from './downloads.ts';
 import { isOutlived } from './freshness.ts';
 import type { Policy } from './freshness.ts';
 import { findHeld } from './held.ts';
+import { lasting } from './lasting.ts';
 import { Manifests } from './manifests.ts';
 import type { OnceInCluster } from './once.ts';
 import type { Source } from './transfer.ts';
@@ -104,8 +105,12 @@ export class CachedRepository implements Repository {
   async blob(digest: Digest, ask: Ask): Promise<Answer<BlobReader> | undefined> {
     await this.#context.mayRead(ask.asker, this.key, digest);
     const held = await findHeld(this.#context, digest);
-    if (held === undefined) return this.#tell('blob', await this.#download(digest));
-    return (await this.#mayShare(digest)) ? this.#tell('blob', answerOf(held, 'hit')) : undefined;
+    const mayShare = held !== undefined && (await this.#mayShare(digest));
+    if (held !== undefined && !mayShare) return undefined;
+    const found = held === undefined ? await this.#download(digest) : answerOf(held, 'hit');
+    if (found === undefined) return undefined;
+    const again = async (): Promise<BlobReader | undefined> => (await this.#download(digest))?.value;
+    return this.#tell('blob', { ...found, value: lasting(found.value, again) });
   }
 
   /** Brings a blob in without serving it to anybody. False when that did not succeed. */

@@ -104,6 +104,16 @@ describe('a blob whose file is', () => {
     });
   }
 
+  test('deleted once it has arrived is fetched again for who was still reading', async () => {
+    await using world = await World.start({ size: 30 * mib });
+    using reading = await world.open();
+    await reading.read(1);
+    await world.entrepot.until('download', ({ step }) => step === 'stored');
+    await rm(fileOf(world));
+    assertPiece(await reading.rest(), world.blob, 1);
+    assert.ok(world.sent.sent > world.blob.size, 'it was still needed');
+  });
+
   test('cut short while it is being read ends the body where the file ends', async () => {
     await using world = await startHeld({ size: 14 * mib });
     using reading = await world.open();
