@@ -97,7 +97,7 @@ class Measuring {
 async function cost({ group, name }: Server, read: () => Promise<Flow>): Promise<Cost> {
   const before = group.cpuSeconds();
   const { bytes, ms, failures } = await read();
-  if (failures > 0) throw new Error(`${name} failed ${failures} of the reads`);
+  if (failures.length > 0) throw new Error(`${name} failed: ${failures.join('; ')}`);
   const cpuSeconds = group.cpuSeconds() - before;
   return { secondsPerGib: cpuSeconds / (bytes / GIB), gigabytesPerSecond: bytes / ms / 1e6 };
 }

@@ -28,8 +28,8 @@ export interface Flow {
   readonly ms: number;
   /** Bodies that came whole. */
   readonly finished: number;
-  /** Bodies that did not, and answers that were not 200; those ended by the time-out are neither. */
-  readonly failures: number;
+  /** Bodies that did not, and answers that were not 200; those ended by the time-out are neither. One line each. */
+  readonly failures: readonly string[];
 }
 
 const operations = {
@@ -74,15 +74,15 @@ class Tally {
   readonly #startedAt = performance.now();
   #bytes = 0;
   #finished = 0;
-  #failures = 0;
+  readonly #failures: string[] = [];
 
   readonly count = (bytes: number): void => {
     this.#bytes += bytes;
   };
 
-  add({ complete, status }: Reading, leaving = false): void {
+  add({ complete, status, bytes }: Reading, leaving = false): void {
     if (complete && status === 200) this.#finished++;
-    else if (!leaving) this.#failures++;
+    else if (!leaving) this.#failures.push(`status ${status}, ${bytes} bytes, ${complete ? 'complete' : 'broken off'}`);
   }
 
   flow(): Flow {
