@@ -1,7 +1,4 @@
-/**
- * What the runner found, read from its junit.xml. Both of its forms write one: the `go test` package through Ginkgo, the
- * program of 2026 by itself. They are alike in what Go's XML encoder makes of them, and differ in where the words are.
- */
+/** What the runner found, read from its junit.xml. */
 
 export type Outcome = 'passed' | 'failed' | 'skipped';
 
@@ -10,7 +7,7 @@ export interface Case {
   readonly outcome: Outcome;
   /** Why it failed or was skipped, in the runner's words; empty where it said nothing. */
   readonly reason: string;
-  /** The requests that it made and the responses to them, as the runner wrote them down; empty where it did not. */
+  /** The requests that it made and the responses to them, as the runner wrote them down. */
   readonly exchanges: string;
 }
 
@@ -24,35 +21,23 @@ export function parseJunit(xml: string): readonly Case[] {
 }
 
 function caseOf(attributes: ReadonlyMap<string, string>, body: string): Case {
-  const full = attributes.get('name') ?? '';
-  // Ginkgo puts the suite's name before every case's.
-  const suite = `${attributes.get('classname') ?? ''} `;
-  const name = full.startsWith(suite) ? full.slice(suite.length) : full;
-  const said = element(body, 'skipped') ?? element(body, 'failure') ?? element(body, 'error');
+  const status = attributes.get('status');
   return {
-    name,
-    outcome: outcomeOf(attributes.get('status'), body),
-    reason: withoutPlaces(said ?? element(body, 'system-out') ?? ''),
-    exchanges: element(body, 'system-err') ?? '',
+    name: attributes.get('name') ?? '',
+    // What is neither passed nor skipped has failed.
+    outcome: status === 'passed' || status === 'skipped' ? status : 'failed',
+    reason: element(body, 'system-out'),
+    exchanges: element(body, 'system-err'),
   };
-}
-
-/** The program says it in an attribute, Ginkgo by the element inside. What is neither passed nor skipped has failed. */
-function outcomeOf(status: string | undefined, body: string): Outcome {
-  if (status !== undefined) return status === 'passed' || status === 'skipped' ? status : 'failed';
-  if (/<skipped\b/.test(body)) return 'skipped';
-  return /<(?:failure|error)\b/.test(body) ? 'failed' : 'passed';
 }
 
 function attributesOf(text: string): ReadonlyMap<string, string> {
   return new Map([...text.matchAll(/([\w-]+)="([^"]*)"/g)].map(([, key = '', value = '']) => [key, decode(value)]));
 }
 
-function element(body: string, name: string): string | undefined {
-  const [, inner] = new RegExp(`<${name}\\b[^>]*?(?<!/)>(.*?)</${name}>`, 's').exec(body) ?? [];
-  if (inner === undefined) return undefined;
-  const [, data] = /^\s*<!\[CDATA\[(.*)\]\]>\s*$/s.exec(inner) ?? [];
-  return (data ?? decode(inner)).trim();
+function element(body: string, name: string): string {
+  const [, inner = ''] = new RegExp(`<${name}\\b[^>]*?(?<!/)>(.*?)</${name}>`, 's').exec(body) ?? [];
+  return decode(inner).trim();
 }
 
 const entities: Readonly<Record<string, string>> = { lt: '<', gt: '>', amp: '&', quot: '"', apos: "'" };
@@ -66,10 +51,4 @@ function decode(text: string): string {
       return entities[name ?? ''] ?? whole;
     },
   );
-}
-
-/** Lines of the runner's source are of no use without it, and name this machine's directories. */
-function withoutPlaces(text: string): string {
-  const lines = text.split('\n').filter((line) => !/^\/\S+\.go:\d+$/.test(line.trim()));
-  return lines.join('\n').trim();
 }

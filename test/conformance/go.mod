@@ -1,5 +1,5 @@
 module entrepot.invalid/conformance
 
-go 1.17
+go 1.24.0
 
-require github.com/opencontainers/distribution-spec/conformance v0.0.0-20230516164017-7fcdf80f3c8b
+require github.com/opencontainers/distribution-spec/conformance v0.0.0-20260831232431-97274622c111

@@ -9,10 +9,8 @@ import { TempDir } from '../support/temp-dir.ts';
 import { runBeyond } from './beyond/run.ts';
 import { parseJunit } from './cases.ts';
 import type { Case } from './cases.ts';
-import { withExchanges } from './exchanges.ts';
 import { reportText } from './report.ts';
-import { invocation } from './settings.ts';
-import type { Form } from './settings.ts';
+import { settingsFor } from './settings.ts';
 import { parseSkips, skipProblems } from './skips.ts';
 
 const subjects = ['entrepot', 'docker-registry'] as const;
@@ -88,11 +86,9 @@ function startSubject(subject: Subject, directory: string): Promise<ServerProces
 }
 
 async function runRunner(runner: string, host: string, directory: string): Promise<readonly Case[]> {
-  const form: Form = runner.endsWith('.test') ? 'test' : 'program';
-  const { args, env } = invocation(form, host, directory);
-  const child = spawn(runner, args, {
+  const child = spawn(runner, {
     cwd: directory,
-    env: { PATH: process.env['PATH'] ?? '', ...env },
+    env: { PATH: process.env['PATH'] ?? '', ...settingsFor(host, directory) },
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: runnerMsMax,
     killSignal: 'SIGKILL',
@@ -103,7 +99,7 @@ async function runRunner(runner: string, host: string, directory: string): Promi
   await once(child, 'close');
   await writeFile(join(directory, 'output.log'), output);
   const junit = await readFile(join(directory, 'junit.xml'), 'utf8').catch(() => undefined);
-  if (child.signalCode === null && junit !== undefined) return withExchanges(parseJunit(junit), output);
+  if (child.signalCode === null && junit !== undefined) return parseJunit(junit);
   const outcome = child.signalCode === null ? 'wrote no results' : `was killed (${child.signalCode})`;
   throw new Error(`the runner ${outcome}; it said:\n${output.slice(-4_000)}`);
 }

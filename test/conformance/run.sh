@@ -36,7 +36,6 @@ VERSION=$(awk -v module="$MODULE" '$1 == "require" && $2 == module { print $3 }'
 [ -n "$VERSION" ] || { echo "$HERE/go.mod requires no $MODULE" >&2; exit 1; }
 RUNNER=$CACHE/runner-$VERSION
 
-# Until 2026 the runner was a `go test` package, since then it is a program; the flags and settings differ.
 build() {
   local log=$CACHE/build.log reason directory
   reason=$(bash "$HERE/install.sh" | tail -n 1) || go_without "$reason"
@@ -47,24 +46,12 @@ build() {
     go_without "$MODULE@$VERSION could not be downloaded (above)"
   fi
   directory=$(sed -n 's/^\t"Dir": "\(.*\)",\?$/\1/p' "$CACHE/module.json")
-  if [ -e "$directory/main.go" ]; then
-    (cd "$directory" && go build -buildvcs=false -o "$RUNNER.new")
-    mv "$RUNNER.new" "$RUNNER.program"
-  else
-    (cd "$directory" && go test -c -o "$RUNNER.new")
-    mv "$RUNNER.new" "$RUNNER.test"
-  fi
-}
-
-built() {
-  local form
-  for form in program test; do
-    if [ -x "$RUNNER.$form" ]; then echo "$RUNNER.$form"; fi
-  done
+  (cd "$directory" && go build -buildvcs=false -o "$RUNNER.new")
+  mv "$RUNNER.new" "$RUNNER"
 }
 
 # Two runs at once build it once.
 exec 9>"$CACHE/build.lock"
 flock 9
-if [ -z "$(built)" ]; then build; fi
-run --runner "$(built)"
+[ -x "$RUNNER" ] || build
+run --runner "$RUNNER"
