@@ -242,3 +242,12 @@ export async function assertBrought(stage: TransferStage, content: Buffer): Prom
   assert.ok(stage.place().bytes.equals(content), 'the bytes are right');
   assert.equal(stage.place().growth.size, content.length);
 }
+
+/** As much of the content as the upstream let on. */
+export async function assertBeginning(stage: TransferStage, content: Buffer): Promise<void> {
+  assert.equal(await stage.run(), 'complete');
+  const { bytes, growth } = stage.place();
+  const size = growth.size ?? 0;
+  assert.ok(size > 0 && size <= content.length, `${size} bytes`);
+  assert.ok(bytes.subarray(0, size).equals(content.subarray(0, size)), 'the bytes are right');
+}
