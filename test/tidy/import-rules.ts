@@ -7,7 +7,8 @@ export const rows: readonly (readonly string[])[] = [
   ['main'],
   ['cli'],
   ['server'],
-  ['doors'],
+  ['doors', 'furnish'],
+  ['settings'],
   ['registry', 'proxy', 'admin', 'clients'],
   ['http'],
   ['cache', 'hosted', 'mirror', 'collect', 'access'],
@@ -63,15 +64,15 @@ export function importRings(modules: readonly Module[]): readonly string[] {
   return rings;
 }
 
-/** A driver is a directory inside store/ or index/; besides itself only the composition root names it. */
+/** A driver is a directory inside store/ or index/; besides itself only what furnishes the house names it. */
 export function namedDrivers(modules: readonly Module[]): readonly string[] {
   return sourcesOf(modules).flatMap((module) =>
     module.imports
       .filter(({ target }) => {
         const driver = /^src\/(?:store|index)\/[^/]+\//.exec(target)?.[0];
-        return driver !== undefined && module.path !== 'src/server.ts' && !module.path.startsWith(driver);
+        return driver !== undefined && module.path !== 'src/furnish.ts' && !module.path.startsWith(driver);
       })
-      .map((wrong) => at(module, wrong, `names the driver ${wrong.target}: only src/server.ts does`)),
+      .map((wrong) => at(module, wrong, `names the driver ${wrong.target}: only src/furnish.ts does`)),
   );
 }
 

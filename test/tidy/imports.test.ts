@@ -79,12 +79,12 @@ describe('the import rule', () => {
 
   test('keeps drivers behind their contract', () => {
     const modules = made({
-      'src/server.ts': `import { open } from './store/memory/store.ts';`,
+      'src/furnish.ts': `import { open } from './store/memory/store.ts';`,
       'src/store/memory/store.ts': `import { blob } from './blob.ts';`,
       'src/cache/cache.ts': `import type { Contract } from '../store/blob-store.ts';\nimport { open } from '../store/memory/store.ts';`,
     });
     assert.deepEqual(namedDrivers(modules), [
-      'src/cache/cache.ts:2 names the driver src/store/memory/store.ts: only src/server.ts does',
+      'src/cache/cache.ts:2 names the driver src/store/memory/store.ts: only src/furnish.ts does',
     ]);
   });
 

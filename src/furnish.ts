@@ -1,0 +1,76 @@
+import { createAccess } from './access/access.ts';
+import { createCache } from './cache/cache.ts';
+import { fateOf, thisProcess } from './cache/holder.ts';
+import type { KeeperLimits } from './cache/keeper.ts';
+import { policyOf } from './cache/policies.ts';
+import type { Config, SizeLimit } from './config/config.ts';
+import { assertCovered } from './hosted/covered.ts';
+import { createHosted } from './hosted/hosted.ts';
+import type { Index } from './index/contract.ts';
+import { openSqliteIndex } from './index/sqlite/index.ts';
+import type { Clock } from './observe/clock.ts';
+import type { Observer } from './observe/events.ts';
+import { version } from './observe/version.ts';
+import type { Asker, RepositoryKey } from './oci/repository.ts';
+import type { Settings } from './settings.ts';
+import type { BlobStore } from './store/blob-store.ts';
+import { openFilesystemStore } from './store/filesystem/store.ts';
+import { createMemoryStore } from './store/memory/store.ts';
+import { offline } from './upstream/offline.ts';
+import { createUpstreams } from './upstream/upstreams.ts';
+
+export interface Around {
+  readonly observer: Observer;
+  readonly clock: Clock;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+export type Rooms = Awaited<ReturnType<typeof furnish>>;
+
+/** Everything that is no listener, from the ground up; the scope takes it down again in the opposite order. */
+export async function furnish(scope: AsyncDisposableStack, settings: Settings, around: Around) {
+  const { config } = settings;
+  const store = scope.use(await openStore(config));
+  const index = scope.use(await openIndex(config));
+  const table = createUpstreams({ ...around, upstreams: config.upstreams, version });
+  scope.defer(() => table.close());
+  const upstreams = config.cache.offline ? offline(table) : table;
+  const ground = { ...around, store, index, upstreams };
+  const access = createAccess({ ...ground, exposure: (name) => settings.upstream(name).exposure });
+  const limits = await limitsOf(config, store, index);
+  const cache = scope.use(
+    createCache({ ...ground, ...access, limits, policy: (name) => policyOf(settings.upstream(name)) }),
+  );
+  const processes = { holder: thisProcess(), isGone: (holder: string) => fateOf(holder) !== 'unknown' };
+  const mayMount = (asker: Asker, key: RepositoryKey): Promise<boolean> => access.mayList(asker, key);
+  const hosted = scope.use(createHosted({ ...ground, ...access, ...processes, mayMount, rules: () => settings.rules }));
+  await assertCovered(index, (name) => settings.routing.isHosted(name));
+  await index.pins.configure(config.cache.pins);
+  return { store, index, table, upstreams, access, cache, hosted };
+}
+
+async function openStore({ storage }: Config): Promise<BlobStore> {
+  if (storage.driver === 'filesystem') return openFilesystemStore({ root: storage.rootDirectory });
+  return createMemoryStore({ bytesMax: memoryStoreBytesMax });
+}
+
+/** `storage: inmemory` is for trying things out, in bytes. */
+const memoryStoreBytesMax = 1024 ** 3;
+
+async function openIndex({ index }: Config): Promise<Index> {
+  return openSqliteIndex({ path: index.kind === 'sqlite' ? index.path : ':memory:' });
+}
+
+async function limitsOf({ cache }: Config, store: BlobStore, index: Index): Promise<KeeperLimits> {
+  const { freeBytes, totalBytes } = await store.capacity();
+  const { size, diskFree } = cache;
+  // What is held already was free at the first start.
+  const atFirstStart = freeBytes + (await index.keeping.heldBytes());
+  const sizeBytesMax =
+    size.kind === 'free-at-first-start' ? (atFirstStart * size.percent) / 100 : bytesOf(size, totalBytes);
+  return { sizeBytesMax, freeBytesMin: (total) => bytesOf(diskFree, total), unusedMsMax: cache.unusedMs };
+}
+
+function bytesOf(limit: SizeLimit, totalBytes: number): number {
+  return limit.kind === 'bytes' ? limit.sizeBytes : (totalBytes * limit.percent) / 100;
+}

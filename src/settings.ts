@@ -1,0 +1,85 @@
+import { hostname } from 'node:os';
+import type { Config, UpstreamConfig } from './config/config.ts';
+import type { Loaded } from './config/load.ts';
+import { upstreamLookup } from './config/upstream-lookup.ts';
+import { urlHost } from './config/value/address.ts';
+import { globMatcher } from './config/value/glob.ts';
+import { upstreamName } from './config/value/upstream-name.ts';
+import type { HostedRules } from './hosted/context.ts';
+import { RegistryError } from './oci/errors.ts';
+import type { RoutingTable } from './registry/route.ts';
+
+/** The configuration in force, ready to be asked for every request. */
+export class Settings {
+  #loaded: Loaded;
+  #lookup: (host: string) => UpstreamConfig | undefined;
+  #routing: RoutingTable;
+  #rules: HostedRules;
+
+  constructor(loaded: Loaded) {
+    this.#loaded = loaded;
+    this.#lookup = upstreamLookup(loaded.config.upstreams);
+    this.#routing = routingOf(loaded.config, this.#lookup);
+    this.#rules = rulesOf(loaded.config);
+  }
+
+  get loaded(): Loaded {
+    return this.#loaded;
+  }
+
+  get config(): Config {
+    return this.#loaded.config;
+  }
+
+  get routing(): RoutingTable {
+    return this.#routing;
+  }
+
+  /** For what is hosted. */
+  get rules(): HostedRules {
+    return this.#rules;
+  }
+
+  /** @throws RegistryError `UPSTREAM_UNKNOWN` */
+  upstream(name: string): UpstreamConfig {
+    const config = this.#lookup(name);
+    if (config !== undefined) return config;
+    throw new RegistryError('UPSTREAM_UNKNOWN', `no upstream is called "${name}"; name it under "upstreams"`);
+  }
+
+  take(loaded: Loaded): void {
+    this.#loaded = loaded;
+    this.#lookup = upstreamLookup(loaded.config.upstreams);
+    this.#routing = routingOf(loaded.config, this.#lookup);
+    this.#rules = rulesOf(loaded.config);
+  }
+}
+
+function routingOf(config: Config, lookup: (host: string) => UpstreamConfig | undefined): RoutingTable {
+  const own = new Set(config.http.listen.flatMap(({ host, port }) => ownNames(host, port)));
+  if (config.http.externalUrl !== undefined) own.add(upstreamName(new URL(config.http.externalUrl).host) ?? '');
+  return {
+    mode: config.mode,
+    defaultUpstream: config.defaultUpstream === undefined ? undefined : lookup(config.defaultUpstream),
+    findUpstream: lookup,
+    isHosted: globMatcher(config.hosted.names),
+    isClaimed: () => false,
+    isOwnName: (host) => own.has(host),
+  };
+}
+
+function rulesOf({ hosted }: Config): HostedRules {
+  const { sparse, deletes, readOnly } = hosted;
+  return { isImmutable: globMatcher(hosted.immutable), sparse, deletes, readOnly };
+}
+
+/** What links to this server begin with; empty where they are relative. */
+export function originOf({ http }: Config): string {
+  return http.relativeUrls ? '' : (http.externalUrl ?? '');
+}
+
+/** Spelled as lookups spell them. */
+function ownNames(host: string | undefined, port: number): readonly string[] {
+  const names = [urlHost(host ?? hostname()), 'localhost', '127.0.0.1', '[::1]'];
+  return names.map((name) => upstreamName(`${name}:${port}`)).filter((name) => name !== undefined);
+}
