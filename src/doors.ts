@@ -32,14 +32,19 @@ export class Doors {
       key: { path: http.tls.keyPath },
       minimumVersion: http.tls.minimumVersion,
     };
+    const more = { observer: this.#observer, tls, trustedProxies: http.trustedProxies, headers: http.headers };
     const addresses: string[] = [];
     for (const wanted of http.listen) {
-      const more = { observer: this.#observer, tls, trustedProxies: http.trustedProxies, headers: http.headers };
-      const listener = this.#make(this.#public, handler, more);
-      const { port } = await listener.listen(wanted);
-      const address = `${tls === undefined ? 'http' : 'https'}://${urlHost(wanted.host ?? hostname())}:${port}`;
+      const { port } = await this.#make(this.#public, handler, more).listen(wanted);
+      addresses.push(`${tls === undefined ? 'http' : 'https'}://${urlHost(wanted.host ?? hostname())}:${port}`);
+    }
+    for (const socket of http.sockets) {
+      await prepareSocket(socket, 'http.addr');
+      await this.#make(this.#public, handler, more).listenAt(socket);
+      addresses.push(`unix:${socket}`);
+    }
+    for (const address of addresses) {
       this.#observer.emit({ type: 'server.listening', address, tls: tls !== undefined });
-      addresses.push(address);
     }
     return addresses;
   }
@@ -60,7 +65,7 @@ export class Doors {
   /** @returns the path of the socket; empty where there is none */
   async openAdmin({ socket }: AdminConfig, handler: Handler): Promise<string> {
     if (socket === undefined) return '';
-    await prepareSocket(socket);
+    await prepareSocket(socket, 'admin.socket');
     await this.#make(this.#private, handler, { observer: this.#unseen }).listenAt(socket);
     await protectSocket(socket);
     return socket;

@@ -43,7 +43,8 @@ export async function furnish(scope: AsyncDisposableStack, settings: Settings, a
   );
   const processes = { holder: thisProcess(), isGone: (holder: string) => fateOf(holder) !== 'unknown' };
   const mayMount = (asker: Asker, key: RepositoryKey): Promise<boolean> => access.mayList(asker, key);
-  const hosted = scope.use(createHosted({ ...ground, ...access, ...processes, mayMount, rules: () => settings.rules }));
+  const rules = { rules: () => settings.rules, uploads: () => settings.config.hosted.uploads };
+  const hosted = scope.use(createHosted({ ...ground, ...access, ...processes, ...rules, mayMount }));
   await assertCovered(index, (name) => settings.routing.isHosted(name));
   await index.pins.configure(config.cache.pins);
   return { store, index, table, upstreams, access, cache, hosted };

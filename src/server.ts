@@ -121,6 +121,7 @@ function registryOf({ cache, hosted, index, access }: Rooms, settings: Settings)
     repositories: (key) => (key.upstream === undefined ? hosted.repository(key) : cache.repository(key)),
     isClaimed: (name) => index.claims.has(name),
     origin: () => originOf(settings.config),
+    lists: () => settings.config.lists,
     catalog: (page, ask) => catalogOf(index, page, (key) => mayList(key, ask.asker)),
     judge,
   };

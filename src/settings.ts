@@ -3,6 +3,7 @@ import type { Config, UpstreamConfig } from './config/config.ts';
 import type { Loaded } from './config/load.ts';
 import { upstreamLookup } from './config/upstream-lookup.ts';
 import { urlHost } from './config/value/address.ts';
+import { patternMatcher } from './config/value/pattern.ts';
 import { globMatcher } from './config/value/glob.ts';
 import { upstreamName } from './config/value/upstream-name.ts';
 import type { HostedRules } from './hosted/context.ts';
@@ -60,6 +61,7 @@ function routingOf(config: Config, lookup: (host: string) => UpstreamConfig | un
   if (config.http.externalUrl !== undefined) own.add(upstreamName(new URL(config.http.externalUrl).host) ?? '');
   return {
     mode: config.mode,
+    prefix: config.http.prefix,
     defaultUpstream: config.defaultUpstream === undefined ? undefined : lookup(config.defaultUpstream),
     findUpstream: lookup,
     isHosted: globMatcher(config.hosted.names),
@@ -69,8 +71,17 @@ function routingOf(config: Config, lookup: (host: string) => UpstreamConfig | un
 }
 
 function rulesOf({ hosted }: Config): HostedRules {
-  const { sparse, deletes, readOnly } = hosted;
-  return { isImmutable: globMatcher(hosted.immutable), sparse, deletes, readOnly };
+  const { sparse, deletes, readOnly, manifests } = hosted;
+  const isAllowed = manifests.urls.allow && patternMatcher(manifests.urls.allow);
+  const isDenied = patternMatcher(manifests.urls.deny);
+  return {
+    isImmutable: globMatcher(hosted.immutable),
+    sparse,
+    deletes,
+    readOnly,
+    mayHoldUrl: (url) => isAllowed?.(url) !== false && !isDenied(url),
+    mustBeThere: (platform) => manifests.platforms?.includes(platform) !== false,
+  };
 }
 
 /** What links to this server begin with; empty where they are relative. */

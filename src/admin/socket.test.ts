@@ -18,7 +18,7 @@ function leaveStaleSocket(path: string): void {
 describe('the admin socket', () => {
   test('gets its directory', async () => {
     await using dir = await TempDir.make();
-    await prepareSocket(dir.join('a', 'b', 'admin.sock'));
+    await prepareSocket(dir.join('a', 'b', 'admin.sock'), 'admin.socket');
     assert.ok(existsSync(dir.join('a', 'b')));
   });
 
@@ -26,7 +26,7 @@ describe('the admin socket', () => {
     await using dir = await TempDir.make();
     const path = dir.join('admin.sock');
     leaveStaleSocket(path);
-    await prepareSocket(path);
+    await prepareSocket(path, 'admin.socket');
     assert.equal(existsSync(path), false);
   });
 
@@ -35,7 +35,7 @@ describe('the admin socket', () => {
     const path = dir.join('admin.sock');
     const server = createServer((socket) => socket.destroy()).listen(path);
     await once(server, 'listening');
-    await assert.rejects(prepareSocket(path), /another server listens on .*; stop it, or/);
+    await assert.rejects(prepareSocket(path, 'admin.socket'), /another server listens on .*; stop it, or/);
     assert.ok(existsSync(path));
     server.close();
     await once(server, 'close');
@@ -45,12 +45,15 @@ describe('the admin socket', () => {
     await using dir = await TempDir.make();
     const path = dir.join('admin.sock');
     await writeFile(path, 'important');
-    await assert.rejects(prepareSocket(path), /is not a socket; move it away/);
+    await assert.rejects(prepareSocket(path, 'admin.socket'), /is not a socket; move it away/);
     assert.ok(existsSync(path));
   });
 
   test('says that its path is too long before the kernel does', async () => {
-    await assert.rejects(prepareSocket(`/run/${'x'.repeat(103)}`), /longer than the 107 bytes .* set admin\.socket/);
+    await assert.rejects(
+      prepareSocket(`/run/${'x'.repeat(103)}`, 'admin.socket'),
+      /longer than the 107 bytes .* set admin\.socket/,
+    );
   });
 
   test('is for its owner only', async () => {

@@ -10,10 +10,10 @@ const socketPathBytesMax = 107;
  * Makes a path ready to listen on: its directory is there, and a socket file that a killed server left is gone.
  * @throws RegistryError `UNAVAILABLE` when a live server listens there, the path is too long, or something else is there
  */
-export async function prepareSocket(path: string): Promise<void> {
+export async function prepareSocket(path: string, setting: 'admin.socket' | 'http.addr'): Promise<void> {
   if (Buffer.byteLength(path) > socketPathBytesMax) {
     refuse(
-      `the path ${path} is longer than the ${socketPathBytesMax} bytes that a socket may have; set admin.socket to a shorter one`,
+      `the path ${path} is longer than the ${socketPathBytesMax} bytes that a socket may have; set ${setting} to a shorter one`,
     );
   }
   await mkdir(dirname(path), { recursive: true });
@@ -23,9 +23,9 @@ export async function prepareSocket(path: string): Promise<void> {
   });
   if (found === undefined) return;
   if (!found.isSocket())
-    refuse(`${path} is there and is not a socket; move it away, or set admin.socket to another path`);
+    refuse(`${path} is there and is not a socket; move it away, or set ${setting} to another path`);
   if (await answers(path))
-    refuse(`another server listens on ${path}; stop it, or set admin.socket of this one to another path`);
+    refuse(`another server listens on ${path}; stop it, or set ${setting} of this one to another path`);
   await unlink(path);
 }
 

@@ -30,6 +30,7 @@ export interface Config {
   readonly defaultUpstream: string | undefined;
   readonly cache: CacheConfig;
   readonly admin: AdminConfig;
+  readonly lists: ListsConfig;
 }
 
 export interface LogConfig {
@@ -42,6 +43,10 @@ export interface LogConfig {
 
 export interface HttpConfig {
   readonly listen: readonly ListenAddress[];
+  /** Paths of unix sockets to listen on instead of `listen`, or besides. */
+  readonly sockets: readonly string[];
+  /** What stands before `/v2/` in every path: empty, or `/registry`. */
+  readonly prefix: string;
   /** Sent with every answer, in this order; one name may have several values. */
   readonly headers: readonly (readonly [name: string, values: readonly string[]])[];
   readonly tls: TlsConfig | undefined;
@@ -94,6 +99,25 @@ export interface HostedConfig {
   readonly deletes: boolean;
   /** Nothing that is hosted changes. */
   readonly readOnly: boolean;
+  readonly uploads: UploadsConfig;
+  readonly manifests: ManifestRules;
+}
+
+/** When unfinished uploads are given up. */
+export interface UploadsConfig {
+  /** After the last byte that came; `Infinity` where they are kept. */
+  readonly idleMsMax: number;
+  readonly everyMs: number;
+  /** Only said, not done. */
+  readonly dryRun: boolean;
+}
+
+/** What pushed manifests may hold. */
+export interface ManifestRules {
+  /** Regular expressions of URLs that layers may be fetched from elsewhere; undefined is any. */
+  readonly urls: { readonly allow: readonly string[] | undefined; readonly deny: readonly string[] };
+  /** `os/architecture` of the manifests that have to be there before an index that lists them; undefined is all. */
+  readonly platforms: readonly string[] | undefined;
 }
 
 export interface UpstreamConfig {
@@ -180,6 +204,20 @@ export interface CacheConfig {
 export type SizeLimit =
   | { readonly kind: 'bytes'; readonly sizeBytes: number }
   | { readonly kind: 'percent'; readonly percent: number };
+
+export interface ListsConfig {
+  readonly catalog: PageRule;
+  readonly tags: PageRule;
+}
+
+/** How many entries one page of a list has. */
+export interface PageRule {
+  readonly entriesMax: number;
+  /** When nobody asks for a number. */
+  readonly entriesDefault: number;
+  /** What becomes of a request for more. */
+  readonly beyond: 'refuse' | 'clamp';
+}
 
 export interface AdminConfig {
   /** The path of the unix socket; undefined where there can be none. */

@@ -1,4 +1,5 @@
 import type { BufferPool } from '../bytes/buffer-pool.ts';
+import type { UploadsConfig } from '../config/config.ts';
 import type { Index } from '../index/contract.ts';
 import type { Clock } from '../observe/clock.ts';
 import type { Observer } from '../observe/events.ts';
@@ -17,6 +18,7 @@ export interface HostedOptions {
   readonly isGone: (holder: string) => boolean;
   /** Asked anew for every change, so that a reload takes effect at once. */
   readonly rules: () => HostedRules;
+  readonly uploads: () => UploadsConfig;
   /** @throws RegistryError when the asker may not read it */
   readonly mayRead: (asker: Asker, key: RepositoryKey, reference: Reference | undefined) => Promise<void>;
   /** Whether the asker may pull from it, as far as is known here: nobody upstream is asked. */
@@ -32,6 +34,10 @@ export interface HostedRules {
   readonly deletes: boolean;
   /** Nothing changes. */
   readonly readOnly: boolean;
+  /** Layers may be fetched from there. */
+  readonly mayHoldUrl: (url: string) => boolean;
+  /** Of `os/architecture`: a manifest that an index lists for it. */
+  readonly mustBeThere: (platform: string) => boolean;
 }
 
 export interface HostedContext extends HostedOptions {

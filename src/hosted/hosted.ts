@@ -9,15 +9,12 @@ import { Uploads } from './uploads.ts';
 export interface Hosted extends AsyncDisposable {
   /** Whether or not anybody has ever pushed to it. */
   repository(key: RepositoryKey): WritableRepository;
-  /** Forgets uploads that were given up, now and from now on every hour. */
+  /** Forgets uploads that were given up, now and from now on as often as the configuration says. */
   tidy(): Promise<void>;
 }
 
 /** For what is being received by all uploads together, in bytes. */
 const poolBytes = 64 * 1024 * 1024;
-/** An upload that nothing comes for is given up. In milliseconds. */
-const idleMsMax = 24 * 60 * 60 * 1000;
-const tidyEveryMs = 60 * 60 * 1000;
 
 export function createHosted(options: HostedOptions): Hosted {
   return new TheHosted({ ...options, pool: new BufferPool({ budgetBytes: poolBytes }) });
@@ -54,14 +51,15 @@ class TheHosted implements Hosted {
   /** What fails today is done tomorrow. */
   async #tidy(): Promise<void> {
     const { clock, observer } = this.#context;
+    const { idleMsMax, everyMs, dryRun } = this.#context.uploads();
     this.#timer?.cancel();
     try {
-      await this.#uploads.expire(clock.now() - idleMsMax);
+      if (idleMsMax !== Number.POSITIVE_INFINITY) await this.#uploads.expire(clock.now() - idleMsMax, dryRun);
       await this.#uploads.sweep();
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       observer.emit({ type: 'task.failed', task: 'forgetting given-up uploads', message });
     }
-    if (!this.#closed) this.#timer = clock.setTimer(tidyEveryMs, () => void this.tidy());
+    if (!this.#closed) this.#timer = clock.setTimer(everyMs, () => void this.tidy());
   }
 }

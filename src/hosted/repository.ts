@@ -1,12 +1,13 @@
 import type { BlobReader } from '../oci/blob.ts';
 import type { Digest, DigestAlgorithm } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
-import type { Descriptor, Manifest, ManifestContent } from '../oci/manifest.ts';
+import type { ChildDescriptor, Descriptor, Manifest, ManifestContent } from '../oci/manifest.ts';
 import { isDigestReference } from '../oci/reference.ts';
 import type { Reference, Tag } from '../oci/reference.ts';
 import type { Answer, Ask, Page, PageRequest, Referrer, Repository, RepositoryKey, Writes } from '../oci/repository.ts';
 import type { Upload, UploadId, UploadStatus } from '../oci/upload.ts';
-import type { HostedContext } from './context.ts';
+import type { HostedContext, HostedRules } from './context.ts';
+import { mayBeMissing, refuseUrls } from './manifest-rules.ts';
 import type { Uploads } from './uploads.ts';
 
 /** A repository that lives here. No upstream is ever asked for it: what fails here has failed. */
@@ -63,9 +64,12 @@ export class HostedRepository implements Repository, Writes {
 
   async put(manifest: Manifest, tags: readonly Tag[], _ask: Ask): Promise<void> {
     const { index, clock } = this.#context;
-    const { sparse } = this.#mayPush();
+    const rules = this.#mayPush();
+    refuseUrls(manifest, rules);
     const isImmutable = (tag: Tag): boolean => this.#isImmutable(tag);
-    await index.hosted.put(this.key, manifest, { tags, isImmutable, sparse, atMs: clock.now() });
+    const { sparse } = rules;
+    const mayLack = (child: ChildDescriptor): boolean => mayBeMissing(child, rules);
+    await index.hosted.put(this.key, manifest, { tags, isImmutable, sparse, mayLack, atMs: clock.now() });
   }
 
   async remove(reference: Reference, _ask: Ask): Promise<boolean> {
@@ -118,7 +122,7 @@ export class HostedRepository implements Repository, Writes {
     return this.#context.rules().isImmutable(`${this.key.name}:${tag}`);
   }
 
-  #mayPush(): { readonly sparse: boolean } {
+  #mayPush(): HostedRules {
     const rules = this.#context.rules();
     if (!rules.readOnly) return rules;
     throw new RegistryError(

@@ -60,15 +60,18 @@ export class Uploads implements AsyncDisposable {
     return undefined;
   }
 
-  /** Forgets those that nothing has come for since then, unless somebody still writes to them. */
-  async expire(beforeMs: number): Promise<void> {
-    const { index } = this.#context;
+  /** Forgets those that nothing has come for since then, unless somebody still writes to them; or only says which. */
+  async expire(beforeMs: number, dryRun: boolean): Promise<void> {
+    const { index, observer } = this.#context;
     let after: UploadId | undefined;
     for (;;) {
       const page = await index.uploads.idle(beforeMs, after, expirePage);
       for (const row of page) {
         after = row.id;
-        if (!(await this.#take(row))) continue;
+        if (!dryRun && !(await this.#take(row))) continue;
+        const { id, received, repository } = row;
+        observer.emit({ type: 'upload.expired', repository: repository.name, upload: id, bytes: received, dryRun });
+        if (dryRun) continue;
         const upload = new RunningUpload(row, ingestNameOf(row.id), this.#context, (left) => this.#ended(row.id, left));
         await upload.cancel();
       }

@@ -1,5 +1,5 @@
 import type { Digest, DigestAlgorithm } from '../oci/digest.ts';
-import type { Manifest } from '../oci/manifest.ts';
+import type { ChildDescriptor, Manifest } from '../oci/manifest.ts';
 import type { Reference, Tag } from '../oci/reference.ts';
 import type { Page, PageRequest, RepositoryKey } from '../oci/repository.ts';
 import type { UploadId } from '../oci/upload.ts';
@@ -33,6 +33,8 @@ export interface ManifestPush {
   isImmutable(tag: Tag): boolean;
   /** What the manifest refers to may be missing. */
   readonly sparse: boolean;
+  /** This of what it refers to may be missing. */
+  mayLack?(child: ChildDescriptor): boolean;
   readonly atMs: number;
 }
 

@@ -52,6 +52,14 @@ export type Event =
     }
   | { readonly type: 'cache.size'; readonly bytes: number; readonly limitBytes: number }
   | { readonly type: 'cache.quarantined'; readonly digest: Digest; readonly reason: string }
+  | {
+      readonly type: 'upload.expired';
+      readonly repository: string;
+      readonly upload: string;
+      readonly bytes: number;
+      /** It was only said. */
+      readonly dryRun: boolean;
+    }
   | { readonly type: 'store.failed'; readonly operation: string; readonly code: string; readonly message: string }
   | { readonly type: 'task.failed'; readonly task: string; readonly message: string }
   | { readonly type: 'admin.acted'; readonly action: string; readonly target: string; readonly requestId: string };

@@ -54,6 +54,10 @@ const sentences: Sentences = {
     level: 'error',
     text: 'content at rest is not what its digest says; it was put aside and will be fetched again when asked for',
   }),
+  'upload.expired': (event) => ({
+    level: 'info',
+    text: event.dryRun ? 'an unfinished upload would be given up' : 'an unfinished upload was given up',
+  }),
   'store.failed': (event) => ({
     level: 'error',
     text: 'the store failed; requests go on without it where they can',

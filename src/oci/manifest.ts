@@ -22,6 +22,8 @@ export interface ChildDescriptor extends Descriptor {
   readonly kind: 'blob' | 'manifest';
   /** `os/architecture[/variant]` where an index says so. */
   readonly platform?: string;
+  /** Where else it is, for content that may not be handed on. */
+  readonly urls?: readonly string[];
 }
 
 /** A manifest as it travels: what a reply needs, nothing parsed. */
@@ -139,7 +141,13 @@ function guess(content: Json): string {
 
 function child(value: unknown, kind: 'blob' | 'manifest'): ChildDescriptor {
   const platform = kind === 'manifest' && isObject(value) ? platformOf(value) : undefined;
-  return { ...descriptor(value), kind, ...(platform === undefined ? {} : { platform }) };
+  const urls = isObject(value) ? list(value, 'urls').map(String) : [];
+  return {
+    ...descriptor(value),
+    kind,
+    ...(platform === undefined ? {} : { platform }),
+    ...(urls.length === 0 ? {} : { urls }),
+  };
 }
 
 function descriptor(value: unknown): Descriptor {

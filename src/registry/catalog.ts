@@ -1,3 +1,4 @@
+import type { PageRule } from '../config/config.ts';
 import type { Reply } from '../http/message.ts';
 import type { Ask, Page, PageRequest } from '../oci/repository.ts';
 import { jsonReply } from './json.ts';
@@ -8,8 +9,13 @@ import type { CatalogRoute } from './route.ts';
 export type Catalog = (page: PageRequest, ask: Ask) => Promise<Page<string>>;
 
 /** A page of repositories (Docker's registry API, "Catalog"). */
-export async function listCatalog(catalog: Catalog, { path, query }: CatalogRoute, ask: Ask): Promise<Reply> {
-  const paging = pagingOf(query);
+export async function listCatalog(
+  catalog: Catalog,
+  { path, query }: CatalogRoute,
+  rule: PageRule,
+  ask: Ask,
+): Promise<Reply> {
+  const paging = pagingOf(query, rule);
   const headers: Record<string, string> = { 'Docker-Distribution-Api-Version': 'registry/2.0' };
   if (paging.nothing) return jsonReply({ repositories: [] }, headers);
   const page = await catalog({ limit: paging.limit, last: paging.last }, ask);

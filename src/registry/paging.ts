@@ -1,10 +1,9 @@
+import type { PageRule } from '../config/config.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Page, PageRequest } from '../oci/repository.ts';
 import type { Query } from './url.ts';
 import { shown } from './url.ts';
 
-/** More than any client asks for at once, and what many clients get that never follow a link. */
-export const pageEntriesMax = 1_000;
 /** Longer than any tag and any repository name with its registry. */
 const lastCharactersMax = 512;
 
@@ -14,19 +13,20 @@ export interface Paging extends PageRequest {
 }
 
 /** @throws RegistryError `PAGINATION_NUMBER_INVALID`, or `REQUEST_INVALID` for an impossible `last` */
-export function pagingOf({ n, last }: Query): Paging {
-  if (n !== undefined && !/^\d{1,15}$/.test(n)) {
+export function pagingOf({ n, last }: Query, rule: PageRule): Paging {
+  if (n !== undefined && (!/^\d{1,15}$/.test(n) || (rule.beyond === 'refuse' && Number(n) > rule.entriesMax))) {
     throw new RegistryError(
       'PAGINATION_NUMBER_INVALID',
-      `n=${shown(n)} is not a number of entries; give 1 to ${pageEntriesMax}`,
+      `n=${shown(n)} is not a number of entries; give 1 to ${rule.entriesMax}`,
+      { detail: { n } },
     );
   }
   if (last !== undefined && last.length > lastCharactersMax) {
     throw new RegistryError('REQUEST_INVALID', `"last" is longer than ${lastCharactersMax} characters`);
   }
-  const wanted = n === undefined ? pageEntriesMax : Number(n);
+  const wanted = n === undefined ? rule.entriesDefault : Math.min(Number(n), rule.entriesMax);
   return {
-    limit: Math.min(Math.max(wanted, 1), pageEntriesMax),
+    limit: Math.max(wanted, 1),
     last: last === '' ? undefined : last,
     nothing: wanted === 0,
   };

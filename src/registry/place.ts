@@ -9,6 +9,8 @@ import { shown } from './url.ts';
 /** What routing depends on besides the request. */
 export interface RoutingTable {
   readonly mode: Mode;
+  /** What stands before every path: empty, or `/registry` (`http.prefix`). */
+  readonly prefix: string;
   /** The upstream of a name that says nothing else; in mode `registry-proxy` that of every name. */
   readonly defaultUpstream: RoutedUpstream | undefined;
   /** A closed table; `host` is lower case, without the default port. */

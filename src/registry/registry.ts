@@ -1,3 +1,4 @@
+import type { ListsConfig } from '../config/config.ts';
 import type { Handler, Reply, Request } from '../http/message.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Reference } from '../oci/reference.ts';
@@ -25,6 +26,8 @@ export interface RegistryOptions {
   /** A repository of an upstream, or a hosted one; `undefined` when nobody hosts it. */
   readonly repositories: (key: RepositoryKey) => Repository | undefined;
   readonly catalog: Catalog;
+  /** How long the pages of lists are. */
+  readonly lists: () => ListsConfig;
   /** The operator's allow and deny rules, before anything else is done with a request: the error to refuse it with. */
   readonly judge: (key: RepositoryKey, reference: Reference | undefined) => RegistryError | undefined;
   /** Whether anybody has pushed that name, ever. Asked before Docker Hub's repository is lent for it. */
@@ -72,9 +75,9 @@ async function answer(options: RegistryOptions, request: Request, found: Route |
     case 'ping':
       return pingReply;
     case 'catalog':
-      return await listCatalog(options.catalog, found, askOf(request));
+      return await listCatalog(options.catalog, found, options.lists().catalog, askOf(request));
     case 'tags':
-      return await listTags(open(options, request, found));
+      return await listTags(open(options, request, found), options.lists().tags);
     case 'referrers':
       return await listReferrers(open(options, request, found), found.digest);
     case 'manifest':

@@ -97,28 +97,31 @@ function parse(method: string, url: string, authority: string | undefined, table
   const mark = url.indexOf('?');
   const path = mark < 0 ? url : url.slice(0, mark);
   if (path === '/') return reading(method, { kind: 'root' });
+  const { prefix } = table;
+  if (!path.startsWith(`${prefix}/`)) throw notFound(path, prefix);
   const query = parseQuery(mark < 0 ? '' : url.slice(mark + 1));
-  const segments = pathSegments(path);
+  const segments = pathSegments(path.slice(prefix.length));
   const api = segments.indexOf('v2');
-  if (api < 0 || (api > 0 && (table.mode !== 'entrepot' || !looksLikeHost(segments[0] ?? '')))) throw notFound(path);
-  const prefix = segments.slice(0, api);
+  if (api < 0 || (api > 0 && (table.mode !== 'entrepot' || !looksLikeHost(segments[0] ?? ''))))
+    throw notFound(path, prefix);
+  const before = segments.slice(0, api);
   const rest = segments.slice(api + 1);
   if (rest.length === 0 || (rest.length === 1 && rest[0] === '')) {
-    if (api > 0) upstreamOf(prefix[0] ?? '', table);
+    if (api > 0) upstreamOf(before[0] ?? '', table);
     return reading(method, { kind: 'ping' });
   }
   if (api === 0 && rest.length === 1 && rest[0] === '_catalog')
     return reading(method, { kind: 'catalog', path, query });
   const object = objectOf(rest);
-  if (object === undefined) throw notFound(path);
+  if (object === undefined) throw notFound(path, prefix);
   const askedName = rest.slice(0, object.nameLength).join('/');
   if (!methods[object.kind].split(', ').includes(method)) throw notForThis(method, methods[object.kind]);
-  const asked = { text: [...prefix, askedName].join('/'), prefixed: api > 0 };
+  const asked = { text: [...before, askedName].join('/'), prefixed: api > 0 };
   const located = locate(asked, query.ns, authority, table);
   const isRead = method === 'GET' || method === 'HEAD';
   if (!isRead && located.key.upstream !== undefined) throw pushRefused(located, table);
   const namesake = isRead && isPull(object.kind, method) ? publicNamesake(located, table) : undefined;
-  const base = path.split('/', 1 + api + 1 + object.nameLength).join('/');
+  const base = pathStart(path, prefix, api + 1 + object.nameLength);
   const place = { ...(namesake ?? located), lent: namesake !== undefined };
   return contentRoute(object, { ...place, askedName, path, base, query }, isRead);
 }
@@ -212,7 +215,13 @@ function pushRefused({ key }: Place, table: RoutingTable): RegistryError {
   );
 }
 
-function notFound(path: string): RegistryError {
-  const message = `there is nothing at ${shown(path)}; the registry is below /v2/, or below the name of another one: /quay.io/v2/`;
+/** The prefix, and so many parts after it. */
+function pathStart(path: string, prefix: string, length: number): string {
+  const rest = path.slice(prefix.length);
+  return prefix + rest.split('/', 1 + length).join('/');
+}
+
+function notFound(path: string, prefix: string): RegistryError {
+  const message = `there is nothing at ${shown(path)}; the registry is below ${prefix}/v2/, or below the name of another one: ${prefix}/quay.io/v2/`;
   return new RegistryError('NOT_FOUND', message);
 }

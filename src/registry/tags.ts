@@ -1,3 +1,4 @@
+import type { PageRule } from '../config/config.ts';
 import type { Reply } from '../http/message.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { answerHeaders } from './content.ts';
@@ -6,9 +7,9 @@ import { jsonReply } from './json.ts';
 import { nextLink, pagingOf } from './paging.ts';
 
 /** A page of a repository's tags (distribution specification, "Listing tags"). */
-export async function listTags(asked: Asked): Promise<Reply> {
+export async function listTags(asked: Asked, rule: PageRule): Promise<Reply> {
   const { repository, target, ask } = asked;
-  const paging = pagingOf(target.query);
+  const paging = pagingOf(target.query, rule);
   const found = await repository.tags({ limit: paging.limit, last: paging.last }, ask);
   if (found === undefined) throw new RegistryError('NAME_UNKNOWN', `there is no repository ${repository.label}`);
   const headers = answerHeaders(asked, found);

@@ -78,6 +78,11 @@ export class Entrepot implements AsyncDisposable {
     return this.#running.addresses[0] ?? '';
   }
 
+  /** All of them. */
+  get addresses(): readonly string[] {
+    return this.#running.addresses;
+  }
+
   get port(): number {
     return Number(new URL(this.origin).port);
   }

@@ -19,7 +19,7 @@ export async function pushAsDockerd(
   image: Manifest,
   options: PushOptions = {},
 ): Promise<Answer> {
-  return pushWith(base, repository, tag, image, async (url, blob) => {
+  return pushWith({ base, repository, options }, tag, image, async (url, blob) => {
     if ((await get(`${url}/blobs/${blob.digest}`, { ...options, method: 'HEAD' })).status === 200) return;
     const started = await startUpload(url, options);
     const patch = { ...options, method: 'PATCH', headers: { ...options.headers, 'Transfer-Encoding': 'chunked' } };
@@ -39,7 +39,7 @@ export async function push(
   image: Manifest,
   options: PushOptions = {},
 ): Promise<Answer> {
-  return pushWith(base, repository, tag, image, (url, blob) => pushBlob(url, blob, options));
+  return pushWith({ base, repository, options }, tag, image, (url, blob) => pushBlob(url, blob, options));
 }
 
 /** @param url of the repository: `http://127.0.0.1:5000/v2/app` */
@@ -76,17 +76,22 @@ export function locationOf(url: string, answer: Answer): string {
   return new URL(answer.headers.location, url).href;
 }
 
+interface Destination {
+  readonly base: string;
+  readonly repository: string;
+  readonly options: PushOptions;
+}
+
 async function pushWith(
-  base: string,
-  repository: string,
+  to: Destination,
   tag: string,
   image: Manifest,
   bring: (url: string, blob: Content) => Promise<void>,
 ): Promise<Answer> {
-  const url = `${base}/v2/${repository}`;
-  for (const child of image.manifests) await pushWith(base, repository, child.digest, child, bring);
+  const url = `${to.base}/v2/${to.repository}`;
+  for (const child of image.manifests) await pushWith(to, child.digest, child, bring);
   for (const five of inFives(image.blobs)) await Promise.all(five.map((blob) => bring(url, blob)));
-  const answer = await putManifest(url, tag, image);
+  const answer = await putManifest(url, tag, image, to.options);
   assert.equal(answer.status, 201, answer.body.toString());
   return answer;
 }

@@ -33,6 +33,7 @@ export async function serveRegistry(options: Partial<RegistryOptions> = {}): Pro
     judge: () => undefined,
     isClaimed: async () => false,
     origin: () => '',
+    lists: () => ({ catalog: ourPages, tags: ourPages }),
     ...options,
   });
   const servers = new HttpServers();
@@ -44,6 +45,8 @@ export async function serveRegistry(options: Partial<RegistryOptions> = {}): Pro
   };
   return { ...served, repository, firstLog, [Symbol.asyncDispose]: () => servers.close() };
 }
+
+const ourPages = { entriesMax: 1_000, entriesDefault: 1_000, beyond: 'clamp' } as const;
 
 interface Refused {
   readonly errors: readonly { readonly code: string; readonly message: string; readonly detail?: unknown }[];

@@ -13,6 +13,7 @@ export function exampleTable(given: Partial<RoutingTable> = {}): RoutingTable {
   ]);
   return {
     mode: 'entrepot',
+    prefix: '',
     defaultUpstream: hub,
     findUpstream: (host) => upstreams.get(host),
     isHosted: globMatcher(['*', 'local/**']),

@@ -1,6 +1,6 @@
 import type { DebugConfig, HttpConfig, ListenAddress, LogConfig, Mode, TlsConfig } from '../config.ts';
 import type { FileConfig } from '../schema/schema.ts';
-import type { Resolving } from './resolving.ts';
+import { socketPathBytesMax, type Resolving } from './resolving.ts';
 
 /** Where we listen when nobody says so. Without a file, nobody but this machine is meant. */
 const everywhere: ListenAddress = { host: undefined, port: 5000 };
@@ -10,8 +10,11 @@ const debugHere: ListenAddress = { host: '127.0.0.1', port: 5001 };
 export function resolveHttp(http: FileConfig['http'], mode: Mode, hasFile: boolean, resolving: Resolving): HttpConfig {
   const isOpen = hasFile || mode !== 'entrepot';
   if (http.addr === undefined) resolving.derive('http.addr', isOpen ? ':5000' : '127.0.0.1:5000');
+  const { listen, sockets } = resolvePlaces(http, resolving);
   return {
-    listen: http.addr ?? [isOpen ? everywhere : onlyHere],
+    listen: http.addr === undefined ? [isOpen ? everywhere : onlyHere] : listen,
+    sockets,
+    prefix: http.prefix,
     headers: Object.entries(http.headers),
     tls: resolveTls(http.tls, resolving),
     debug: resolveDebug(http.debug, mode, resolving),
@@ -20,6 +23,25 @@ export function resolveHttp(http: FileConfig['http'], mode: Mode, hasFile: boole
     relativeUrls: http.relativeurls,
     externalUrl: http.host,
   };
+}
+
+function resolvePlaces(
+  { addr = [], net }: FileConfig['http'],
+  resolving: Resolving,
+): Pick<HttpConfig, 'listen' | 'sockets'> {
+  const listen = addr.flatMap((place) => ('socket' in place ? [] : [place]));
+  const sockets = addr.flatMap((place) => ('socket' in place ? [resolving.path(place.socket)] : []));
+  if (net === 'unix' && (listen.length > 0 || sockets.length === 0)) {
+    resolving.problem(['http', 'net'], 'needs the path of a socket; write http.addr: /run/entrepot/registry.sock');
+  }
+  const long = sockets.find((path) => Buffer.byteLength(path) > socketPathBytesMax);
+  if (long !== undefined) {
+    resolving.problem(
+      ['http', 'addr'],
+      `${long} is longer than the ${socketPathBytesMax} bytes that the path of a socket may have; write a shorter one`,
+    );
+  }
+  return { listen, sockets };
 }
 
 function resolveTls(tls: FileConfig['http']['tls'], resolving: Resolving): TlsConfig | undefined {

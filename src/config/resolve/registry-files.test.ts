@@ -202,7 +202,7 @@ compatibility: { schema1: { enabled: true } }
       notices.join('\n'),
     );
     assert.equal(new Set(notices.map((notice) => notice.split(' ')[0])).size, notices.length);
-    assert.ok(notices.length >= 14, notices.join('\n'));
+    assert.ok(notices.length >= 10, notices.join('\n'));
   });
 
   test('of the old name of the level count where the new one is missing', async () => {

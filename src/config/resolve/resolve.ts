@@ -1,4 +1,4 @@
-import type { CacheConfig, Config, HostedConfig, Mode, UpstreamConfig } from '../config.ts';
+import type { CacheConfig, Config, Mode, UpstreamConfig } from '../config.ts';
 import type { Origin } from '../error.ts';
 import { ourKeys, type FileConfig } from '../schema/schema.ts';
 import { isGiven } from '../support.ts';
@@ -8,6 +8,7 @@ import type { MapTree } from '../tree/tree.ts';
 import { canonicalName } from '../builtin-upstreams.ts';
 import { upstreamLookup } from '../upstream-lookup.ts';
 import { canonicalPin } from '../value/pin.ts';
+import { resolveHosted, resolveLists } from './hosted.ts';
 import { resolveHttp, resolveLog } from './http.ts';
 import { resolveRegistryProxy, type RegistryProxy } from './registry-proxy.ts';
 import type { Resolving } from './resolving.ts';
@@ -47,6 +48,7 @@ export function resolveConfig({ file, plain, keys }: FileToResolve, resolving: R
     defaultUpstream: defaultUpstreamOf(mode, sections, upstreams, resolving),
     cache: resolveCache(sections.cache, proxy, resolving),
     admin: resolveAdmin(sections.admin, { storage, listen: http.listen }, resolving),
+    lists: resolveLists(sections, mode, resolving),
   };
 }
 
@@ -73,28 +75,6 @@ function upstreamsOf(
 ): readonly UpstreamConfig[] {
   if (proxy !== undefined) return [proxy.upstream];
   return mode === 'registry' ? [] : table;
-}
-
-const hostedNames: Readonly<Record<Mode, readonly string[]>> = {
-  entrepot: ['*', 'local/**'],
-  registry: ['**'],
-  'registry-proxy': [],
-};
-
-function resolveHosted(
-  { hosted, storage }: Pick<FileConfig, 'hosted' | 'storage'>,
-  mode: Mode,
-  resolving: Resolving,
-): HostedConfig {
-  const names = hosted.names ?? hostedNames[mode];
-  if (hosted.names === undefined) resolving.derive('hosted.names', JSON.stringify(names));
-  return {
-    names,
-    immutable: hosted.immutable,
-    sparse: hosted.sparse,
-    deletes: storage.delete?.enabled ?? mode === 'entrepot',
-    readOnly: storage.maintenance?.readonly?.enabled ?? false,
-  };
 }
 
 function defaultUpstreamOf(

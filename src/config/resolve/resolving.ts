@@ -26,6 +26,9 @@ export interface NamedFile {
   readonly file: string;
 }
 
+/** The path of a unix socket has room for this many bytes on Linux, its final zero left out. */
+export const socketPathBytesMax = 107;
+
 /** Collects what comes up while sections become `Config`. */
 export class Resolving {
   readonly tree: MapTree;

@@ -3,7 +3,7 @@ import type { AdminConfig, IndexConfig, ListenAddress, Mode, StorageConfig } fro
 import { storageDriversNot } from '../schema/storage.ts';
 import type { FileConfig } from '../schema/schema.ts';
 import { treeAt } from '../tree/tree.ts';
-import type { Machine, Resolving } from './resolving.ts';
+import { socketPathBytesMax, type Machine, type Resolving } from './resolving.ts';
 
 /** One driver; without any, a directory of our own, or of registry's image where registry is meant. */
 export function resolveStorage(storage: FileConfig['storage'], mode: Mode, resolving: Resolving): StorageConfig {
@@ -33,9 +33,6 @@ export function resolveIndex(storage: StorageConfig): IndexConfig {
   if (storage.driver === 'inmemory') return { kind: 'sqlite-memory' };
   return { kind: 'sqlite', path: join(storage.rootDirectory, 'entrepot/index.db') };
 }
-
-/** The path of a unix socket has room for this many bytes on Linux, its final zero left out. */
-const socketPathBytesMax = 107;
 
 /** Where the socket may be, besides what `admin` says. */
 export interface AroundAdmin {

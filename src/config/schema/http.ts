@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { parseListenAddress, parseNetwork } from '../value/address.ts';
+import { parseListenAddress, parseListenPlace, parseNetwork, parsePathPrefix } from '../value/address.ts';
 import { parseRegistryUrl } from '../value/url.ts';
 import { parsedBy } from '../value/value-error.ts';
 import { flag, list, listOf, registryDuration, text } from './values.ts';
@@ -47,13 +47,16 @@ const debugSchema = z.strictObject({
 });
 
 export const httpSchema = z.strictObject({
-  addr: listOf(parseListenAddress)
+  addr: listOf(parseListenPlace)
     .optional()
     .describe(
-      'Where to listen, `host:port` or `:port` for every address; one or a list. Default: `:5000`; without a file `127.0.0.1:5000`.',
+      'Where to listen, `host:port`, `:port` for every address, or the path of a unix socket; one or a list. Default: `:5000`; without a file `127.0.0.1:5000`.',
     ),
-  net: z.enum(['tcp', 'unix']).prefault('tcp').describe('Whether `addr` is an address or a path.'),
-  prefix: text().optional().describe("registry's: a path before `/v2/`."),
+  net: z
+    .enum(['tcp', 'unix'])
+    .prefault('tcp')
+    .describe('Whether `addr` is an address or a path; `unix` takes paths only.'),
+  prefix: parsedBy(z.string(), parsePathPrefix).prefault('').describe('A path before `/v2/`, such as `/registry/`.'),
   host: parsedBy(z.string(), parseRegistryUrl)
     .optional()
     .describe('The URL that clients use, for links, where requests do not show it.'),

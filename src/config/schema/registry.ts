@@ -1,7 +1,8 @@
 import { z } from 'zod';
+import { parsePattern } from '../value/pattern.ts';
 import { parseRegistryUrl } from '../value/url.ts';
 import { parsedBy } from '../value/value-error.ts';
-import { count, flag, free, list, registryDuration, text } from './values.ts';
+import { count, flag, free, list, listOf, registryDuration, text } from './values.ts';
 
 /** registry's keys that are neither `log`, `http` nor `storage`. */
 const many = Number.MAX_SAFE_INTEGER;
@@ -118,38 +119,58 @@ export const healthSchema = z.strictObject({
 
 export const validationSchema = z.strictObject({
   enabled: flag().optional().describe('The old opposite of `disabled`.'),
-  disabled: flag().optional().describe('Accept every manifest.'),
+  disabled: flag().optional().describe('Look neither at the URLs in manifests, nor for the platforms of an index.'),
   manifests: z
     .strictObject({
       urls: z
         .strictObject({
-          allow: list().optional().describe('Regular expressions.'),
-          deny: list().optional().describe('Regular expressions.'),
+          allow: listOf(parsePattern)
+            .optional()
+            .describe(
+              'Regular expressions of those that may. Default: any; in registry mode none, unless `deny` is given.',
+            ),
+          deny: listOf(parsePattern).optional().describe('Regular expressions of those that may not.'),
         })
         .optional()
-        .describe('Which URLs manifests may hold.'),
+        .describe('Which URLs manifests may hold, for layers that are fetched from elsewhere.'),
       indexes: z
         .strictObject({
-          platforms: text().optional().describe('all, none or list.'),
+          platforms: z
+            .enum(['all', 'none', 'list'])
+            .prefault('all')
+            .describe('all; none; or list, for those of `platformlist` alone.'),
           platformlist: z
             .array(
               z.strictObject({
-                os: text().optional().describe('The operating system.'),
-                architecture: text().optional().describe('The architecture.'),
+                os: text().describe('The operating system.'),
+                architecture: text().describe('The architecture.'),
               }),
             )
             .optional()
             .describe('The list.'),
         })
         .optional()
-        .describe('Which platforms of an index must be there.'),
+        .describe('Which platforms of an index must be there before it.'),
     })
     .optional()
     .describe('Which manifests may be pushed.'),
 });
 
-export const catalogSchema = z.strictObject({ maxentries: z.int().optional().describe('Entries of one page.') });
-export const tagsSchema = z.strictObject({ maxtags: z.int().optional().describe('Entries of one page.') });
+export const catalogSchema = z.strictObject({
+  maxentries: z
+    .int()
+    .optional()
+    .describe(
+      'Entries of one page at most. Given, or in registry mode: more are an error, and 100 come when nobody says how many. Default: 1000.',
+    ),
+});
+export const tagsSchema = z.strictObject({
+  maxtags: count(0, many)
+    .optional()
+    .describe(
+      'Entries of one page at most; whoever asks for more gets these and a link. In registry mode all come when nobody says how many. Default: 1000.',
+    ),
+});
 export const policySchema = z.strictObject({
   repository: z
     .strictObject({ classes: list().optional().describe('Which kinds of content.') })

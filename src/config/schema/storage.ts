@@ -31,10 +31,12 @@ const s3Schema = z.strictObject({
 const maintenanceSchema = z.strictObject({
   uploadpurging: z
     .strictObject({
-      enabled: flag().optional().describe('Whether it happens.'),
-      age: registryDuration().optional().describe('How old an upload must be.'),
-      interval: registryDuration().optional().describe('How often.'),
-      dryrun: flag().optional().describe('Only say it.'),
+      enabled: flag().optional().describe('Whether it happens. Default: true.'),
+      age: registryDuration()
+        .optional()
+        .describe('How long nothing must have come for an upload. Default: 24h; in registry mode 168h.'),
+      interval: registryDuration().optional().describe('How often. Default: 1h; in registry mode 24h.'),
+      dryrun: flag().optional().describe('Only say in the log what would be removed. Default: false.'),
     })
     .optional()
     .describe('The removal of unfinished uploads.'),

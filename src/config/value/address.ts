@@ -19,6 +19,24 @@ export function parseListenAddress(text: string): ListenAddress {
   return { host: host === '' ? undefined : host, port: Number(port) };
 }
 
+/** An address, or the path of a unix socket, which has a slash. */
+export type ListenPlace = ListenAddress | { readonly socket: string };
+
+/** @throws ValueError */
+export function parseListenPlace(text: string): ListenPlace {
+  return text.includes('/') ? { socket: text.trim() } : parseListenAddress(text);
+}
+
+/**
+ * What stands before `/v2/` in paths: empty, or with a slash at its start only.
+ * @throws ValueError
+ */
+export function parsePathPrefix(text: string): string {
+  const path = text.trim().replace(/\/+$/u, '');
+  if (path === '' || /^(?:\/[A-Za-z0-9._~-]+)+$/u.test(path)) return path;
+  throw new ValueError(`${quoted(text)} is not a path; write one such as /registry/`);
+}
+
 /** A host as it stands in a URL: IPv6 in brackets (RFC 3986, 3.2.2). */
 export function urlHost(host: string): string {
   return isIPv6(host) ? `[${host}]` : host;

@@ -73,7 +73,7 @@ export class SqliteHosted implements HostedIndex {
   async put(key: RepositoryKey, manifest: Manifest, push: ManifestPush): Promise<void> {
     await this.#durably(() => {
       const repository = this.#parts.repositories.ensure(key);
-      if (!push.sparse) this.#requireChildren(repository, manifest);
+      if (!push.sparse) this.#requireChildren(repository, manifest, push);
       this.#manifests.put(key, manifest, push.atMs);
       const content = this.#parts.contents.ensure(manifest.digest);
       for (const tag of push.tags) this.#pointTag(repository, tag, content, push);
@@ -136,8 +136,10 @@ export class SqliteHosted implements HostedIndex {
     return result;
   }
 
-  #requireChildren(repository: number, manifest: Manifest): void {
-    const missing = manifest.children.filter((child) => !this.#hasChild(repository, child));
+  #requireChildren(repository: number, manifest: Manifest, push: ManifestPush): void {
+    const missing = manifest.children.filter(
+      (child) => push.mayLack?.(child) !== true && !this.#hasChild(repository, child),
+    );
     if (missing.length === 0) return;
     const digests = missing.slice(0, toldMax).map(({ digest }) => digest);
     throw new RegistryError(
