@@ -16,21 +16,35 @@ export interface ServerCertificate {
 export interface Authority {
   /** The certificate to trust, PEM. */
   readonly ca: string;
+  /** Its key, PEM. */
+  readonly key: string;
   /** A server certificate for these DNS names and IPv4 addresses. */
   issue(names: readonly string[]): ServerCertificate;
+  /** One that this one vouches for. */
+  subordinate(name: string): Authority;
 }
 
 /** A new authority that nobody trusts yet. */
 export function makeAuthority(name = 'Test authority'): Authority {
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  return authority(name, pair, authorityCertificate(name, name, pair.publicKey, pair.privateKey));
+}
+
+interface KeyPair {
+  readonly privateKey: KeyObject;
+  readonly publicKey: KeyObject;
+}
+
+function authority(name: string, { privateKey, publicKey }: KeyPair, ca: string): Authority {
   const issue = (subject: string, key: KeyObject, extensions: Buffer[]): string =>
     certificate(name, subject, key, extensions, privateKey);
   return {
-    ca: issue(name, publicKey, [
-      extension(OID.basicConstraints, sequence(BOOLEAN_TRUE)),
-      extension(OID.keyUsage, tlv(0x03, Buffer.from([1, 0b0000_0110]))),
-      extension(OID.subjectKeyIdentifier, tlv(0x04, keyIdentifier(publicKey))),
-    ]),
+    ca,
+    key: privateKey.export({ type: 'pkcs8', format: 'pem' }),
+    subordinate(its) {
+      const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+      return authority(its, pair, authorityCertificate(name, its, pair.publicKey, privateKey));
+    },
     issue(names) {
       const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
       const cert = issue(names[0] ?? 'nobody', pair.publicKey, [
@@ -41,6 +55,15 @@ export function makeAuthority(name = 'Test authority'): Authority {
       return { cert, key: pair.privateKey.export({ type: 'pkcs8', format: 'pem' }) };
     },
   };
+}
+
+function authorityCertificate(issuer: string, name: string, key: KeyObject, signer: KeyObject): string {
+  const extensions = [
+    extension(OID.basicConstraints, sequence(BOOLEAN_TRUE)),
+    extension(OID.keyUsage, tlv(0x03, Buffer.from([1, 0b0000_0110]))),
+    extension(OID.subjectKeyIdentifier, tlv(0x04, keyIdentifier(key))),
+  ];
+  return certificate(issuer, name, key, extensions, signer);
 }
 
 let shared: Authority | undefined;

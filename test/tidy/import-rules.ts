@@ -12,7 +12,7 @@ export const rows: readonly (readonly string[])[] = [
   ['registry', 'proxy', 'admin', 'clients'],
   ['http'],
   ['cache', 'hosted', 'mirror', 'collect', 'access'],
-  ['store', 'index', 'upstream'],
+  ['store', 'index', 'upstream', 'certificates'],
   ['bytes', 'observe', 'config'],
   ['oci'],
 ];

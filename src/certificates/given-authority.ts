@@ -1,0 +1,64 @@
+import { readFile } from 'node:fs/promises';
+import { RegistryError } from '../oci/errors.ts';
+import type { Authority, AuthorityKind, Trusted } from './authority.ts';
+import { readSigner } from './signer.ts';
+import type { Signer } from './signer.ts';
+
+export interface GivenOptions {
+  readonly kind: AuthorityKind;
+  readonly certificatePath: string;
+  readonly keyPath: string;
+  /** The configuration's key of the two, for errors: `intercept.ca`. */
+  readonly setting: string;
+}
+
+/**
+ * The operator's own authority, or an intermediate of theirs.
+ * @throws RegistryError `UNAVAILABLE` (origin `operator`)
+ */
+export async function openGivenAuthority(options: GivenOptions): Promise<Authority> {
+  return new GivenAuthority(options, await read(options));
+}
+
+class GivenAuthority implements Authority {
+  readonly kind: AuthorityKind;
+  readonly #options: GivenOptions;
+  #signer: Signer;
+
+  constructor(options: GivenOptions, signer: Signer) {
+    this.kind = options.kind;
+    this.#options = options;
+    this.#signer = signer;
+  }
+
+  signer(): Signer {
+    return this.#signer;
+  }
+
+  trusted(): readonly Trusted[] {
+    const { root, fingerprint, validTo } = this.#signer;
+    return [{ root, fingerprint, validTo, signsFrom: undefined }];
+  }
+
+  async reload(): Promise<void> {
+    this.#signer = await read(this.#options);
+  }
+}
+
+async function read({ certificatePath, keyPath, setting }: GivenOptions): Promise<Signer> {
+  const [certificate, key] = await Promise.all([
+    readPem(certificatePath, `${setting}.certificate`),
+    readPem(keyPath, `${setting}.key`),
+  ]);
+  return readSigner(certificate, key, setting);
+}
+
+async function readPem(path: string, setting: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const message = `${setting}: cannot read ${path} (${why}); give a PEM file that this process may read`;
+    throw new RegistryError('UNAVAILABLE', message, { origin: 'operator', cause });
+  }
+}
