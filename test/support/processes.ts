@@ -32,7 +32,7 @@ export interface Exit {
 }
 
 const LOG_CHARACTERS_MAX = 4_000_000;
-const STOP_MS_MAX = 15_000;
+const STOP_MS_MAX = 60_000;
 
 /** `await using server = await ServerProcess.start({ directory: dir.path });` */
 export class ServerProcess implements AsyncDisposable {
@@ -68,7 +68,7 @@ export class ServerProcess implements AsyncDisposable {
       env: { ...process.env, NODE_TEST_CONTEXT: undefined, ...options.env },
     });
     const server = new ServerProcess(child, port);
-    await server.#started(options.startMsMax ?? 10_000);
+    await server.#started(options.startMsMax ?? 60_000);
     return server;
   }
 
