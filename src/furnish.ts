@@ -6,17 +6,20 @@ import { policyOf } from './cache/policies.ts';
 import type { Config, SizeLimit } from './config/config.ts';
 import { assertCovered } from './hosted/covered.ts';
 import { createHosted } from './hosted/hosted.ts';
+import { createNotify } from './notify/notify.ts';
 import type { Index } from './index/contract.ts';
 import { openSqliteIndex } from './index/sqlite/index.ts';
 import type { Clock } from './observe/clock.ts';
 import type { Observer } from './observe/events.ts';
 import { version } from './observe/version.ts';
 import type { Asker, RepositoryKey } from './oci/repository.ts';
+import { sourceOf } from './settings.ts';
 import type { Settings } from './settings.ts';
 import type { BlobStore } from './store/blob-store.ts';
 import { openFilesystemStore } from './store/filesystem/store.ts';
 import { createMemoryStore } from './store/memory/store.ts';
 import { offline } from './upstream/offline.ts';
+import { createServices } from './upstream/services.ts';
 import { createUpstreams } from './upstream/upstreams.ts';
 
 export interface Around {
@@ -44,10 +47,14 @@ export async function furnish(scope: AsyncDisposableStack, settings: Settings, a
   const processes = { holder: thisProcess(), isGone: (holder: string) => fateOf(holder) !== 'unknown' };
   const mayMount = (asker: Asker, key: RepositoryKey): Promise<boolean> => access.mayList(asker, key);
   const rules = { rules: () => settings.rules, uploads: () => settings.config.hosted.uploads };
-  const hosted = scope.use(createHosted({ ...ground, ...access, ...processes, ...rules, mayMount }));
+  const services = scope.use(createServices(around.clock, around.env));
+  const told = { config: () => settings.config.notifications, source: sourceOf(config), services };
+  const notify = scope.use(createNotify({ ...ground, ...processes, ...told }));
+  const noticesOf = notify.noticesOf.bind(notify);
+  const hosted = scope.use(createHosted({ ...ground, ...access, ...processes, ...rules, mayMount, noticesOf }));
   await assertCovered(index, (name) => settings.routing.isHosted(name));
   await index.pins.configure(config.cache.pins);
-  return { store, index, table, upstreams, access, cache, hosted };
+  return { store, index, table, upstreams, access, cache, hosted, notify };
 }
 
 async function openStore({ storage }: Config): Promise<BlobStore> {

@@ -9,6 +9,7 @@ import { watchConfig } from './config/watch.ts';
 import { Doors } from './doors.ts';
 import { furnish } from './furnish.ts';
 import type { Rooms } from './furnish.ts';
+import type { Config } from './config/config.ts';
 import type { Index } from './index/contract.ts';
 import { systemClock } from './observe/clock.ts';
 import type { Clock } from './observe/clock.ts';
@@ -18,10 +19,12 @@ import { fanOut } from './observe/observers.ts';
 import { version } from './observe/version.ts';
 import type { RegistryError } from './oci/errors.ts';
 import type { Asker, Page, PageRequest, RepositoryKey } from './oci/repository.ts';
+import type { Notify } from './notify/notify.ts';
+import type { News } from './registry/news.ts';
 import { failureReply } from './registry/failure.ts';
 import { createRegistry } from './registry/registry.ts';
 import type { RegistryOptions } from './registry/registry.ts';
-import { originOf, Settings } from './settings.ts';
+import { newsOrigin, originOf, Settings } from './settings.ts';
 
 export interface ServerOptions {
   readonly loaded: Loaded;
@@ -76,6 +79,7 @@ async function start(scope: AsyncDisposableStack, options: Required<ServerOption
       failure: (error, request) => failureReply(error, request, { label: undefined }),
     }),
   );
+  await rooms.notify.begin();
   await rooms.hosted.tidy();
   await rooms.cache.recover().catch((error: unknown) => {
     observer.emit({ type: 'task.failed', task: 'settling what an ended process left', message: messageOf(error) });
@@ -87,6 +91,7 @@ async function start(scope: AsyncDisposableStack, options: Required<ServerOption
     rooms.table.reconfigure(loaded.config.upstreams);
     rooms.index.pins.configure(loaded.config.cache.pins).catch(refuse);
     doors.reloadTls().catch(refuse);
+    rooms.notify.begin().catch(refuse);
     observer.emit({ type: 'config.reloaded' });
     const waiting = restartNotice(options.loaded, loaded);
     if (waiting !== undefined) observer.emit({ type: 'config.notice', message: waiting });
@@ -111,7 +116,7 @@ async function start(scope: AsyncDisposableStack, options: Required<ServerOption
   };
 }
 
-function registryOf({ cache, hosted, index, access }: Rooms, settings: Settings): RegistryOptions {
+function registryOf({ cache, hosted, index, access, notify }: Rooms, settings: Settings): RegistryOptions {
   const judge = (key: RepositoryKey): RegistryError | undefined =>
     key.upstream === undefined ? undefined : refusalOf(settings.upstream(key.upstream), key);
   const mayList = async (key: RepositoryKey, asker: Asker): Promise<boolean> =>
@@ -122,8 +127,18 @@ function registryOf({ cache, hosted, index, access }: Rooms, settings: Settings)
     isClaimed: (name) => index.claims.has(name),
     origin: () => originOf(settings.config),
     lists: () => settings.config.lists,
+    news: () => newsOf(notify, settings.config),
     catalog: (page, ask) => catalogOf(index, page, (key) => mayList(key, ask.asker)),
     judge,
+  };
+}
+
+function newsOf(notify: Notify, config: Config): News | undefined {
+  if (config.notifications.endpoints.length === 0) return undefined;
+  return {
+    origin: (request) => newsOrigin(config, request),
+    ownNames: config.mode !== 'entrepot',
+    pulled: (key, change, ask) => notify.pulled(key, change, ask),
   };
 }
 

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Config, UpstreamConfig } from './config/config.ts';
 import type { Loaded } from './config/load.ts';
@@ -7,6 +8,8 @@ import { patternMatcher } from './config/value/pattern.ts';
 import { globMatcher } from './config/value/glob.ts';
 import { upstreamName } from './config/value/upstream-name.ts';
 import type { HostedRules } from './hosted/context.ts';
+import type { Request } from './http/message.ts';
+import type { Source } from './notify/event.ts';
 import { RegistryError } from './oci/errors.ts';
 import type { RoutingTable } from './registry/route.ts';
 
@@ -93,4 +96,16 @@ export function originOf({ http }: Config): string {
 function ownNames(host: string | undefined, port: number): readonly string[] {
   const names = [urlHost(host ?? hostname()), 'localhost', '127.0.0.1', '[::1]'];
   return names.map((name) => upstreamName(`${name}:${port}`)).filter((name) => name !== undefined);
+}
+
+/** What notifications call this process. */
+export function sourceOf({ http }: Config): Source {
+  const [first] = http.listen;
+  return { addr: first === undefined ? hostname() : `${hostname()}:${first.port}`, instanceID: randomUUID() };
+}
+
+/** For the links in them: as the client came here, unless the operator knows better. */
+export function newsOrigin({ http }: Config, { scheme, host }: Pick<Request, 'scheme' | 'host'>): string {
+  if (http.externalUrl !== undefined) return http.externalUrl;
+  return http.relativeUrls ? '' : `${scheme}://${host}`;
 }

@@ -112,6 +112,7 @@ export function requestFor(method: string, url: string): Request {
     headers: {},
     host: 'admin',
     scheme: 'http',
+    clientPort: undefined,
     clientAddress: '',
     authority: undefined,
     body: noBody,

@@ -31,6 +31,7 @@ export interface Config {
   readonly cache: CacheConfig;
   readonly admin: AdminConfig;
   readonly lists: ListsConfig;
+  readonly notifications: NotificationsConfig;
 }
 
 export interface LogConfig {
@@ -217,6 +218,26 @@ export interface PageRule {
   readonly entriesDefault: number;
   /** What becomes of a request for more. */
   readonly beyond: 'refuse' | 'clamp';
+}
+
+export interface NotificationsConfig {
+  /** Events tell what a manifest refers to. */
+  readonly includeReferences: boolean;
+  readonly endpoints: readonly EndpointConfig[];
+}
+
+/** Somebody who is told of what happens. */
+export interface EndpointConfig {
+  /** Its own: it names the queue. */
+  readonly name: string;
+  readonly url: string;
+  readonly headers: readonly (readonly [name: string, values: readonly Secret[]])[];
+  readonly timeoutMs: number;
+  /** So many failures in a row, and each further attempt waits for so long. */
+  readonly threshold: number;
+  readonly backoffMs: number;
+  readonly ignoredMediaTypes: readonly string[];
+  readonly ignoredActions: readonly string[];
 }
 
 export interface AdminConfig {

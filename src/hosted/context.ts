@@ -1,10 +1,11 @@
 import type { BufferPool } from '../bytes/buffer-pool.ts';
 import type { UploadsConfig } from '../config/config.ts';
-import type { Index } from '../index/contract.ts';
+import type { Index, Notice } from '../index/contract.ts';
 import type { Clock } from '../observe/clock.ts';
 import type { Observer } from '../observe/events.ts';
+import type { Change } from '../oci/change.ts';
 import type { Reference } from '../oci/reference.ts';
-import type { Asker, RepositoryKey } from '../oci/repository.ts';
+import type { Ask, Asker, RepositoryKey } from '../oci/repository.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 
 export interface HostedOptions {
@@ -19,6 +20,8 @@ export interface HostedOptions {
   /** Asked anew for every change, so that a reload takes effect at once. */
   readonly rules: () => HostedRules;
   readonly uploads: () => UploadsConfig;
+  /** What to tell others of a change, to be written with it. */
+  readonly noticesOf: (change: Change, ask: Ask) => readonly Notice[];
   /** @throws RegistryError when the asker may not read it */
   readonly mayRead: (asker: Asker, key: RepositoryKey, reference: Reference | undefined) => Promise<void>;
   /** Whether the asker may pull from it, as far as is known here: nobody upstream is asked. */

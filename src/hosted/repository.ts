@@ -1,4 +1,6 @@
+import type { Tell } from '../index/contract.ts';
 import type { BlobReader } from '../oci/blob.ts';
+import type { Change } from '../oci/change.ts';
 import type { Digest, DigestAlgorithm } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { ChildDescriptor, Descriptor, Manifest, ManifestContent } from '../oci/manifest.ts';
@@ -62,24 +64,29 @@ export class HostedRepository implements Repository, Writes {
     return answerOf(all.filter((each) => artifactType === undefined || each.artifactType === artifactType));
   }
 
-  async put(manifest: Manifest, tags: readonly Tag[], _ask: Ask): Promise<void> {
+  async put(manifest: Manifest, tags: readonly Tag[], ask: Ask): Promise<void> {
     const { index, clock } = this.#context;
     const rules = this.#mayPush();
     refuseUrls(manifest, rules);
     const isImmutable = (tag: Tag): boolean => this.#isImmutable(tag);
     const { sparse } = rules;
     const mayLack = (child: ChildDescriptor): boolean => mayBeMissing(child, rules);
-    await index.hosted.put(this.key, manifest, { tags, isImmutable, sparse, mayLack, atMs: clock.now() });
+    const tell = this.#telling(ask, () =>
+      (tags.length === 0 ? [undefined] : tags).map((tag) => ({ action: 'push', kind: 'manifest', manifest, tag })),
+    );
+    await index.hosted.put(this.key, manifest, { tags, isImmutable, sparse, mayLack, atMs: clock.now(), tell });
   }
 
-  async remove(reference: Reference, _ask: Ask): Promise<boolean> {
+  async remove(reference: Reference, ask: Ask): Promise<boolean> {
     this.#mayDelete();
-    return this.#context.index.hosted.remove(this.key, reference, (tag) => this.#isImmutable(tag));
+    const tell = this.#telling(ask, (untagged) => removalsOf(reference, untagged));
+    return this.#context.index.hosted.remove(this.key, reference, (tag) => this.#isImmutable(tag), tell);
   }
 
-  async removeBlob(digest: Digest, _ask: Ask): Promise<boolean> {
+  async removeBlob(digest: Digest, ask: Ask): Promise<boolean> {
     this.#mayDelete();
-    const outcome = await this.#context.index.hosted.removeBlob(this.key, digest);
+    const tell = this.#telling(ask, () => [{ action: 'delete', kind: 'blob', digest }]);
+    const outcome = await this.#context.index.hosted.removeBlob(this.key, digest, tell);
     if (outcome !== 'needed') return outcome === 'removed';
     const message = `${digest} is needed by a manifest of ${this.label}: delete that first`;
     throw new RegistryError('UNSUPPORTED', message, { detail: { digest } });
@@ -88,11 +95,13 @@ export class HostedRepository implements Repository, Writes {
   async mount(digest: Digest, from: RepositoryKey | undefined, ask: Ask): Promise<boolean> {
     const { store, index, clock, mayMount } = this.#context;
     this.#mayPush();
-    if ((await store.find(digest)) === undefined) return false;
+    const size = (await store.find(digest))?.size;
+    if (size === undefined) return false;
     const sources = from === undefined ? await index.blobs.members(digest) : [from];
     for (const source of sources) {
       if (!(await mayMount(ask.asker, source))) continue;
-      if (await index.hosted.mountBlob(this.key, source, digest, clock.now())) return true;
+      const tell = this.#telling(ask, () => [{ action: 'mount', kind: 'blob', digest, size, from: source }]);
+      if (await index.hosted.mountBlob(this.key, source, digest, clock.now(), tell)) return true;
     }
     return false;
   }
@@ -106,9 +115,11 @@ export class HostedRepository implements Repository, Writes {
     return this.#uploads.status(this.key, id);
   }
 
-  async resumeUpload(id: UploadId, _ask: Ask): Promise<Upload | undefined> {
+  async resumeUpload(id: UploadId, ask: Ask): Promise<Upload | undefined> {
     this.#mayPush();
-    return this.#uploads.resume(this.key, id);
+    return this.#uploads.resume(this.key, id, (digest, size) =>
+      this.#telling(ask, () => [{ action: 'push', kind: 'blob', digest, size }]),
+    );
   }
 
   /** Only what was uploaded or mounted here: that the store has it for others proves nothing. */
@@ -116,6 +127,11 @@ export class HostedRepository implements Repository, Writes {
     const { store, index, mayRead } = this.#context;
     await mayRead(ask.asker, this.key, digest);
     return (await index.blobs.standing(this.key, digest)) === 'member' ? store.find(digest) : undefined;
+  }
+
+  /** What others are to be told of it, written with the change itself. */
+  #telling(ask: Ask, changesOf: (untagged: readonly Tag[]) => readonly Change[]): Tell {
+    return (untagged) => changesOf(untagged).flatMap((change) => this.#context.noticesOf(change, ask));
   }
 
   #isImmutable(tag: Tag): boolean {
@@ -136,6 +152,15 @@ export class HostedRepository implements Repository, Writes {
     if (this.#context.rules().deletes) return;
     throw new RegistryError('UNSUPPORTED', 'nothing is deleted here; set storage.delete.enabled to true to allow it');
   }
+}
+
+/** A manifest goes with its tags, and each of them is told of. */
+function removalsOf(reference: Reference, untagged: readonly Tag[]): readonly Change[] {
+  if (!isDigestReference(reference)) return [{ action: 'delete', kind: 'tag', tag: reference }];
+  return [
+    { action: 'delete', kind: 'manifest', digest: reference },
+    ...untagged.map((tag): Change => ({ action: 'delete', kind: 'tag', tag })),
+  ];
 }
 
 function answerOf<T>(value: T | undefined): Answer<T> | undefined {

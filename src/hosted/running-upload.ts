@@ -1,5 +1,5 @@
 import { Tally } from '../bytes/tally.ts';
-import type { UploadRow } from '../index/contract.ts';
+import type { Tell, UploadRow } from '../index/contract.ts';
 import { algorithmOf } from '../oci/digest.ts';
 import type { Digest } from '../oci/digest.ts';
 import { RegistryError, systemCodeOf } from '../oci/errors.ts';
@@ -10,12 +10,21 @@ import type { HostedContext } from './context.ts';
 import { receive } from './receive.ts';
 import { settle } from './settle.ts';
 
+/** What others are told once it is a blob of that digest and size. */
+export type Telling = (digest: Digest, size: number) => Tell;
+
+export interface UploadHooks {
+  /** Told once, with the hash of what was received when the upload can be gone on with. */
+  readonly onEnd: (left: Tally | undefined) => void;
+  readonly telling?: Telling;
+}
+
 /** An upload in the hands of one request. The row in the index names this process as its writer until it is let go. */
 export class RunningUpload implements Upload {
   readonly #row: UploadRow;
   readonly #name: IngestName;
   readonly #context: HostedContext;
-  readonly #onEnd: (left: Tally | undefined) => void;
+  readonly #hooks: UploadHooks;
   readonly #ending = Promise.withResolvers<void>();
   #ingest: Ingest | undefined;
   #tally: Tally;
@@ -26,12 +35,11 @@ export class RunningUpload implements Upload {
   #over = false;
   #disposed = false;
 
-  /** @param onEnd told once, with the hash of what was received when the upload can be gone on with */
-  constructor(row: UploadRow, name: IngestName, context: HostedContext, onEnd: (left: Tally | undefined) => void) {
+  constructor(row: UploadRow, name: IngestName, context: HostedContext, hooks: UploadHooks) {
     this.#row = row;
     this.#name = name;
     this.#context = context;
-    this.#onEnd = onEnd;
+    this.#hooks = hooks;
     this.#received = row.received;
     this.#tally = new Tally(row.algorithm);
   }
@@ -90,7 +98,7 @@ export class RunningUpload implements Upload {
     const algorithm = algorithmOf(expected);
     const tally = algorithm === this.#tally.algorithm ? this.#tally : await this.#hash(ingest, algorithm);
     const content = tally.verify(expected);
-    await settle(this.#context, this.#row, ingest, content);
+    await settle(this.#context, this.#row, ingest, content, this.#hooks.telling?.(content.digest, content.size));
     this.#over = true;
     return { digest: content.digest, size: content.size, mediaType: 'application/octet-stream' };
   }
@@ -117,7 +125,7 @@ export class RunningUpload implements Upload {
       if (!this.#over) await index.uploads.remove(id);
       this.#over = true;
     } finally {
-      this.#onEnd(this.#failed ? undefined : this.#tally);
+      this.#hooks.onEnd(this.#failed ? undefined : this.#tally);
       this.#ending.resolve();
     }
   }

@@ -1,5 +1,5 @@
 import type { Verified } from '../bytes/assembly.ts';
-import type { Lease, UploadRow } from '../index/contract.ts';
+import type { Lease, Tell, UploadRow } from '../index/contract.ts';
 import { settlingKeyOf } from '../index/settling.ts';
 import type { Digest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
@@ -21,13 +21,14 @@ export async function settle(
   { id, repository }: UploadRow,
   ingest: Ingest,
   content: Verified,
+  tell: Tell | undefined,
 ): Promise<void> {
   const { index, clock } = context;
   const { digest, size } = content;
   const lease = await acquire(context, digest);
   try {
     await ingest.commit(content);
-    if (await index.hosted.addBlob(repository, { digest, size, upload: id }, lease, clock.now())) return;
+    if (await index.hosted.addBlob(repository, { digest, size, upload: id, tell }, lease, clock.now())) return;
     throw slow(digest);
   } finally {
     await index.leases.release(lease, '');

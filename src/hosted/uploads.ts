@@ -10,6 +10,7 @@ import { parseIngestName, uploadIngestPrefix } from '../store/blob-store.ts';
 import type { IngestName } from '../store/blob-store.ts';
 import type { HostedContext } from './context.ts';
 import { RunningUpload } from './running-upload.ts';
+import type { Telling } from './running-upload.ts';
 
 /** Hashes of uploads between two of their requests. Without one, what was received is read again. */
 const talliesMax = 4_096;
@@ -39,7 +40,7 @@ export class Uploads implements AsyncDisposable {
   }
 
   /** @throws RegistryError `BLOB_UPLOAD_BUSY` */
-  async resume(key: RepositoryKey, id: UploadId): Promise<Upload | undefined> {
+  async resume(key: RepositoryKey, id: UploadId, telling: Telling): Promise<Upload | undefined> {
     const { index } = this.#context;
     const seen = await index.uploads.find(key, id);
     if (seen === undefined) return undefined;
@@ -48,7 +49,8 @@ export class Uploads implements AsyncDisposable {
     if (row === undefined) return undefined;
     const tally = this.#tallies.get(id);
     this.#tallies.delete(id);
-    const upload = new RunningUpload(row, ingestNameOf(id), this.#context, (left) => this.#ended(id, left));
+    const hooks = { onEnd: (left: Tally | undefined) => this.#ended(id, left), telling };
+    const upload = new RunningUpload(row, ingestNameOf(id), this.#context, hooks);
     this.#running.set(id, upload);
     try {
       if (await upload.open(tally)) return upload;
@@ -72,7 +74,8 @@ export class Uploads implements AsyncDisposable {
         const { id, received, repository } = row;
         observer.emit({ type: 'upload.expired', repository: repository.name, upload: id, bytes: received, dryRun });
         if (dryRun) continue;
-        const upload = new RunningUpload(row, ingestNameOf(row.id), this.#context, (left) => this.#ended(row.id, left));
+        const onEnd = (left: Tally | undefined): void => this.#ended(row.id, left);
+        const upload = new RunningUpload(row, ingestNameOf(row.id), this.#context, { onEnd });
         await upload.cancel();
       }
       if (page.length < expirePage) return;

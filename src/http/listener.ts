@@ -173,7 +173,7 @@ class PortListener implements Listener {
       return;
     }
     const address = plainAddress(socket.remoteAddress);
-    const peer = { address, trusted: this.#context.proxies.trust(address), secure };
+    const peer = { address, port: socket.remotePort, trusted: this.#context.proxies.trust(address), secure };
     const connection = new Connection(socket, peer);
     this.#connections.set(socket, connection);
     socket.once('close', () => {

@@ -17,6 +17,8 @@ export interface Request {
   readonly host: string;
   readonly scheme: 'http' | 'https';
   readonly clientAddress: string;
+  /** `undefined` where a proxy or a unix socket hides it. */
+  readonly clientPort: number | undefined;
   /**
    * The registry that was named outside of path and query: by the target of a request to a proxy (RFC 9112, 3.2.2).
    * `undefined` for a request to an origin server, that is nearly always.

@@ -8,6 +8,7 @@ import type { IncomingBody } from './request-body.ts';
 /** What is known of the connection that an exchange runs on. */
 export interface Peer {
   readonly address: string;
+  readonly port: number | undefined;
   /** It is a proxy whose X-Forwarded-* counts. */
   readonly trusted: boolean;
   readonly secure: boolean;
@@ -70,6 +71,10 @@ export class IncomingRequest implements Request {
   get clientAddress(): string {
     const forwarded = this.#forwarded('x-forwarded-for');
     return forwarded === undefined ? this.#peer.address : this.#proxies.clientOf(forwarded, this.#peer.address);
+  }
+
+  get clientPort(): number | undefined {
+    return this.#forwarded('x-forwarded-for') === undefined ? this.#peer.port : undefined;
   }
 
   #forwarded(header: string): string | undefined {

@@ -2,12 +2,14 @@ import type { ManifestIndex, TagIndex, BlobIndex } from './content-contract.ts';
 import type { HostedIndex, UploadIndex, ClaimIndex } from './hosted-contract.ts';
 import type { KeepingIndex, PinIndex } from './keeping-contract.ts';
 import type { LeaseIndex } from './leases-contract.ts';
+import type { NoticeIndex } from './notices-contract.ts';
 import type { RepositoryIndex } from './repositories-contract.ts';
 
 export type * from './content-contract.ts';
 export type * from './hosted-contract.ts';
 export type * from './keeping-contract.ts';
 export type * from './leases-contract.ts';
+export type * from './notices-contract.ts';
 export type * from './repositories-contract.ts';
 
 /**
@@ -27,4 +29,5 @@ export interface Index extends AsyncDisposable {
   readonly hosted: HostedIndex;
   readonly uploads: UploadIndex;
   readonly claims: ClaimIndex;
+  readonly notices: NoticeIndex;
 }

@@ -3,6 +3,7 @@ import type { ChildDescriptor, Manifest } from '../oci/manifest.ts';
 import type { Reference, Tag } from '../oci/reference.ts';
 import type { Page, PageRequest, RepositoryKey } from '../oci/repository.ts';
 import type { UploadId } from '../oci/upload.ts';
+import type { Tell } from './notices-contract.ts';
 import type { Lease } from './leases-contract.ts';
 
 /** What clients push and delete. What resolves here survives a power cut. */
@@ -16,16 +17,27 @@ export interface HostedIndex {
    * A tag alone, or a manifest with its tags.
    * @throws RegistryError `TAG_IMMUTABLE` when a tag that never moves would go
    */
-  remove(repository: RepositoryKey, reference: Reference, isImmutable: (tag: Tag) => boolean): Promise<boolean>;
+  remove(
+    repository: RepositoryKey,
+    reference: Reference,
+    isImmutable: (tag: Tag) => boolean,
+    tell?: Tell,
+  ): Promise<boolean>;
   /**
    * An upload has become a blob of the repository, which rests in the store. False, and nothing changed, when the lease
    * is no longer the newest of its key.
    */
   addBlob(repository: RepositoryKey, blob: PushedBlob, lease: Lease, atMs: number): Promise<boolean>;
   /** False when the blob does not rest in the store, or `from` has not earned it. */
-  mountBlob(repository: RepositoryKey, from: RepositoryKey, digest: Digest, atMs: number): Promise<boolean>;
+  mountBlob(
+    repository: RepositoryKey,
+    from: RepositoryKey,
+    digest: Digest,
+    atMs: number,
+    tell?: Tell,
+  ): Promise<boolean>;
   /** `needed`, and nothing changed, while a manifest of the repository refers to it. */
-  removeBlob(repository: RepositoryKey, digest: Digest): Promise<'removed' | 'absent' | 'needed'>;
+  removeBlob(repository: RepositoryKey, digest: Digest, tell?: Tell): Promise<'removed' | 'absent' | 'needed'>;
 }
 
 export interface ManifestPush {
@@ -36,6 +48,7 @@ export interface ManifestPush {
   /** This of what it refers to may be missing. */
   mayLack?(child: ChildDescriptor): boolean;
   readonly atMs: number;
+  readonly tell?: Tell | undefined;
 }
 
 export interface PushedBlob {
@@ -44,6 +57,7 @@ export interface PushedBlob {
   readonly size: number;
   /** It ends with this. */
   readonly upload: UploadId;
+  readonly tell?: Tell | undefined;
 }
 
 /** Unfinished uploads, so that any process can go on with them. One process at a time writes to each. */

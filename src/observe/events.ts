@@ -60,6 +60,7 @@ export type Event =
       /** It was only said. */
       readonly dryRun: boolean;
     }
+  | NoticeEvent
   | { readonly type: 'store.failed'; readonly operation: string; readonly code: string; readonly message: string }
   | { readonly type: 'task.failed'; readonly task: string; readonly message: string }
   | { readonly type: 'admin.acted'; readonly action: string; readonly target: string; readonly requestId: string };
@@ -115,6 +116,30 @@ export interface DownloadEvent {
   readonly ms: number;
   readonly reason?: string;
 }
+
+/** What becomes of notifications. `waiting` is how many are in the endpoint's queue. */
+export type NoticeEvent =
+  | {
+      readonly type: 'notice.taken';
+      readonly endpoint: string;
+      readonly waiting: number;
+    }
+  | {
+      readonly type: 'notice.refused';
+      readonly endpoint: string;
+      readonly problem: string;
+      /** In a row. */
+      readonly failures: number;
+      readonly waiting: number;
+    }
+  | {
+      readonly type: 'notices.piling';
+      readonly endpoint: string;
+      readonly waiting: number;
+      readonly waitingMax: number;
+    }
+  | { readonly type: 'notices.dropped'; readonly endpoint: string; readonly count: number; readonly waiting: number }
+  | { readonly type: 'notices.forgotten'; readonly endpoint: string; readonly waiting: number };
 
 export interface Observer {
   emit(event: Event): void;

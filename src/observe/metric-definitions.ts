@@ -55,6 +55,13 @@ export const metricDefinitions = {
   ),
   downloads_resumed_total: counter('Times a broken-off download went on where it was.', 'upstream'),
 
+  notices_waiting: gauge('Notifications that wait for an endpoint to take them.', 'endpoint'),
+  notices_total: counter(
+    'Notifications: taken by their endpoint, refused (and sent again), dropped because their queue was full.',
+    'endpoint',
+    'result',
+  ),
+
   store_failures_total: counter('Operations of the store that failed.', 'operation', 'code'),
   task_failures_total: counter('Background tasks that failed.', 'task'),
   config_reloads_total: counter('Times the configuration was read again; result is ok or invalid.', 'result'),

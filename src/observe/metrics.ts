@@ -75,6 +75,8 @@ function instrumentsOf(make: ReturnType<typeof makers>, options: MetricsOptions)
     open: make.gauge('downloads_open'),
     downloads: make.counter('downloads_total'),
     resumed: make.counter('downloads_resumed_total'),
+    noticesWaiting: make.gauge('notices_waiting'),
+    notices: make.counter('notices_total'),
     storeFailures: make.counter('store_failures_total'),
     taskFailures: make.counter('task_failures_total'),
     reloads: make.counter('config_reloads_total'),
@@ -107,6 +109,15 @@ function counting(to: Instruments): Counting {
     },
     'upstream.lied': ({ upstream }) => to.lies.inc({ upstream: upstreamLabel(upstream) }),
     download: countDownload(to, upstreamLabel),
+    'notice.taken': ({ endpoint, waiting }) => {
+      to.noticesWaiting.set({ endpoint }, waiting);
+      to.notices.inc({ endpoint, result: 'taken' });
+    },
+    'notice.refused': ({ endpoint, waiting }) => {
+      to.noticesWaiting.set({ endpoint }, waiting);
+      to.notices.inc({ endpoint, result: 'refused' });
+    },
+    'notices.dropped': ({ endpoint, count }) => to.notices.inc({ endpoint, result: 'dropped' }, count),
     'store.failed': ({ operation, code }) => to.storeFailures.inc({ operation, code }),
     'task.failed': ({ task }) => to.taskFailures.inc({ task }),
     'config.reloaded': () => to.reloads.inc({ result: 'ok' }),

@@ -58,6 +58,24 @@ const sentences: Sentences = {
     level: 'info',
     text: event.dryRun ? 'an unfinished upload would be given up' : 'an unfinished upload was given up',
   }),
+  'notice.taken': () => undefined,
+  'notice.refused': (event) => ({
+    level: 'warn',
+    text: 'an endpoint did not take a notification; it is sent again until it is taken',
+    quietKey: event.endpoint,
+  }),
+  'notices.piling': () => ({
+    level: 'warn',
+    text: 'notifications are piling up faster than their endpoint takes them',
+  }),
+  'notices.dropped': () => ({
+    level: 'error',
+    text: 'notifications were dropped: their queue was full, for the endpoint has not taken them; look at it, or disable it',
+  }),
+  'notices.forgotten': () => ({
+    level: 'warn',
+    text: 'notifications that waited were forgotten: their endpoint is no longer in the configuration',
+  }),
   'store.failed': (event) => ({
     level: 'error',
     text: 'the store failed; requests go on without it where they can',

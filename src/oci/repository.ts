@@ -20,6 +20,21 @@ export interface Ask {
   readonly revalidate: boolean;
   /** Names the request in logs and in error messages. */
   readonly requestId: string;
+  /** The client's request, where one came and others may be told what it did. */
+  readonly sent?: SentRequest;
+}
+
+/** A client's request, as others are told of it. */
+export interface SentRequest {
+  readonly method: string;
+  readonly host: string;
+  /** Of the client, with its port unless a proxy hides that. */
+  readonly address: string;
+  readonly userAgent: string;
+  /** What the client calls the repository that it asks for. */
+  readonly repository: string;
+  /** Where the client finds something of that repository: `manifests/sha256:...`. */
+  urlOf(object: string): string;
 }
 
 /**

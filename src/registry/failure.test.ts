@@ -14,6 +14,7 @@ function request(): Request {
     headers: {},
     host: 'cache',
     scheme: 'http',
+    clientPort: undefined,
     clientAddress: '10.0.0.1',
     authority: undefined,
     body: noBody,

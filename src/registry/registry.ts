@@ -12,6 +12,8 @@ import type { Asked, AskedToWrite } from './content.ts';
 import { failureReply } from './failure.ts';
 import { getManifest } from './manifests.ts';
 import { pingReply, rootReply } from './ping.ts';
+import { pullOf, sentRequest } from './news.ts';
+import type { News } from './news.ts';
 import { repositoryNamed } from './place.ts';
 import { deleteBlob, deleteManifest, putManifest } from './pushes.ts';
 import { listReferrers } from './referrers.ts';
@@ -34,6 +36,8 @@ export interface RegistryOptions {
   readonly isClaimed: (name: string) => Promise<boolean>;
   /** The URL that clients use for this server, without a trailing slash, where links are to begin with it; else empty. */
   readonly origin: () => string;
+  /** `undefined` while nobody wants to hear of what happens. */
+  readonly news?: () => News | undefined;
 }
 
 /** The OCI Distribution API over repositories that may be anything: cached, hosted, in memory. */
@@ -84,10 +88,12 @@ async function answer(options: RegistryOptions, request: Request, found: Route |
       if (request.method === 'PUT') return await putManifest(openToWrite(options, request, found), found.reference);
       if (request.method === 'DELETE')
         return await deleteManifest(openToWrite(options, request, found), found.reference);
-      return await getManifest(open(options, request, found), found.reference);
+      return await pulled(options, found, open(options, request, found), (asked) =>
+        getManifest(asked, found.reference),
+      );
     case 'blob':
       if (request.method === 'DELETE') return await deleteBlob(openToWrite(options, request, found), found.digest);
-      return await getBlob(open(options, request, found), found.digest);
+      return await pulled(options, found, open(options, request, found), (asked) => getBlob(asked, found.digest));
     case 'uploads':
       return await startUpload(openToWrite(options, request, found), (name) =>
         repositoryNamed(name, options.routing()),
@@ -95,6 +101,19 @@ async function answer(options: RegistryOptions, request: Request, found: Route |
     case 'upload':
       return await answerUpload(openToWrite(options, request, found), found.id);
   }
+}
+
+async function pulled(
+  options: RegistryOptions,
+  target: ContentRoute,
+  asked: Asked,
+  get: (asked: Asked) => Promise<Reply>,
+): Promise<Reply> {
+  const reply = await get(asked);
+  const news = options.news?.();
+  const change = news === undefined ? undefined : pullOf(reply, target);
+  if (change !== undefined) await news?.pulled(target.key, change, asked.ask);
+  return reply;
 }
 
 function answerUpload(asked: AskedToWrite, id: UploadId): Promise<Reply> {
@@ -130,7 +149,9 @@ function open(options: RegistryOptions, request: Request, target: ContentRoute):
   if (repository === undefined) {
     throw new RegistryError('NAME_UNKNOWN', `${key.name} is a name hosted here, and nobody has pushed it`);
   }
-  return { request, target, repository, ask: askOf(request), origin: options.origin() };
+  const news = options.news?.();
+  const ask = { ...askOf(request), ...(news === undefined ? {} : { sent: sentRequest(request, target, news) }) };
+  return { request, target, repository, ask, origin: options.origin() };
 }
 
 function askOf(request: Request): Ask {

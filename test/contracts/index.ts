@@ -9,6 +9,7 @@ import { keepingContract } from './index-keeping.ts';
 import { leasesContract } from './index-leases.ts';
 import { manifestsContract } from './index-manifests.ts';
 import { assertLikeModel } from './index-property.ts';
+import { noticesContract } from './index-notices.ts';
 import { repositoriesContract } from './index-repositories.ts';
 import { tagsContract } from './index-tags.ts';
 import { uploadsContract } from './index-uploads.ts';
@@ -34,6 +35,7 @@ export function indexContract(name: string, make: MakeIndex): void {
     describe('repositories', () => repositoriesContract(make));
     describe('what is hosted', () => hostedContract(make));
     describe('uploads', () => uploadsContract(make));
+    describe('notices', () => noticesContract(make));
     test('answers like its model, whatever happens to it', async () => {
       await assertLikeModel(make, modelRuns);
     });

@@ -10,6 +10,7 @@ import { upstreamLookup } from '../upstream-lookup.ts';
 import { canonicalPin } from '../value/pin.ts';
 import { resolveHosted, resolveLists } from './hosted.ts';
 import { resolveHttp, resolveLog } from './http.ts';
+import { resolveNotifications } from './notifications.ts';
 import { resolveRegistryProxy, type RegistryProxy } from './registry-proxy.ts';
 import type { Resolving } from './resolving.ts';
 import { readSections } from './sections.ts';
@@ -49,6 +50,7 @@ export function resolveConfig({ file, plain, keys }: FileToResolve, resolving: R
     cache: resolveCache(sections.cache, proxy, resolving),
     admin: resolveAdmin(sections.admin, { storage, listen: http.listen }, resolving),
     lists: resolveLists(sections, mode, resolving),
+    notifications: resolveNotifications(sections.notifications, resolving),
   };
 }
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { parsePattern } from '../value/pattern.ts';
-import { parseRegistryUrl } from '../value/url.ts';
-import { parsedBy } from '../value/value-error.ts';
+import { parseRegistryUrl, parseWebUrl } from '../value/url.ts';
+import { parsedBy, quoted, ValueError } from '../value/value-error.ts';
 import { count, flag, free, list, listOf, registryDuration, text } from './values.ts';
 
 /** registry's keys that are neither `log`, `http` nor `storage`. */
@@ -55,26 +55,40 @@ export const proxySchema = z.strictObject({
     .describe('A credential helper.'),
 });
 
+const actions = ['pull', 'push', 'mount', 'delete'];
+
+function parseAction(given: string): string {
+  const action = given.trim().toLowerCase();
+  if (actions.includes(action)) return action;
+  throw new ValueError(`${quoted(given)} is not an action; write one of ${actions.join(', ')}`);
+}
+
 export const notificationsSchema = z.strictObject({
   events: z
-    .strictObject({ includereferences: flag().optional().describe('List what a manifest refers to.') })
+    .strictObject({ includereferences: flag().optional().describe('Tell what a manifest refers to. Default: false.') })
     .optional()
     .describe('What events say.'),
   endpoints: z
     .array(
       z.strictObject({
-        name: text().optional().describe('A name.'),
+        name: text().optional().describe('Its own name, which its queue has, too. Default: its URL.'),
         disabled: flag().optional().describe('Leaves it out.'),
-        url: text().optional().describe('Where events are sent.'),
-        headers: z.record(z.string(), list()).optional().describe('Headers to send.').meta({ secret: true }),
-        timeout: registryDuration().optional().describe('How long to wait.'),
-        threshold: count(0, many).optional().describe('Failures before a pause.'),
-        backoff: registryDuration().optional().describe('The pause.'),
-        ignoredmediatypes: list().optional().describe('Which media types to leave out.'),
+        url: parsedBy(z.string(), parseWebUrl).optional().describe('Where events are sent, with POST.'),
+        headers: z
+          .record(z.string(), list())
+          .optional()
+          .describe('Headers to send; a Content-Type replaces ours.')
+          .meta({ secret: true }),
+        timeout: registryDuration().optional().describe('How long an answer may take. Default: 1s.'),
+        threshold: count(0, many)
+          .optional()
+          .describe('After so many failures in a row there are pauses between attempts. Default: 10.'),
+        backoff: registryDuration().optional().describe('How long such a pause is. Default: 1s.'),
+        ignoredmediatypes: list().optional().describe('Media types of content that is not told of.'),
         ignore: z
           .strictObject({
-            mediatypes: list().optional().describe('Which media types to leave out.'),
-            actions: list().optional().describe('Which actions to leave out.'),
+            mediatypes: list().optional().describe('The same.'),
+            actions: listOf(parseAction).optional().describe('Of pull, push, mount and delete: what is not told of.'),
           })
           .optional()
           .describe('What to leave out.'),

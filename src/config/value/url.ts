@@ -16,6 +16,14 @@ export function parseRegistryUrl(text: string): string {
 }
 
 /**
+ * The URL of somebody's service, http or https, exactly as it is written.
+ * @throws ValueError
+ */
+export function parseWebUrl(text: string): string {
+  return parsed(text, ['http:', 'https:'], 'https://events.example.com/registry').href;
+}
+
+/**
  * An outbound proxy, its credentials apart from its URL.
  * @throws ValueError
  */

@@ -5,12 +5,13 @@ import { isForeignMediaType } from '../../oci/media-types.ts';
 import { isDigestReference } from '../../oci/reference.ts';
 import type { Reference, Tag } from '../../oci/reference.ts';
 import type { RepositoryKey } from '../../oci/repository.ts';
-import type { HostedIndex, Lease, ManifestPush, PushedBlob } from '../contract.ts';
+import type { HostedIndex, Lease, ManifestPush, PushedBlob, Tell } from '../contract.ts';
 import type { SqliteClaims } from './claims.ts';
 import type { Database, Query } from './database.ts';
 import { encodeDigest } from './digests.ts';
 import type { ContentIds, RepositoryIds } from './identities.ts';
 import { ManifestWrites } from './manifests.ts';
+import type { SqliteNotices } from './notices.ts';
 import type { Removal } from './removal.ts';
 import type { Standing } from './standing.ts';
 
@@ -21,6 +22,7 @@ export interface HostedParts {
   readonly standing: Standing;
   readonly removal: Removal;
   readonly claims: SqliteClaims;
+  readonly notices: SqliteNotices;
 }
 
 /** What an error tells of at most. */
@@ -78,21 +80,30 @@ export class SqliteHosted implements HostedIndex {
       const content = this.#parts.contents.ensure(manifest.digest);
       for (const tag of push.tags) this.#pointTag(repository, tag, content, push);
       this.#parts.claims.claim(key.name);
+      this.#parts.notices.queue(push.tell?.([]) ?? []);
     });
   }
 
-  async remove(key: RepositoryKey, reference: Reference, isImmutable: (tag: Tag) => boolean): Promise<boolean> {
+  async remove(
+    key: RepositoryKey,
+    reference: Reference,
+    isImmutable: (tag: Tag) => boolean,
+    tell?: Tell,
+  ): Promise<boolean> {
     return this.#durably(() => {
       const repository = this.#parts.repositories.find(key);
       if (repository === undefined) return false;
-      return isDigestReference(reference)
+      const untagged = isDigestReference(reference) ? this.#tagsOf(repository, reference) : [];
+      const removed = isDigestReference(reference)
         ? this.#removeManifest(repository, reference, isImmutable)
         : this.#removeTag(repository, reference, isImmutable);
+      if (removed) this.#parts.notices.queue(tell?.(untagged) ?? []);
+      return removed;
     });
   }
 
   async addBlob(key: RepositoryKey, blob: PushedBlob, lease: Lease, atMs: number): Promise<boolean> {
-    const { repositories, contents, claims } = this.#parts;
+    const { repositories, contents, claims, notices } = this.#parts;
     return this.#durably(() => {
       if (this.#newest.get(lease.key, lease.epoch) === undefined) return false;
       const content = contents.ensure(blob.digest);
@@ -100,12 +111,19 @@ export class SqliteHosted implements HostedIndex {
       this.#addMember(content, repositories.ensure(key), atMs);
       this.#endUpload(blob.upload);
       claims.claim(key.name);
+      notices.queue(blob.tell?.([]) ?? []);
       return true;
     });
   }
 
-  async mountBlob(key: RepositoryKey, from: RepositoryKey, digest: Digest, atMs: number): Promise<boolean> {
-    const { repositories, contents, claims } = this.#parts;
+  async mountBlob(
+    key: RepositoryKey,
+    from: RepositoryKey,
+    digest: Digest,
+    atMs: number,
+    tell?: Tell,
+  ): Promise<boolean> {
+    const { repositories, contents, claims, notices } = this.#parts;
     return this.#durably(() => {
       const source = repositories.find(from);
       if (source === undefined || this.#has.get(source, encodeDigest(digest))?.blob !== 1) return false;
@@ -113,12 +131,13 @@ export class SqliteHosted implements HostedIndex {
       this.#addMember(content, repositories.ensure(key), atMs);
       this.#touch(atMs, content);
       claims.claim(key.name);
+      notices.queue(tell?.([]) ?? []);
       return true;
     });
   }
 
-  async removeBlob(key: RepositoryKey, digest: Digest): Promise<'removed' | 'absent' | 'needed'> {
-    const { repositories, contents } = this.#parts;
+  async removeBlob(key: RepositoryKey, digest: Digest, tell?: Tell): Promise<'removed' | 'absent' | 'needed'> {
+    const { repositories, contents, notices } = this.#parts;
     return this.#durably(() => {
       const [repository, content] = [repositories.find(key), contents.find(digest)];
       if (repository === undefined || content === undefined) return 'absent';
@@ -126,6 +145,7 @@ export class SqliteHosted implements HostedIndex {
       if (this.#needed.get(content, repository) !== undefined) return 'needed';
       this.#dropMember(content, repository);
       contents.tidy(content);
+      notices.queue(tell?.([]) ?? []);
       return 'removed';
     });
   }
@@ -170,6 +190,11 @@ export class SqliteHosted implements HostedIndex {
     this.#untag(repository, tag);
     if (target.manifest !== null) this.#parts.standing.settle(repository, [target.manifest]);
     return true;
+  }
+
+  #tagsOf(repository: number, digest: Digest): readonly Tag[] {
+    const manifest = this.#parts.contents.find(digest);
+    return manifest === undefined ? [] : this.#tags.all(repository, manifest).map(({ name }) => name);
   }
 
   #removeManifest(repository: number, digest: Digest, isImmutable: (tag: Tag) => boolean): boolean {

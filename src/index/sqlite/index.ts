@@ -11,6 +11,7 @@ import { SqliteKeeping } from './keeping.ts';
 import { SqliteLeases } from './leases.ts';
 import { SqliteManifests } from './manifests.ts';
 import { migrate } from './migrate.ts';
+import { SqliteNotices } from './notices.ts';
 import { SqlitePins } from './operator-pins.ts';
 import { Removal } from './removal.ts';
 import { SqliteRepositories } from './repositories.ts';
@@ -51,7 +52,8 @@ export function indexOver(database: Database): Index {
   const standing = new Standing(database);
   const removal = new Removal(database, contents, standing);
   const claims = new SqliteClaims(database);
-  const parts = { database, repositories, contents, standing, removal, claims };
+  const notices = new SqliteNotices(database);
+  const parts = { database, repositories, contents, standing, removal, claims, notices };
   return {
     manifests: new SqliteManifests(parts),
     tags: new SqliteTags(parts),
@@ -63,6 +65,7 @@ export function indexOver(database: Database): Index {
     hosted: new SqliteHosted(parts),
     uploads: new SqliteUploads(database),
     claims,
+    notices,
     [Symbol.asyncDispose]: async () => database[Symbol.dispose](),
   };
 }

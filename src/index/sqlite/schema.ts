@@ -1,3 +1,5 @@
+import { noticesSchema } from './notices.ts';
+
 /*
  * The schema, as one picture. `id`s are small integers, so that the two big tables (`refs`, `contents`) stay small.
  *
@@ -192,4 +194,5 @@ export const migrations: readonly string[] = [
 
   CREATE TABLE claims (name TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
   `,
+  noticesSchema,
 ];

@@ -1,0 +1,107 @@
+import { getCACertificates } from 'node:tls';
+import { EnvHttpProxyAgent, interceptors } from 'undici';
+import type { Dispatcher } from 'undici';
+import type { Clock } from '../observe/clock.ts';
+
+/** Services that are no registries: the operator names each by its URL, and nobody else can. */
+export interface Services extends AsyncDisposable {
+  /** Never rejects. */
+  ask(question: ServiceQuestion): Promise<ServiceAnswer>;
+}
+
+export interface ServiceQuestion {
+  readonly url: string;
+  readonly method: 'POST' | 'HEAD';
+  readonly headers: Readonly<Record<string, readonly string[]>>;
+  readonly body?: string;
+  /** For the whole of it. */
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+}
+
+export type ServiceAnswer =
+  | { readonly status: number }
+  /** There was no answer, and why. */
+  | { readonly status: undefined; readonly problem: string };
+
+const redirectsMax = 5;
+/** Of an answer's body, whose words nobody reads, in bytes. */
+const answerBytesMax = 64 * 1024;
+
+export function createServices(clock: Clock, env: Readonly<Record<string, string | undefined>>): Services {
+  let plain: Dispatcher | undefined;
+  let secure: Dispatcher | undefined;
+  const dispatcherFor = (url: string): Dispatcher =>
+    url.startsWith('https:') ? (secure ??= dispatcherOf(env, authorities())) : (plain ??= dispatcherOf(env, {}));
+  return {
+    async ask(question) {
+      const { timeoutMs, signal } = question;
+      const dispatcher = dispatcherFor(question.url);
+      const late = new AbortController();
+      const timer = clock.setTimer(timeoutMs, () => late.abort(new Error(`no answer within ${timeoutMs} ms`)));
+      const ending = signal === undefined ? late.signal : AbortSignal.any([signal, late.signal]);
+      try {
+        return { status: await send(dispatcher, question, ending) };
+      } catch (error) {
+        return { status: undefined, problem: reasonOf(late.signal.aborted ? late.signal.reason : error) };
+      } finally {
+        timer.cancel();
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all([plain?.close(), secure?.close()]);
+    },
+  };
+}
+
+async function send(dispatcher: Dispatcher, question: ServiceQuestion, signal: AbortSignal): Promise<number> {
+  const { method, body } = question;
+  const { origin, pathname, search } = new URL(question.url);
+  // What is the operator's own stays with the host that he named.
+  const stripHeadersOnCrossOriginRedirect = Object.keys(question.headers).filter((name) => !isOurs(name));
+  const redirecting = interceptors.redirect({ maxRedirections: redirectsMax, stripHeadersOnCrossOriginRedirect });
+  const answer = await dispatcher.compose(redirecting).request({
+    origin,
+    path: `${pathname}${search}`,
+    method,
+    headers: { 'user-agent': 'entrepot', ...mutable(question.headers) },
+    body: body ?? null,
+    signal,
+  });
+  await answer.body.dump({ limit: answerBytesMax, signal });
+  return answer.statusCode;
+}
+
+function isOurs(name: string): boolean {
+  return ['content-type', 'user-agent'].includes(name.toLowerCase());
+}
+
+function mutable(headers: ServiceQuestion['headers']): Record<string, string[]> {
+  return Object.fromEntries(Object.entries(headers).map(([name, values]) => [name.toLowerCase(), [...values]]));
+}
+
+/** The machine's own, too, as Go's client does. Reading them takes a moment, so only for whoever needs them. */
+function authorities(): { readonly ca: string[] } {
+  return { ca: [...getCACertificates('default'), ...getCACertificates('system')] };
+}
+
+/** By outbound proxies where the environment names some. */
+function dispatcherOf(
+  env: Readonly<Record<string, string | undefined>>,
+  connect: { readonly ca?: string[] },
+): Dispatcher {
+  const variable = (name: string): string | undefined => env[name.toLowerCase()] ?? env[name];
+  const noProxy = [variable('NO_PROXY'), 'localhost,127.0.0.1,[::1]'].filter((each) => each !== undefined).join(',');
+  return new EnvHttpProxyAgent({
+    httpProxy: variable('HTTP_PROXY') ?? '',
+    httpsProxy: variable('HTTPS_PROXY') ?? '',
+    noProxy,
+    connect,
+  });
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name;
+  return error.message === '' ? code : error.message;
+}
