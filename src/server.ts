@@ -68,8 +68,8 @@ async function start(scope: AsyncDisposableStack, options: Required<ServerOption
   scope.defer(() => doors.close(0));
   const addresses = await doors.open(config.http, createRegistry(registryOf(rooms, settings)));
   const { prometheusPath } = config.http.debug ?? {};
-  const told = { ...rooms, version, observer, metrics, clock };
-  await doors.openDebug(config.http, createDebug({ ...told, prometheusPath, accepting: () => accepting }));
+  const told = { ...rooms, version, observer, metrics, clock, accepting: () => accepting };
+  await doors.openDebug(config.http, createDebug({ ...told, prometheusPath }));
   const adminSocket = await doors.openAdmin(
     config.admin,
     createAdmin({

@@ -30,6 +30,12 @@ describe('the admin API', () => {
     );
   });
 
+  test('is healthy while its store and its index answer', async () => {
+    await using dir = await TempDir.make();
+    await using admin = await stage(dir.path, new FakeClock(startMs));
+    assert.deepEqual(await admin.get('/v1/health'), { problems: {} });
+  });
+
   test('sums up by upstream and by repository, largest first', async () => {
     await using dir = await TempDir.make();
     await using admin = await stage(dir.path, new FakeClock(startMs));

@@ -10,6 +10,7 @@ import { isDigestReference } from '../oci/reference.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import type { Upstream, Upstreams } from '../upstream/contract.ts';
 import { explain } from './explain.ts';
+import { checkHealth } from './health.ts';
 import { imagesPage, usage } from './images.ts';
 import { locate, repositoryText } from './locate.ts';
 import type { Located } from './locate.ts';
@@ -32,6 +33,8 @@ export interface AdminOptions {
   /** The configuration in force; it changes when it is read again. */
   readonly config: () => Config;
   readonly configRows: () => readonly ConfigRowView[];
+  /** False from the moment the server drains. */
+  readonly accepting: () => boolean;
   /** Turns what a handler threw into an answer: the one table of codes and statuses belongs to the registry. */
   readonly failure: (error: unknown, request: Request) => Reply;
 }
@@ -78,6 +81,7 @@ function readingRoutes(options: AdminOptions, startedAtMs: number): Routes {
     'GET /v1/pins': async () => jsonReply(await pinsOf(index, config().cache.pins)),
     'GET /v1/upstreams': async () =>
       jsonReply(upstreams.list().map((upstream) => upstreamView(upstream, upstream.status()))),
+    'GET /v1/health': async () => jsonReply({ problems: await checkHealth(options) }),
     'GET /v1/config': async () => jsonReply(options.configRows()),
   };
 }

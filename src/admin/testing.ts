@@ -68,6 +68,7 @@ export async function stage(directory: string, clock: Clock, yaml = 'version: 0.
     metrics: { upstreamTotals: async () => [] },
     config: () => config,
     configRows: () => [{ key: 'log.level', value: 'info', origin: 'default' }],
+    accepting: () => true,
     failure: (error) => failureReply(error),
   });
   return {

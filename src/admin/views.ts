@@ -4,6 +4,11 @@
  */
 import type { Digest } from '../oci/digest.ts';
 
+/** What keeps the server from serving, by part; empty when nothing does. */
+export interface HealthView {
+  readonly problems: Readonly<Record<string, string>>;
+}
+
 export interface StatisticsView {
   readonly version: string;
   readonly startedAtMs: number;

@@ -12,6 +12,7 @@ const commands = [
   'client',
   'ls',
   'du',
+  'health',
   'explain',
   'pull',
   'pin',

@@ -7,6 +7,7 @@ import type { Context } from './context.ts';
 import { addDu } from './du.ts';
 import { addExplain } from './explain.ts';
 import { addLs } from './ls.ts';
+import { addHealth } from './health.ts';
 import { addPin } from './pin.ts';
 import { addPull } from './pull.ts';
 import { addPurge } from './purge.ts';
@@ -32,7 +33,7 @@ export function createProgram(context: Context): Program {
       getErrHelpWidth: () => helpColumns,
     })
     .exitOverride();
-  for (const add of [addServe, addCheck, addConfig, addClient]) add(program, context);
+  for (const add of [addServe, addCheck, addConfig, addClient, addHealth]) add(program, context);
   for (const add of [addLs, addDu, addExplain, addPull, addPin, addUnpin, addRefresh, addPurge]) add(program, context);
   addVersion(program, context);
   return program;

@@ -223,3 +223,16 @@ describe('a command for a running server', () => {
     assert.deepEqual(server.asked, ['GET /v1/pins']);
   });
 });
+
+describe('health', () => {
+  test('is silent success for probes', async () => {
+    const { code, out } = await against({ 'GET /v1/health': { problems: {} } }, ['health']);
+    assert.deepEqual([code, out], [0, 'ready\n']);
+  });
+
+  test('fails with the parts that keep the server from serving', async () => {
+    const { code, notes } = await against({ 'GET /v1/health': { problems: { store: 'disk gone' } } }, ['health']);
+    assert.equal(code, 1);
+    assert.match(notes, /not ready: store: disk gone; look into its log/);
+  });
+});

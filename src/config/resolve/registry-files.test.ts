@@ -75,11 +75,18 @@ describe('the file of the image', () => {
     });
   });
 
-  test('with one key of ours is ours', async () => {
+  test('with one key of ours that says what names mean is ours', async () => {
     const { config } = await loadText(`${image2}cache: { size: 10GB }\n`);
     assert.equal(config.mode, 'entrepot');
     assert.equal(config.defaultUpstream, 'docker.io');
     assert.deepEqual(config.storage, { driver: 'filesystem', rootDirectory: '/var/lib/registry' });
+  });
+
+  test('with a key of ours that names nothing is still the registry', async () => {
+    const more = `${image2}admin: { socket: /run/entrepot/admin.sock }\nindex: sqlite\n`;
+    assert.equal((await loadText(more)).config.mode, 'registry');
+    const env = { ENTREPOT_ADMIN_SOCKET: '/run/entrepot/admin.sock' };
+    assert.equal((await loadText(image2, env)).config.mode, 'registry');
   });
 
   test('with a key of registry from our variable is still the registry', async () => {

@@ -1,6 +1,6 @@
 import type { CacheConfig, Config, Mode, UpstreamConfig } from '../config.ts';
 import type { Origin } from '../error.ts';
-import { ourKeys, type FileConfig } from '../schema/schema.ts';
+import { namingKeys, type FileConfig } from '../schema/schema.ts';
 import { isGiven } from '../support.ts';
 import type { KeyNode } from '../tree/keys.ts';
 import { givenKeys, type Plain } from '../tree/plain.ts';
@@ -55,11 +55,11 @@ export function resolveConfig({ file, plain, keys }: FileToResolve, resolving: R
 }
 
 /**
- * One key of ours, and it's ours. Otherwise a file that `registry:2` would start with (it must name a storage) means
+ * One key of ours that says what names mean, and they mean that. Otherwise a file that `registry:2` would start with (it must name a storage) means
  * what it meant there, and so do `REGISTRY_*` alone.
  */
 function modeOf(tree: MapTree, hasFile: boolean): Mode {
-  if (ourKeys.some((key) => isGiven(tree, key))) return 'entrepot';
+  if (namingKeys.some((key) => isGiven(tree, key))) return 'entrepot';
   const isRegistrys = hasFile
     ? isGiven(tree, 'storage')
     : givenKeys(tree).some((each) => isRegistryVariable(each.tree.origin));

@@ -69,18 +69,16 @@ export const fileSchema = z.strictObject({
 /** What the file says, with the values read but nothing put together. */
 export type FileConfig = z.output<typeof fileSchema>;
 
-/** The keys that registry does not have. One of them, anywhere, and the configuration is ours (`Mode`). */
+/** Keys of ours that say what names mean: one of them, and names mean what they mean to us (`Mode`). */
+export const namingKeys: readonly string[] = ['hosted', 'upstreams', 'defaultupstream', 'cache', 'intercept', 'mirror'];
+
+/** All keys that registry does not have. */
 export const ourKeys: readonly string[] = [
+  ...namingKeys,
   'index',
-  'hosted',
-  'upstreams',
-  'defaultupstream',
-  'cache',
-  'intercept',
   'access',
   'admin',
   'collect',
-  'mirror',
   'http.trustedproxies',
   'http.tls.auto',
 ];
