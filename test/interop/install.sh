@@ -1,9 +1,9 @@
 #!/bin/bash
 # install.sh: what the interop lab needs and a bare Debian machine lacks. Idempotent; needs root.
 #
-# On this machine: a handful of small tools, docker-registry (the fake internet's back end), and what the benchmark needs,
-# nginx and wrk; nothing is started. The clients are not installed here but into root directories of their own, so that
-# their versions do not depend on this machine and nothing of its own is replaced:
+# On this machine: a handful of small tools, docker-registry (the fake internet's back end), the proxies that are put in
+# front, and what the benchmark needs, nginx and wrk; nothing is started. The clients are not installed here but into root
+# directories of their own, so that their versions do not depend on this machine and nothing of its own is replaced:
 #   bookworm   dockerd 20.10, containerd 1.6, podman 4.3, buildah 1.28, skopeo 1.9
 #   sid        dockerd 28, containerd 2.1, podman 5.8, buildah 1.43, skopeo 1.22, crane, oras
 #
@@ -16,7 +16,7 @@ ROOTS=$CACHE/roots
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C
 
 # command:package
-TOOLS="debootstrap:debootstrap docker-registry:docker-registry nginx:nginx-light wrk:wrk ip:iproute2 openssl:openssl curl:curl
+TOOLS="debootstrap:debootstrap docker-registry:docker-registry nginx:nginx-light haproxy:haproxy caddy:caddy wrk:wrk ip:iproute2 openssl:openssl curl:curl
   xz:xz-utils tar:tar busybox:busybox-static unshare:util-linux flock:util-linux mount:mount"
 
 CLIENTS_bookworm="docker.io containerd runc crun podman buildah skopeo iptables"

@@ -38,19 +38,25 @@ function dockerClient(command: string, suite: Suite, store: ImageStore, pull: Pu
     versionCommand: ['dockerd', '--version'],
     images: mostlyFromHub,
     async open(machine, directory) {
-      const socket = join(directory, 'docker.sock');
-      const daemon = await machine.daemon({
-        name: 'dockerd',
-        argv: await daemonCommand(directory, socket, store),
-        logPath: join(directory, 'dockerd.log'),
-        ready: () => ping(socket),
-      });
+      const { docker, daemon } = await startDockerd(machine, directory, store);
       return {
-        pull: (image) => pull(machine, ['docker', '--host', `unix://${socket}`], image, directory),
+        pull: (image) => pull(machine, docker, image, directory),
         [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose](),
       };
     },
   };
+}
+
+/** A daemon of its own, with nothing in it, and the command line that speaks to it. */
+export async function startDockerd(machine: Machine, directory: string, store: ImageStore) {
+  const socket = join(directory, 'docker.sock');
+  const daemon = await machine.daemon({
+    name: 'dockerd',
+    argv: await daemonCommand(directory, socket, store),
+    logPath: join(directory, 'dockerd.log'),
+    ready: () => ping(socket),
+  });
+  return { daemon, docker: ['docker', '--host', `unix://${socket}`] as const };
 }
 
 async function daemonCommand(directory: string, socket: string, store: ImageStore): Promise<readonly string[]> {

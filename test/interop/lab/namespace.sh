@@ -43,6 +43,11 @@ san=$(printf 'DNS:%s,' "${names[@]}")
 openssl x509 -req -in "$pki/internet.csr" -CA "$pki/ca.pem" -CAkey "$pki/ca.key" -CAcreateserial -days 30 \
   -out "$pki/internet.pem" -extfile <(printf 'subjectAltName=%s\nextendedKeyUsage=serverAuth\n' "${san%,}") 2>/dev/null
 
+# And one of the server under test, for the tests that give it files.
+openssl req "${key[@]}" -subj "/CN=cache.lab" -keyout "$pki/cache.key" -out "$pki/cache.csr" 2>/dev/null
+openssl x509 -req -in "$pki/cache.csr" -CA "$pki/ca.pem" -CAkey "$pki/ca.key" -CAcreateserial -days 30 \
+  -out "$pki/cache.pem" -extfile <(printf 'subjectAltName=DNS:cache.lab\nextendedKeyUsage=serverAuth\n') 2>/dev/null
+
 unset http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY
 
 # Not exec: as the namespace's first process, this shell reaps what daemons orphan, and passes on a polite ending.
