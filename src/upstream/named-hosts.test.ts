@@ -16,11 +16,6 @@ describe('the hosts that a configuration names', () => {
     assert.deepEqual(literals, ['fd00::1', '10.0.0.1']);
   });
 
-  test('are, where one is localhost, the loopback addresses that it stands for', () => {
-    const { literals } = namedHosts(plainUpstream('localhost:5001', { url: 'http://localhost:5001' }));
-    assert.deepEqual(literals, ['127.0.0.1', '::1']);
-  });
-
   test('are not those that the built-in table names', () => {
     const hub = { builtIn: true, url: 'https://registry-1.docker.io', realms: ['auth.docker.io'] };
     assert.deepEqual([...namedHosts(plainUpstream('docker.io', hub)).hosts], []);

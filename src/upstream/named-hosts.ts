@@ -21,7 +21,7 @@ export function namedHosts(config: UpstreamConfig): NamedHosts {
   const known = knownHosts(config);
   return {
     hosts: new Set(given.filter((host) => !known.has(host))),
-    literals: given.flatMap(addressesOf),
+    literals: given.filter((host) => isIP(host) !== 0),
   };
 }
 
@@ -35,12 +35,6 @@ function knownHosts({ builtIn, name }: UpstreamConfig): ReadonlySet<string> {
 
 function realmUrls(realms: readonly string[] = []): readonly string[] {
   return realms.map((realm) => `https://${realm}`);
-}
-
-/** `localhost` is an address as well: it means this machine wherever it stands (RFC 6761, 6.3). */
-function addressesOf(host: string): readonly string[] {
-  if (host === 'localhost') return ['127.0.0.1', '::1'];
-  return isIP(host) === 0 ? [] : [host];
 }
 
 /** Without the brackets of an IPv6 address. */
