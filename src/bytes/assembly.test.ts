@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import * as fc from 'fast-check';
+import { FakeClock } from '../../test/support/fake-clock.ts';
 import { digestOf } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { Assembly } from './assembly.ts';
@@ -29,7 +30,7 @@ class Scratch {
   };
 
   assemble(digest = digestOf(this.content), size = this.content.length): Assembly {
-    return new Assembly(digest, new Growth(size, [], () => {}), this.readBack);
+    return new Assembly(digest, new Growth(size, [], () => {}, new FakeClock()), this.readBack);
   }
 
   put(assembly: Assembly, piece: Uint8Array, position: number): void {
@@ -112,7 +113,7 @@ describe('content coming together', () => {
   test('that an earlier process left is read back from its start', async () => {
     const scratch = new Scratch(content.length);
     scratch.content.set(content.subarray(0, 150));
-    const growth = new Growth(content.length, [{ start: 0, end: 150 }], () => {});
+    const growth = new Growth(content.length, [{ start: 0, end: 150 }], () => {}, new FakeClock());
     const assembly = new Assembly(right, growth, scratch.readBack);
     scratch.put(assembly, content.subarray(150), 150);
     await assembly.verified;
@@ -156,7 +157,7 @@ describe('content coming together', () => {
         throw new RegistryError('UNAVAILABLE', 'EIO', { origin: 'store' });
       },
     ]) {
-      const assembly = new Assembly(right, new Growth(content.length, [], () => {}), broken);
+      const assembly = new Assembly(right, new Growth(content.length, [], () => {}, new FakeClock()), broken);
       assembly.add(content.subarray(100), 100);
       assembly.add(content.subarray(0, 100), 0);
       await assert.rejects(assembly.verified, { code: 'UNAVAILABLE', origin: 'store' });

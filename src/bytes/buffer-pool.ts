@@ -12,7 +12,8 @@ export interface BufferPoolOptions {
 }
 
 export const bufferBytesMin: number = 32 * 1024;
-export const bufferBytesMax: number = 1024 * 1024;
+/** A larger one would leave the processor's cache between being read and being sent, and cost more, not less. */
+export const bufferBytesMax: number = 256 * 1024;
 /** What a reader begins with, before its speed is known. */
 const bufferBytesFirst = 64 * 1024;
 /** A buffer holds what goes out in this time. */

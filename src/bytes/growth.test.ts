@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import * as fc from 'fast-check';
+import { FakeClock } from '../../test/support/fake-clock.ts';
 import { Growth, withheldBytes } from './growth.ts';
 
 const size = 100 * 1024;
@@ -17,11 +18,16 @@ function watch(growth: Growth, position: number, verified = false): { state: 'wa
   return watched;
 }
 
-function grow(extents: readonly (readonly [start: number, end: number])[] = [], onDemand = (): void => {}): Growth {
+function grow(
+  extents: readonly (readonly [start: number, end: number])[] = [],
+  onDemand = (): void => {},
+  clock = new FakeClock(),
+): Growth {
   return new Growth(
     size,
     extents.map(([start, end]) => ({ start, end })),
     onDemand,
+    clock,
   );
 }
 
@@ -46,7 +52,7 @@ describe('content that grows', () => {
   });
 
   test('holds all of a small blob back', () => {
-    const growth = new Growth(withheldBytes, [{ start: 0, end: withheldBytes }], () => {});
+    const growth = new Growth(withheldBytes, [{ start: 0, end: withheldBytes }], () => {}, new FakeClock());
     assert.equal(growth.readableEnd(0, true), 0);
     assert.equal(growth.readableEnd(0, false), withheldBytes);
   });
@@ -65,7 +71,7 @@ describe('content that grows', () => {
   });
 
   test('without a size is complete when its end is known and there', () => {
-    const growth = new Growth(Infinity, [], () => {});
+    const growth = new Growth(Infinity, [], () => {}, new FakeClock());
     growth.add(0, 50);
     assert.equal(growth.complete, false);
     growth.endAt(50);
@@ -101,7 +107,7 @@ describe('who waits for content that grows', () => {
 
   test('is told of to who brings the bytes, but once for all who wait at the same place', async () => {
     let told = 0;
-    const growth = new Growth(size, [], () => (told += 1));
+    const growth = new Growth(size, [], () => (told += 1), new FakeClock());
     for (let reader = 0; reader < 1_000; reader += 1) watch(growth, 0);
     watch(growth, 50);
     assert.equal(told, 2);
@@ -110,6 +116,36 @@ describe('who waits for content that grows', () => {
     watch(growth, 10);
     assert.equal(told, 3);
     assert.deepEqual(growth.wanted(), [10, 50]);
+  });
+
+  test('is called together with the others when they are many, once for all that came in 20 ms', async () => {
+    const clock = new FakeClock();
+    const growth = grow([], undefined, clock);
+    const crowd = Array.from({ length: 5 }, () => watch(growth, 0));
+    growth.add(0, 10);
+    await clock.advance(19);
+    growth.add(10, 20);
+    assert.ok(crowd.every(({ state }) => state === 'waiting'));
+    await clock.advance(1);
+    assert.ok(crowd.every(({ state }) => state === 'called'));
+    const few = Array.from({ length: 4 }, () => watch(growth, 20));
+    growth.add(20, 30);
+    await nextTurn();
+    assert.ok(few.every(({ state }) => state === 'called'));
+  });
+
+  test('does not wait for others when the end has come, or a failure', async () => {
+    const clock = new FakeClock();
+    const [right, wrong] = [grow([], undefined, clock), grow([], undefined, clock)];
+    const ends = Array.from({ length: 50 }, () => watch(right, 0, true));
+    const failures = Array.from({ length: 50 }, () => watch(wrong, 0));
+    right.add(0, size);
+    right.verify();
+    wrong.add(0, size);
+    wrong.fail(new Error('gone'));
+    await nextTurn();
+    assert.ok(ends.every(({ state }) => state === 'called'));
+    assert.ok(failures.every(({ state }) => state instanceof Error));
   });
 
   test('hears of a failure, now and later', async () => {
@@ -152,14 +188,15 @@ describe('who waits for content that grows', () => {
     const places = fc.array(fc.record({ position: fc.nat(size - 1), verified: fc.boolean() }), { maxLength: 10 });
     await fc.assert(
       fc.asyncProperty(order, places, async (pieces, readers) => {
-        const growth = grow();
+        const clock = new FakeClock();
+        const growth = grow([], undefined, clock);
         const watched = readers.map((reader) => ({
           ...reader,
           at: watch(growth, reader.position, reader.verified),
         }));
         for (const piece of pieces) {
           growth.add((piece * size) / 20, ((piece + 1) * size) / 20);
-          await nextTurn();
+          await clock.advance(20);
           for (const { position, verified, at } of watched) {
             const readable = growth.readableEnd(position, verified) > position;
             assert.equal(at.state, readable ? 'called' : 'waiting');

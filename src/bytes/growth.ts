@@ -4,6 +4,19 @@ import type { Extent } from './extents.ts';
 /** How much of a blob's end is held back from verified readers until its digest is known to be right, in bytes. */
 export const withheldBytes = 32 * 1024;
 
+/** What of a clock is needed. */
+export interface Timers {
+  setTimer(ms: number, run: () => void): { cancel(): void };
+}
+
+/**
+ * More readers than these, all waiting, are called together once in a while instead of for every piece that comes: each of
+ * them reads and writes when it is called, and fifty that do so for every 64 KiB keep a processor busy with little else.
+ */
+const waitersAtOnceMax = 4;
+/** How long they may have to wait longer for it, in milliseconds. Their sockets hold more than comes in that time. */
+const gatherMs = 20;
+
 /**
  * Content that is still growing, and who waits for which part of it. Knows nothing of files or networks: whoever
  * brings bytes calls `add` once they can be read, whoever reads asks `readableEnd` and waits.
@@ -13,14 +26,18 @@ export class Growth {
   /** By position. */
   readonly #waiters = new Map<number, Waiter[]>();
   readonly #onDemand: () => void;
+  readonly #timers: Timers;
+  #waiting = 0;
+  #gathering = false;
   #verified = false;
   #retired = false;
   #failure: Error | undefined;
   #size: number;
 
   /** @param size in bytes; `Infinity` while the sender has not said it */
-  constructor(size: number, extents: Iterable<Extent>, onDemand: () => void) {
+  constructor(size: number, extents: Iterable<Extent>, onDemand: () => void, timers: Timers) {
     this.#size = size;
+    this.#timers = timers;
     this.#extents = Extents.from(extents);
     this.#onDemand = onDemand;
   }
@@ -44,7 +61,13 @@ export class Growth {
 
   add(start: number, end: number): void {
     this.#extents.add(start, end);
-    this.#wake((waiter) => this.readableEnd(waiter.position, waiter.verified) > waiter.position);
+    if (this.#waiting <= waitersAtOnceMax) return this.#wakeReady();
+    if (this.#gathering) return;
+    this.#gathering = true;
+    this.#timers.setTimer(gatherMs, () => {
+      this.#gathering = false;
+      this.#wakeReady();
+    });
   }
 
   /** The digest is right: nothing is held back any more. */
@@ -82,6 +105,7 @@ export class Growth {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const waiters = this.#waiters.get(position) ?? [];
     waiters.push({ position, verified, resolve, reject });
+    this.#waiting += 1;
     this.#waiters.set(position, waiters);
     // Who waits where somebody waits already wants nothing new: a stampede is told of once.
     if (waiters.length === 1) this.#onDemand();
@@ -95,6 +119,10 @@ export class Growth {
       .sort((a, b) => a - b);
   }
 
+  #wakeReady(): void {
+    this.#wake((waiter) => this.readableEnd(waiter.position, waiter.verified) > waiter.position);
+  }
+
   #wake(ready: (waiter: Waiter) => boolean): void {
     for (const [position, waiters] of this.#waiters) {
       const called = waiters.filter(ready);
@@ -105,6 +133,7 @@ export class Growth {
           position,
           waiters.filter((waiter) => !ready(waiter)),
         );
+      this.#waiting -= called.length;
       for (const waiter of called) {
         if (this.#failure === undefined) waiter.resolve();
         else waiter.reject(this.#failure);

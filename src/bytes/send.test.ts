@@ -51,14 +51,21 @@ class TestSink implements BodySink {
 }
 
 class TestSource implements ByteSource {
+  /** What is in memory: read at once. */
+  readonly nowUpTo: number;
   readonly #bytes: Buffer;
   reads = 0;
   disposed = false;
   /** Replaces a read. */
   instead: ((into: Uint8Array, position: number) => Promise<number>) | undefined;
 
-  constructor(bytes: Buffer) {
+  constructor(bytes: Buffer, nowUpTo = 0) {
     this.#bytes = bytes;
+    this.nowUpTo = nowUpTo;
+  }
+
+  readNow(into: Uint8Array, position: number): number | undefined {
+    return this.#bytes.copy(into, 0, position, Math.min(position + into.length, this.nowUpTo)) || undefined;
   }
 
   async read(into: Uint8Array, position: number): Promise<number> {
@@ -139,6 +146,28 @@ describe('sending a blob', () => {
     assert.ok(pool.lentBytes <= 2 * 256 * 1024);
     sink.leave(new Error('left'));
     await assert.rejects(sending, /left/);
+  });
+
+  test('reads what is in memory only when the client takes it, with one buffer', async () => {
+    const source = new TestSource(content, content.length);
+    const sink = new TestSink(false);
+    const pool = new BufferPool();
+    const sending = send(source, sink, [all], '', pool);
+    while (sink.pending.length === 0) await nextTurn();
+    for (let turn = 0; turn < 20; turn += 1) await nextTurn();
+    assert.deepEqual([sink.pending.length, source.reads], [1, 0]);
+    assert.equal(pool.lentBytes, sink.received[0]?.length);
+    sink.leave(new Error('left'));
+    await assert.rejects(sending, /left/);
+  });
+
+  test('goes on with what is not in memory, and comes back to what is', async () => {
+    const source = new TestSource(content, 1_000_000);
+    const sink = new TestSink();
+    const slices = [all, { ...all, end: 500_000 }];
+    await send(source, sink, slices);
+    assert.ok(sink.text.equals(Buffer.concat([content, content.subarray(0, 500_000)])));
+    assert.ok(source.reads > 0);
   });
 
   test('returns every buffer to the pool', async () => {

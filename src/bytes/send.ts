@@ -32,7 +32,8 @@ export interface Stopwatch {
 }
 
 /**
- * The byte path. The next piece is read while the last one is being written, so that a reader holds two buffers of the
+ * The byte path. What the source has at once is read when the piece before it has left: one buffer, still warm, goes around.
+ * Where reading takes time, the next piece is read while the last one is being written. A reader holds two buffers of the
  * pool and never more, however slow its client is; nothing is written before the first piece has been read.
  *
  * Resolves when the last byte has left. Always ends the source; when the receiver goes, at once.
@@ -41,83 +42,102 @@ export interface Stopwatch {
 export async function sendBlob(body: BlobBody, sink: BodySink, pool: BufferPool, clock: Stopwatch): Promise<void> {
   await using source = body.source;
   using share = pool.join(clock.monotonic());
-  const lane = new Lane(source, sink, share, clock);
+  using lane = new Lane(source, sink, share, clock);
   for (const slice of body.slices) {
     let prefix = slice.prefix;
     for (let position = slice.start; position < slice.end; prefix = '') {
       position += await lane.sendPiece(prefix, position, slice.end);
     }
   }
-  if (body.tail !== '') void lane.write(body.tail);
+  if (body.tail !== '') lane.write(body.tail);
   await lane.emptied();
 }
 
-class Lane {
+class Lane implements Disposable {
   readonly #source: ByteSource;
   readonly #sink: BodySink;
   readonly #share: BufferShare;
   readonly #clock: Stopwatch;
   #writing: Promise<void> = Promise.resolve();
+  /** The last read took time: the next one is begun before its turn. */
+  #ahead = false;
+  #interrupt: ((reason: unknown) => void) | undefined;
 
   constructor(source: ByteSource, sink: BodySink, share: BufferShare, clock: Stopwatch) {
     this.#source = source;
     this.#sink = sink;
     this.#share = share;
     this.#clock = clock;
+    sink.gone.addEventListener('abort', this.#onGone, { once: true });
   }
 
   /** Returns how many bytes of the content were sent, or rather: are being sent. */
   async sendPiece(prefix: string, position: number, end: number): Promise<number> {
+    if (!this.#ahead) await this.emptied();
     this.#sink.gone.throwIfAborted();
     const buffer = this.#share.take();
-    const giveBack = (sent: number): void => this.#share.give(buffer, sent, this.#clock.monotonic());
     const piece = end - position < buffer.length ? buffer.subarray(0, end - position) : buffer;
+    const now = this.#source.readNow?.(piece, position);
+    const count = now ?? (await this.#readAhead(buffer, piece, position, end));
+    this.#ahead = now === undefined;
+    if (prefix !== '') this.write(prefix);
+    this.write(count < piece.length ? piece.subarray(0, count) : piece, buffer);
+    return count;
+  }
+
+  async #readAhead(buffer: Buffer, piece: Buffer, position: number, end: number): Promise<number> {
     const reading = this.#source.read(piece, position);
-    let count: number;
     try {
-      count = await unlessGone(reading, this.#sink.gone);
+      const count = await this.#unlessGone(reading);
       if (count === 0) throw new RegistryError('UNKNOWN', endsEarly(position, end), { origin: 'store' });
-      await unlessGone(this.#writing, this.#sink.gone);
+      await this.emptied();
+      return count;
     } catch (error) {
       // A read that is still under way may yet write into the buffer.
-      const unsent = (): void => giveBack(0);
+      const unsent = (): void => this.#giveBack(buffer, 0);
       void reading.then(unsent, unsent);
       // What was written before is right, and of use: clients resume where they were cut off.
       await this.emptied().catch(() => {});
       throw error;
     }
-    if (prefix !== '') void this.write(prefix);
-    this.write(count < piece.length ? piece.subarray(0, count) : piece).then(
-      () => giveBack(count),
-      () => giveBack(0),
-    );
-    return count;
   }
 
-  write(bytes: Uint8Array | string): Promise<void> {
-    const writing = new Promise<void>((resolve, reject) => {
-      this.#sink.write(bytes, (error) => (error ? reject(error) : resolve()));
-    });
+  /** @param lent to be given back when the bytes have left */
+  write(bytes: Uint8Array | string, lent?: Buffer): void {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
     // Whoever writes next, or waits for the end, hears of a failure; until then it must not count as unhandled.
-    writing.catch(() => {});
-    this.#writing = writing;
-    return writing;
+    promise.catch(() => {});
+    this.#writing = promise;
+    this.#sink.write(bytes, (error) => {
+      if (lent !== undefined) this.#giveBack(lent, error ? 0 : bytes.length);
+      if (error) reject(error);
+      else resolve();
+    });
   }
 
   async emptied(): Promise<void> {
-    await unlessGone(this.#writing, this.#sink.gone);
+    await this.#unlessGone(this.#writing);
+  }
+
+  [Symbol.dispose](): void {
+    this.#sink.gone.removeEventListener('abort', this.#onGone);
+  }
+
+  #giveBack(buffer: Buffer, sentBytes: number): void {
+    this.#share.give(buffer, sentBytes, this.#clock.monotonic());
+  }
+
+  readonly #onGone = (): void => this.#interrupt?.(this.#sink.gone.reason);
+
+  #unlessGone<T>(work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (this.#sink.gone.aborted) return reject(this.#sink.gone.reason);
+      this.#interrupt = reject;
+      work.then(resolve, reject);
+    });
   }
 }
 
 function endsEarly(position: number, end: number): string {
   return `the content ended at byte ${position}, before byte ${end}`;
-}
-
-function unlessGone<T>(work: Promise<T>, gone: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    if (gone.aborted) return reject(gone.reason);
-    const leave = (): void => reject(gone.reason);
-    gone.addEventListener('abort', leave, { once: true });
-    void work.then(resolve, reject).finally(() => gone.removeEventListener('abort', leave));
-  });
 }

@@ -1,6 +1,7 @@
 import { Assembly } from '../bytes/assembly.ts';
 import type { Verified } from '../bytes/assembly.ts';
-import { Growth } from '../bytes/growth.ts';
+import type { Extent } from '../bytes/extents.ts';
+import type { Growth } from '../bytes/growth.ts';
 import type { LeaseView } from '../index/contract.ts';
 import type { BlobReader } from '../oci/blob.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -40,7 +41,7 @@ export class Arrival implements Target {
     digest: Digest,
     left: LeaseView | undefined,
     expectedSize: number | undefined,
-    onDemand: () => void,
+    grow: (size: number, extents: readonly Extent[]) => Growth,
   ): Promise<Arrival | undefined> {
     const state = left === undefined ? undefined : parseState(left.state);
     if (left === undefined || state?.size === undefined) return undefined;
@@ -55,7 +56,7 @@ export class Arrival implements Target {
       await ingest[Symbol.asyncDispose]();
       return undefined;
     }
-    return new Arrival(digest, state.ingest, ingest, new Growth(state.size, state.extents, onDemand));
+    return new Arrival(digest, state.ingest, ingest, grow(state.size, state.extents));
   }
 
   /** What is told to other processes, and to a successor. */
@@ -80,6 +81,10 @@ export class Arrival implements Target {
 
   read(into: Uint8Array, position: number): Promise<number> {
     return this.#ingest.read(into, position);
+  }
+
+  readNow(into: Uint8Array, position: number): number | undefined {
+    return this.#ingest.readNow?.(into, position);
   }
 
   fork(): Fork {

@@ -1,4 +1,4 @@
-import type { BlobReader, ByteSource, OpenOptions } from '../oci/blob.ts';
+import type { BlobReader, Bytes, ByteSource, OpenOptions } from '../oci/blob.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Download } from './download.ts';
 import { Passage } from './passage.ts';
@@ -46,6 +46,19 @@ class DownloadReader implements ByteSource {
     }
   }
 
+  readNow(into: Uint8Array, position: number): number | undefined {
+    const { phase } = this.#download;
+    if (this.#left) return undefined;
+    if (phase.kind !== 'growing') {
+      return this.#own?.phase === phase ? this.#own.source.readNow?.(into, position) : undefined;
+    }
+    const end = this.#readableEnd(phase, position);
+    if (end <= position) return undefined;
+    const length = phase.bytes.readNow?.(into.subarray(0, end - position), position);
+    this.#unverifiedEnd = Math.max(this.#unverifiedEnd, position + (length ?? 0));
+    return length;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#left) return;
     this.#left = true;
@@ -79,7 +92,7 @@ class DownloadReader implements ByteSource {
     }
   }
 
-  async #readGrowing(bytes: Pick<ByteSource, 'read'>, into: Uint8Array, position: number): Promise<number> {
+  async #readGrowing(bytes: Bytes, into: Uint8Array, position: number): Promise<number> {
     const length = await bytes.read(into, position);
     this.#unverifiedEnd = Math.max(this.#unverifiedEnd, position + length);
     return length;

@@ -1,3 +1,4 @@
+import type { Extent } from '../bytes/extents.ts';
 import { Growth } from '../bytes/growth.ts';
 import type { Lease } from '../index/contract.ts';
 import { isIndexFailure } from '../index/remember.ts';
@@ -44,16 +45,15 @@ export class Fetching {
   async run(tenure: Tenure): Promise<void> {
     const { lease, left } = tenure;
     const { digest, expectedSize } = this.#wanted;
-    const pump = (): void => this.#transfer?.pump();
-    const resumed = await Arrival.resume(this.#context.store, digest, left, expectedSize, pump);
+    const grow = (size: number, extents: readonly Extent[]): Growth => this.#growth(size, extents);
+    const resumed = await Arrival.resume(this.#context.store, digest, left, expectedSize, grow);
     if (await this.#following.part(resumed?.name)) {
       await this.#stage.letGo(resumed?.suspend());
       return tenure.release(left?.state ?? '');
     }
     if (resumed !== undefined) this.#arrive(resumed);
     this.#stage.tell(resumed === undefined ? 'started' : 'resumed');
-    const begin = (size: number | undefined): Promise<Target> =>
-      this.#begin(lease, new Growth(size ?? Infinity, [], pump));
+    const begin = (size: number | undefined): Promise<Target> => this.#begin(lease, this.#growth(size ?? Infinity, []));
     const transfer = this.#transferTo(resumed === undefined ? undefined : this.#targetOf(resumed), begin);
     tenure.publish(
       () => this.#context.publishMs(),
@@ -75,7 +75,7 @@ export class Fetching {
   /** The index is of no use: nothing can be kept that it knows nothing of. Whoever asks is served all the same. */
   async pass(reason: RegistryError): Promise<void> {
     const begin = (size: number | undefined): Promise<never> =>
-      this.#refuse(new Growth(size ?? Infinity, [], () => {}), reason);
+      this.#refuse(this.#growth(size ?? Infinity, []), reason);
     try {
       await this.#transferTo(undefined, begin).run();
       this.#stage.become({ kind: 'absent' });
@@ -99,6 +99,10 @@ export class Fetching {
     const arrival = this.#arrival;
     this.#arrival = undefined;
     await this.#stage.letGo(arrival?.[Symbol.asyncDispose]());
+  }
+
+  #growth(size: number, extents: readonly Extent[]): Growth {
+    return new Growth(size, extents, () => this.#transfer?.pump(), this.#context.clock);
   }
 
   #transferTo(target: Target | undefined, begin: (size: number | undefined) => Promise<Target>): Transfer {

@@ -49,7 +49,7 @@ export async function follow(
     if (followed !== undefined && ingest !== followed.ingest) return { blob: undefined, ingest };
     if (state?.size !== undefined && followed === undefined) {
       const bytes = await store.follow(state.ingest);
-      followed = bytes && { ingest: state.ingest, growth: new Growth(state.size, [], () => {}), bytes };
+      followed = bytes && { ingest: state.ingest, growth: new Growth(state.size, [], () => {}, clock), bytes };
       if (followed !== undefined) onGrowing(followed);
     }
     for (const { start, end } of state?.extents ?? []) followed?.growth.add(start, end);

@@ -1,6 +1,6 @@
 import type { Hash } from 'node:crypto';
 import type { Growth } from '../bytes/growth.ts';
-import type { ByteSource } from '../oci/blob.ts';
+import type { Bytes } from '../oci/blob.ts';
 import { algorithmOf, digestOfHash, startHash } from '../oci/digest.ts';
 import type { Digest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
@@ -18,12 +18,7 @@ export function forkAtStart(digest: Digest): Fork {
  * cannot be read back is left out.
  * @throws RegistryError `DIGEST_INVALID` when there is no gap, and the content is wrong
  */
-export async function hashOn(
-  digest: Digest,
-  fork: Fork,
-  growth: Growth,
-  bytes: Pick<ByteSource, 'read'>,
-): Promise<Fork> {
+export async function hashOn(digest: Digest, fork: Fork, growth: Growth, bytes: Bytes): Promise<Fork> {
   const hash = fork.hash.copy();
   const end = growth.extents.endOfRunAt(fork.position);
   let { position } = fork;

@@ -45,6 +45,10 @@ class LastingSource implements ByteSource {
     return this.#lasting((source) => source.read(into, position));
   }
 
+  readNow(into: Uint8Array, position: number): number | undefined {
+    return this.#source?.readNow?.(into, position);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#left = true;
     await this.#source?.[Symbol.asyncDispose]();

@@ -176,9 +176,9 @@ export class Place implements Target {
   readonly bytes: Buffer;
   failure: Error | undefined;
 
-  constructor(bytes: number, size: number, there: readonly Extent[], onDemand: () => void) {
+  constructor(bytes: number, size: number, there: readonly Extent[], onDemand: () => void, clock: FakeClock) {
     this.bytes = Buffer.alloc(bytes);
-    this.growth = new Growth(size, there, onDemand);
+    this.growth = new Growth(size, there, onDemand, clock);
   }
 
   async write(chunk: Uint8Array, position: number): Promise<void> {
@@ -224,11 +224,12 @@ export function transferStage(setting: TransferSetting = {}): TransferStage {
   const upstream = new PlayUpstream(content, setting.manners);
   const expected = 'expected' in setting ? setting.expected : content.length;
   const pump = (): void => transfer.pump();
-  let place = setting.left === undefined ? undefined : new Place(content.length, content.length, setting.left, pump);
+  let place =
+    setting.left === undefined ? undefined : new Place(content.length, content.length, setting.left, pump, clock);
   for (const { start, end } of setting.left ?? []) place?.bytes.set(content.subarray(start, end), start);
   const begin = async (size: number | undefined): Promise<Target> => {
     await nextTurn();
-    place = new Place(content.length, size ?? Infinity, [], pump);
+    place = new Place(content.length, size ?? Infinity, [], pump, clock);
     return place;
   };
   const source = upstream.source(setting.ranges ?? 4);

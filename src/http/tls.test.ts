@@ -55,6 +55,14 @@ describe('a port with a certificate', () => {
     );
   });
 
+  test('chooses the cheapest of the strong ciphers, whatever the client prefers', async () => {
+    const { port } = await servers.serve(hello, { tls: ours });
+    const ciphers = 'TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256';
+    const socket = await openTls(port, { ciphers });
+    assert.equal(socket.getCipher().standardName, 'TLS_AES_128_GCM_SHA256');
+    socket.destroy();
+  });
+
   test('takes a first byte that comes alone', async () => {
     const { port, listener } = await servers.serve(hello, { tls: ours });
     const [first = '', ...others] = get('/', close);

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { TlsOptions as NodeTlsOptions } from 'node:tls';
-import { createSecureContext } from 'node:tls';
+import { createSecureContext, DEFAULT_CIPHERS } from 'node:tls';
 import { RegistryError } from '../oci/errors.ts';
 
 /** A certificate with its chain, and its key: PEM as text, or files that hold it. */
@@ -12,7 +12,10 @@ export interface TlsOptions {
 
 export type PemSource = { readonly pem: string } | { readonly path: string };
 
-export type TlsMaterial = Pick<NodeTlsOptions, 'cert' | 'key' | 'minVersion'>;
+export type TlsMaterial = Pick<NodeTlsOptions, 'cert' | 'key' | 'minVersion' | 'ciphers'>;
+
+/** Node's own list, but AES with 128 bits first: no weaker in practice, and a quarter cheaper for each byte. */
+const ciphers = [...new Set(['TLS_AES_128_GCM_SHA256', ...DEFAULT_CIPHERS.split(':')])].join(':');
 
 /**
  * Reads the files again and checks that they can be used.
@@ -21,7 +24,7 @@ export type TlsMaterial = Pick<NodeTlsOptions, 'cert' | 'key' | 'minVersion'>;
 export async function readTls(options: TlsOptions): Promise<TlsMaterial> {
   const cert = await readPem(options.certificate, 'http.tls.certificate');
   const key = await readPem(options.key, 'http.tls.key');
-  const material = { cert, key, minVersion: options.minimumVersion } as const;
+  const material = { cert, key, minVersion: options.minimumVersion, ciphers } as const;
   try {
     createSecureContext(material);
   } catch (cause) {

@@ -134,6 +134,18 @@ function reading(make: MakeStore): void {
     await assert.rejects(readFrom(ingest, 0));
   });
 
+  test('what can be read at once is what is read, and nothing is at the end', async () => {
+    await using subject = await make();
+    await put(subject.store, hello, 'now');
+    const source = await (await subject.store.find(digestOf(hello)))?.open({ verified: true });
+    assert.ok(source !== undefined);
+    const into = Buffer.alloc(hello.length);
+    const length = source.readNow?.(into, 7) ?? 0;
+    assert.ok(into.subarray(0, length).equals(hello.subarray(7, 7 + length)));
+    assert.equal(source.readNow?.(into, hello.length), undefined);
+    await source[Symbol.asyncDispose]();
+  });
+
   test('an ingest that has been committed takes no more bytes', async () => {
     await using subject = await make();
     await using ingest = await subject.store.ingest(ingestName('ended'), 'new');

@@ -4,6 +4,7 @@ import { algorithmOf, digestOf } from '../../oci/digest.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { errorCode, storeFailure, storeLoss } from '../failure.ts';
 import { OpenFile } from './open-file.ts';
+import type { PromptReads } from './prompt-reads.ts';
 
 const emptyDigests = { sha256: digestOf('', 'sha256'), sha512: digestOf('', 'sha512') };
 
@@ -11,10 +12,10 @@ const emptyDigests = { sha256: digestOf('', 'sha256'), sha512: digestOf('', 'sha
  * The blob whose content lies at `path`, or `undefined`. One `stat`, nothing remembered: the file system itself says
  * what exists. A file without content is what a crash or a full disk left behind, unless the digest is that of no bytes.
  */
-export async function findBlob(path: string, digest: Digest): Promise<BlobReader | undefined> {
+export async function findBlob(path: string, digest: Digest, prompt: PromptReads): Promise<BlobReader | undefined> {
   const size = await fileSize(path);
   if (size === undefined || (size === 0 && digest !== emptyDigests[algorithmOf(digest)])) return undefined;
-  return { digest, size, open: () => openBlob(path, digest, size) };
+  return { digest, size, open: () => openBlob(path, digest, size, prompt) };
 }
 
 /** Of a regular file, in bytes; `undefined` when there is none. */
@@ -28,9 +29,9 @@ export function fileSize(path: string): Promise<number | undefined> {
   });
 }
 
-async function openBlob(path: string, digest: Digest, size: number): Promise<ByteSource> {
+async function openBlob(path: string, digest: Digest, size: number, prompt: PromptReads): Promise<ByteSource> {
   try {
-    return new BlobSource(await OpenFile.open(path, 'r'), digest, size);
+    return new BlobSource(await OpenFile.open(path, 'r', prompt), digest, size);
   } catch (error) {
     if (errorCode(error) !== 'ENOENT') throw storeFailure('opening a blob', error);
     throw storeLoss(`${digest} vanished from the store just now: ask again`, 'VANISHED', error);
@@ -58,6 +59,10 @@ class BlobSource implements ByteSource {
       `${this.#digest} in the store ends at or before byte ${position} of ${this.#size}: ask again, and check the disk if it repeats`,
       'TRUNCATED',
     );
+  }
+
+  readNow(into: Uint8Array, position: number): number | undefined {
+    return this.#file.readNow(into, Math.min(into.length, this.#size - position), position);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

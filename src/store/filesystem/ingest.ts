@@ -11,6 +11,7 @@ import type { Directories } from './directories.ts';
 import { blobDirectory, dataPath, ingestPath } from './layout.ts';
 import type { Layout } from './layout.ts';
 import { OpenFile } from './open-file.ts';
+import type { PromptReads } from './prompt-reads.ts';
 
 const renameAttemptsMax = 10;
 
@@ -18,12 +19,13 @@ const renameAttemptsMax = 10;
 export interface Yard {
   readonly layout: Layout;
   readonly directories: Directories;
+  readonly prompt: PromptReads;
 }
 
 export async function startIngest(yard: Yard, name: IngestName): Promise<Ingest> {
   const path = ingestPath(yard.layout, name);
   try {
-    const begin = (): Promise<OpenFile> => OpenFile.open(path, 'wx+');
+    const begin = (): Promise<OpenFile> => OpenFile.open(path, 'wx+', yard.prompt);
     return new FileIngest(yard, path, await yard.directories.within(yard.layout.ingests, 0o700, begin));
   } catch (error) {
     throw storeFailure('beginning an ingest', error);
@@ -32,22 +34,23 @@ export async function startIngest(yard: Yard, name: IngestName): Promise<Ingest>
 
 export async function resumeIngest(yard: Yard, name: IngestName): Promise<Ingest | undefined> {
   const path = ingestPath(yard.layout, name);
-  const file = await openIfThere(path, 'r+');
+  const file = await openIfThere(path, 'r+', yard.prompt);
   return file === undefined ? undefined : new FileIngest(yard, path, file);
 }
 
-export async function followIngest(layout: Layout, name: IngestName): Promise<ByteSource | undefined> {
-  const file = await openIfThere(ingestPath(layout, name), 'r');
+export async function followIngest({ layout, prompt }: Yard, name: IngestName): Promise<ByteSource | undefined> {
+  const file = await openIfThere(ingestPath(layout, name), 'r', prompt);
   if (file === undefined) return undefined;
   return {
     read: (into, position) => file.read(into, into.length, position),
+    readNow: (into, position) => file.readNow(into, into.length, position),
     [Symbol.asyncDispose]: () => file.close(),
   };
 }
 
-async function openIfThere(path: string, flags: string): Promise<OpenFile | undefined> {
+async function openIfThere(path: string, flags: string, prompt: PromptReads): Promise<OpenFile | undefined> {
   try {
-    return await OpenFile.open(path, flags);
+    return await OpenFile.open(path, flags, prompt);
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return undefined;
     throw storeFailure('opening an ingest', error);
@@ -80,6 +83,10 @@ class FileIngest implements Ingest {
     return this.#file.read(into, into.length, position);
   }
 
+  readNow(into: Uint8Array, position: number): number | undefined {
+    return this.#file.readNow(into, into.length, position);
+  }
+
   async commit(content: Verified): Promise<BlobReader> {
     const path = dataPath(this.#yard.layout, content.digest);
     try {
@@ -94,7 +101,7 @@ class FileIngest implements Ingest {
       throw storeFailure('committing a blob', error);
     }
     this.#moved = true;
-    const blob = await findBlob(path, content.digest);
+    const blob = await findBlob(path, content.digest, this.#yard.prompt);
     if (blob === undefined) throw storeLoss(`${content.digest} vanished as it was stored: ask again`, 'VANISHED');
     return blob;
   }

@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { storeFailure } from '../failure.ts';
+import type { PromptReads } from './prompt-reads.ts';
 
 /**
  * A file with positional reads and writes, any number at once. They go around the FileHandle's own methods, which cost
@@ -10,17 +11,19 @@ import { storeFailure } from '../failure.ts';
  */
 export class OpenFile {
   readonly #handle: FileHandle;
+  readonly #prompt: PromptReads;
   #running = 0;
   #closing = false;
   #idle: (() => void) | undefined;
 
   /** @throws the system's error, unchanged: whether a missing file matters is for the caller to say */
-  static async open(path: string, flags: string): Promise<OpenFile> {
-    return new OpenFile(await open(path, flags));
+  static async open(path: string, flags: string, prompt: PromptReads): Promise<OpenFile> {
+    return new OpenFile(await open(path, flags), prompt);
   }
 
-  private constructor(handle: FileHandle) {
+  private constructor(handle: FileHandle, prompt: PromptReads) {
     this.#handle = handle;
+    this.#prompt = prompt;
   }
 
   /** At least one byte, at most `length`; 0 at the end of the file. */
@@ -34,6 +37,12 @@ export class OpenFile {
     } finally {
       this.#end();
     }
+  }
+
+  /** On this thread, at least one byte; `undefined` where others had better do it, see `PromptReads`. */
+  readNow(into: Uint8Array, length: number, position: number): number | undefined {
+    if (this.#closing || length <= 0) return undefined;
+    return this.#prompt.read(this.#handle.fd, into, length, position);
   }
 
   /** All of `bytes`. */

@@ -5,12 +5,14 @@ import { blobStoreContract } from '../../../test/contracts/blob-store.ts';
 import type { StoreUnderTest } from '../../../test/contracts/blob-store-fixtures.ts';
 import { TempDir } from '../../../test/support/temp-dir.ts';
 import type { Verified } from '../../bytes/assembly.ts';
+import { systemClock } from '../../observe/clock.ts';
 import type { BlobReader } from '../../oci/blob.ts';
 import { digestOf, hexOf } from '../../oci/digest.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { parseIngestName } from '../blob-store.ts';
 import type { BlobStore } from '../blob-store.ts';
 import { OpenFile } from './open-file.ts';
+import { PromptReads, readWatch } from './prompt-reads.ts';
 import { openFilesystemStore } from './store.ts';
 
 const blobs = 'docker/registry/v2/blobs';
@@ -86,7 +88,7 @@ describe('a store of files', () => {
     await using dir = await TempDir.make();
     await writeFile(dir.join('big'), '');
     await truncate(dir.join('big'), 64 * 1024 * 1024);
-    const file = await OpenFile.open(dir.join('big'), 'r');
+    const file = await OpenFile.open(dir.join('big'), 'r', new PromptReads(readWatch(systemClock)));
     const ended: string[] = [];
     const buffer = Buffer.alloc(64 * 1024 * 1024);
     const reading = file.read(buffer, buffer.length, 0).then(() => ended.push('read'));

@@ -1,5 +1,6 @@
 import { access, constants, opendir, readdir, rename, rmdir, statfs, unlink } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { systemClock } from '../../observe/clock.ts';
 import type { BlobReader, ByteSource } from '../../oci/blob.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { isIngestName } from '../blob-store.ts';
@@ -11,10 +12,13 @@ import { followIngest, resumeIngest, startIngest } from './ingest.ts';
 import type { Yard } from './ingest.ts';
 import { algorithmPath, algorithms, blobDirectory, dataPath, digestAt, layoutOf } from './layout.ts';
 import type { Layout } from './layout.ts';
+import { PromptReads, readWatch } from './prompt-reads.ts';
+import type { ReadWatch } from './prompt-reads.ts';
 
 export interface FilesystemStoreOptions {
   /** `storage.filesystem.rootdirectory`; made when it is missing. */
   readonly root: string;
+  readonly watch?: ReadWatch;
 }
 
 /**
@@ -31,7 +35,7 @@ export async function openFilesystemStore(options: FilesystemStoreOptions): Prom
   } catch (error) {
     throw storeFailure(`opening the store below ${layout.root}`, error);
   }
-  return new FilesystemStore({ layout, directories });
+  return new FilesystemStore({ layout, directories, prompt: new PromptReads(options.watch ?? readWatch(systemClock)) });
 }
 
 /** Damaged blobs that are kept for a look; those found after that many are deleted at once. */
@@ -49,7 +53,7 @@ class FilesystemStore implements BlobStore, Quarantine {
   }
 
   find(digest: Digest): Promise<BlobReader | undefined> {
-    return findBlob(dataPath(this.#layout, digest), digest);
+    return findBlob(dataPath(this.#layout, digest), digest, this.#yard.prompt);
   }
 
   ingest(name: IngestName, mode: 'new'): Promise<Ingest>;
@@ -59,7 +63,7 @@ class FilesystemStore implements BlobStore, Quarantine {
   }
 
   follow(name: IngestName): Promise<ByteSource | undefined> {
-    return followIngest(this.#layout, name);
+    return followIngest(this.#yard, name);
   }
 
   async delete(digest: Digest): Promise<boolean> {

@@ -137,6 +137,7 @@ function blobOf(digest: Digest, pages: Pages): BlobReader {
 function sourceOf(pages: Pages): ByteSource {
   return {
     read: async (into, position) => pages.read(into, position),
+    readNow: (into, position) => pages.read(into, position) || undefined,
     [Symbol.asyncDispose]: async () => {},
   };
 }
