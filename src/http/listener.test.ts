@@ -14,6 +14,17 @@ afterEach(async () => {
   await servers.close();
 });
 
+describe('an answer', () => {
+  test('sends bodies of bytes unchanged, whatever they are and however long', async () => {
+    const short = Buffer.from(Array.from({ length: 512 }, (_, each) => each % 256));
+    for (const bytes of [Buffer.alloc(0), short, new Uint8Array(short), Buffer.concat(Array(100).fill(short))]) {
+      const headers = { 'Content-Length': String(bytes.length) };
+      const { port } = await servers.serve(async () => ({ status: 200, headers, body: { kind: 'bytes', bytes } }));
+      assert.ok((await fetchRaw(port, '/')).body.equals(bytes), `${bytes.length}`);
+    }
+  });
+});
+
 describe('closing', () => {
   test('lets a running request end, tells its client so, and accepts no other', async () => {
     const entered = Promise.withResolvers<void>();

@@ -3,9 +3,24 @@ import { quoted, ValueError } from './value-error.ts';
 
 /**
  * An upstream's name as it is looked up: lower case, without a final dot, without the default port. undefined for what
- * can't be a host: names arrive from clients, too.
+ * can't be a host: names arrive from clients, too. The same few come with every request, and several times in each.
  */
 export function upstreamName(text: string): string | undefined {
+  const known = names.get(text);
+  if (known !== undefined) return known;
+  const name = parsedName(text);
+  if (name === undefined || text.length > namedCharactersMax) return name;
+  if (names.size >= namesMax) names.clear();
+  names.set(text, name);
+  return name;
+}
+
+const names = new Map<string, string>();
+/** What is remembered of them at most. */
+const namesMax = 1_000;
+const namedCharactersMax = 300;
+
+function parsedName(text: string): string | undefined {
   const [, bracketed, plain, port] =
     /^(?:\[([0-9a-f:.]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/u.exec(text.trim().toLowerCase()) ?? [];
   const host = bracketed === undefined ? plain?.replace(/\.$/u, '') : `[${bracketed}]`;
