@@ -30,24 +30,30 @@ function containerd(by: string, suite: Suite, pull: Pull): ClientKind {
     versionCommand: ['containerd', '--version'],
     images: fromEverywhere,
     async open(machine, directory) {
-      const socket = join(directory, 'sock');
-      const hosts = join(directory, 'hosts');
-      const config = join(directory, 'config.toml');
-      await mkdir(join(hosts, '_default'), { recursive: true });
-      await writeFile(join(hosts, '_default/hosts.toml'), hostsToml());
-      await writeFile(config, configToml(directory, socket, hosts));
-      const daemon = await machine.daemon({
-        name: 'containerd',
-        argv: ['containerd', '--config', config],
-        logPath: join(directory, 'containerd.log'),
-        ready: () => listens({ path: socket }),
-      });
+      const { daemon, socket, hosts } = await startContainerd(machine, directory);
       return {
         pull: (image) => pull(machine, socket, image, hosts),
         [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose](),
       };
     },
   };
+}
+
+/** A daemon of its own, with nothing in it; `hosts` is the directory that leads every registry through the cache. */
+export async function startContainerd(machine: Machine, directory: string) {
+  const socket = join(directory, 'sock');
+  const hosts = join(directory, 'hosts');
+  const config = join(directory, 'config.toml');
+  await mkdir(join(hosts, '_default'), { recursive: true });
+  await writeFile(join(hosts, '_default/hosts.toml'), hostsToml());
+  await writeFile(config, configToml(directory, socket, hosts));
+  const daemon = await machine.daemon({
+    name: 'containerd',
+    argv: ['containerd', '--config', config],
+    logPath: join(directory, 'containerd.log'),
+    ready: () => listens({ path: socket }),
+  });
+  return { daemon, socket, hosts };
 }
 
 function hostsToml(): string {
