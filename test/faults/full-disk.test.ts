@@ -5,7 +5,7 @@ import { together } from '../support/client.ts';
 import { makeImage } from '../support/images.ts';
 import { pull, pullAsDockerd } from '../support/pull.ts';
 import { SmallDisk, whyNoSmallDisk } from './small-disk.ts';
-import { assertWhole, mib, World } from './world.ts';
+import { assertWhole, becomes, mib, World } from './world.ts';
 
 const skip = await whyNoSmallDisk();
 
@@ -36,7 +36,7 @@ describe('a file system that is full', { skip }, () => {
     assert.equal(await world.isKept(), false);
     await disk.empty();
     await pull(world.entrepot.origin, 'library/redis', '7', { ns: 'docker.io' });
-    assert.equal(await world.isKept(), true);
+    await becomes(true, () => world.isKept());
   });
 
   test('to its last byte keeps serving what is held, also after a restart', async () => {
