@@ -7,6 +7,7 @@ import type { Config, SizeLimit } from './config/config.ts';
 import { assertCovered } from './hosted/covered.ts';
 import { createHosted } from './hosted/hosted.ts';
 import { createNotify } from './notify/notify.ts';
+import { LinkWriter } from './hosted/link-writer.ts';
 import type { Index } from './index/contract.ts';
 import { openSqliteIndex } from './index/sqlite/index.ts';
 import type { Clock } from './observe/clock.ts';
@@ -46,6 +47,7 @@ export async function furnish(scope: AsyncDisposableStack, settings: Settings, a
   );
   const processes = { holder: thisProcess(), isGone: (holder: string) => fateOf(holder) !== 'unknown' };
   const mayMount = (asker: Asker, key: RepositoryKey): Promise<boolean> => access.mayList(asker, key);
+  const links = scope.use(new LinkWriter({ ...ground, ...processes }));
   const rules = { rules: () => settings.rules, uploads: () => settings.config.hosted.uploads };
   const services = scope.use(createServices(around.clock, around.env));
   const told = { config: () => settings.config.notifications, source: sourceOf(config), services };
@@ -54,7 +56,7 @@ export async function furnish(scope: AsyncDisposableStack, settings: Settings, a
   const hosted = scope.use(createHosted({ ...ground, ...access, ...processes, ...rules, mayMount, noticesOf }));
   await assertCovered(index, (name) => settings.routing.isHosted(name));
   await index.pins.configure(config.cache.pins);
-  return { store, index, table, upstreams, access, cache, hosted, notify };
+  return { store, index, table, upstreams, access, cache, links, hosted, notify };
 }
 
 async function openStore({ storage }: Config): Promise<BlobStore> {

@@ -3,6 +3,7 @@ import type { HostedIndex, UploadIndex, ClaimIndex } from './hosted-contract.ts'
 import type { KeepingIndex, PinIndex } from './keeping-contract.ts';
 import type { LeaseIndex } from './leases-contract.ts';
 import type { NoticeIndex } from './notices-contract.ts';
+import type { OutboxIndex } from './outbox-contract.ts';
 import type { RepositoryIndex } from './repositories-contract.ts';
 
 export type * from './content-contract.ts';
@@ -10,6 +11,7 @@ export type * from './hosted-contract.ts';
 export type * from './keeping-contract.ts';
 export type * from './leases-contract.ts';
 export type * from './notices-contract.ts';
+export type * from './outbox-contract.ts';
 export type * from './repositories-contract.ts';
 
 /**
@@ -30,4 +32,5 @@ export interface Index extends AsyncDisposable {
   readonly uploads: UploadIndex;
   readonly claims: ClaimIndex;
   readonly notices: NoticeIndex;
+  readonly outbox: OutboxIndex;
 }

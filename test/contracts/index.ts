@@ -8,6 +8,7 @@ import { hostedContract } from './index-hosted.ts';
 import { keepingContract } from './index-keeping.ts';
 import { leasesContract } from './index-leases.ts';
 import { manifestsContract } from './index-manifests.ts';
+import { outboxContract } from './index-outbox.ts';
 import { assertLikeModel } from './index-property.ts';
 import { noticesContract } from './index-notices.ts';
 import { repositoriesContract } from './index-repositories.ts';
@@ -36,6 +37,7 @@ export function indexContract(name: string, make: MakeIndex): void {
     describe('what is hosted', () => hostedContract(make));
     describe('uploads', () => uploadsContract(make));
     describe('notices', () => noticesContract(make));
+    describe('the outbox', () => outboxContract(make));
     test('answers like its model, whatever happens to it', async () => {
       await assertLikeModel(make, modelRuns);
     });

@@ -30,6 +30,7 @@ export class Database implements Disposable {
   readonly #durability: Durability;
   readonly #version: Version;
   #rolledBack: () => void = () => {};
+  #committed: () => void = () => {};
 
   constructor(path: string) {
     this.path = path;
@@ -114,6 +115,7 @@ export class Database implements Disposable {
       this.#begin.run();
       const result = run();
       this.#commit.run();
+      this.#committed();
       return result;
     } catch (error) {
       if (this.#connection.isTransaction) this.#connection.exec('ROLLBACK');
@@ -152,6 +154,11 @@ export class Database implements Disposable {
   /** Called when a transaction was undone: what was learned inside it may not be so. */
   onRollback(listener: () => void): void {
     this.#rolledBack = listener;
+  }
+
+  /** Called after every transaction of this connection that may have written. */
+  onCommit(listener: () => void): void {
+    this.#committed = listener;
   }
 
   [Symbol.dispose](): void {

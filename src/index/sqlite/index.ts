@@ -13,6 +13,7 @@ import { SqliteManifests } from './manifests.ts';
 import { migrate } from './migrate.ts';
 import { SqliteNotices } from './notices.ts';
 import { SqlitePins } from './operator-pins.ts';
+import { SqliteOutbox } from './outbox.ts';
 import { Removal } from './removal.ts';
 import { SqliteRepositories } from './repositories.ts';
 import { migrations } from './schema.ts';
@@ -66,6 +67,7 @@ export function indexOver(database: Database): Index {
     uploads: new SqliteUploads(database),
     claims,
     notices,
+    outbox: new SqliteOutbox(database),
     [Symbol.asyncDispose]: async () => database[Symbol.dispose](),
   };
 }

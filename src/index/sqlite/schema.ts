@@ -1,4 +1,5 @@
 import { noticesSchema } from './notices.ts';
+import { outboxMigration } from './schema-outbox.ts';
 
 /*
  * The schema, as one picture. `id`s are small integers, so that the two big tables (`refs`, `contents`) stay small.
@@ -10,10 +11,12 @@ import { noticesSchema } from './notices.ts';
  *        └───────────────< members >──────────┘           members: blobs that a repository has earned
  *
  *   contents   one row a digest that anything mentions. `size` is set while it rests in the store as a blob;
- *              `parents` counts refs to it, `hosted` those and the members that belong to hosted repositories.
+ *              `parents` counts refs to it, `hosted` those, the members and the held manifests that belong to hosted
+ *              repositories.
  *   tags       `manifest` is what a tag points at here, `seen` the digest of what the upstream has moved it to meanwhile.
  *   totals     one row of sums, kept by the triggers, so that no answer ever counts a table.
  *   uploads    unfinished; `writer` is the process that receives it, NULL between requests.
+ *   outbox     what changed of hosted repositories and is not written to the store as links yet (schema-outbox.ts).
  *   claims     names that were pushed once; each is a file as well (claims.ts).
  *   leases     epochs come from totals.lease_epoch: they grow for all keys together, also when rows are forgotten.
  *
@@ -195,4 +198,5 @@ export const migrations: readonly string[] = [
   CREATE TABLE claims (name TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
   `,
   noticesSchema,
+  outboxMigration,
 ];

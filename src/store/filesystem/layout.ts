@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { algorithmOf, hexOf, isDigest } from '../../oci/digest.ts';
 import type { Digest, DigestAlgorithm } from '../../oci/digest.ts';
+import type { RepositoryName } from '../../oci/reference.ts';
 import type { IngestName } from '../blob-store.ts';
 
 /*
@@ -14,7 +15,15 @@ import type { IngestName } from '../blob-store.ts';
  *   │   │       └── e3b0c44298fc…b855/     the whole of it
  *   │   │           └── data               the content
  *   │   └── sha512/…
+ *   ├── docker/registry/v2/repositories/
+ *   │   └── <name>/                        of what is hosted; each link is a file that consists of one digest
+ *   │       ├── _layers/<algorithm>/<hex>/link
+ *   │       ├── _manifests/revisions/<algorithm>/<hex>/link
+ *   │       ├── _manifests/tags/<tag>/current/link
+ *   │       ├── _manifests/tags/<tag>/index/<algorithm>/<hex>/link    whatever it has ever pointed at
+ *   │       └── _uploads/…                 of `registry:2` alone
  *   └── entrepot/                          mode 0700
+ *       ├── aside/…                        links and manifests until they are whole
  *       ├── ingest/<name>                  content that is not whole yet; renamed to `data` when it is
  *       ├── quarantine/<algorithm>-<hex>   content that turned out to be damaged, kept for a look
  *       └── index.db                       the index, when it is SQLite
@@ -26,11 +35,12 @@ export interface Layout {
   readonly root: string;
   readonly ingests: string;
   readonly quarantine: string;
+  readonly aside: string;
 }
 
 export function layoutOf(root: string): Layout {
   const own = join(root, 'entrepot');
-  return { root, ingests: join(own, 'ingest'), quarantine: join(own, 'quarantine') };
+  return { root, ingests: join(own, 'ingest'), quarantine: join(own, 'quarantine'), aside: join(own, 'aside') };
 }
 
 export function ingestPath(layout: Layout, name: IngestName): string {
@@ -55,4 +65,29 @@ export function dataPath(layout: Layout, digest: Digest): string {
 export function digestAt(algorithm: DigestAlgorithm, prefix: string, name: string): Digest | undefined {
   const text = `${algorithm}:${name}`;
   return name.startsWith(prefix) && isDigest(text) ? text : undefined;
+}
+
+export function repositoriesPath(layout: Layout): string {
+  return `${layout.root}/docker/registry/v2/repositories`;
+}
+
+export function layersPath(layout: Layout, repository: RepositoryName): string {
+  return `${repositoriesPath(layout)}/${repository}/_layers`;
+}
+
+export function revisionsPath(layout: Layout, repository: RepositoryName): string {
+  return `${repositoriesPath(layout)}/${repository}/_manifests/revisions`;
+}
+
+export function tagsPath(layout: Layout, repository: RepositoryName): string {
+  return `${repositoriesPath(layout)}/${repository}/_manifests/tags`;
+}
+
+/** The link of a digest below one of the directories that have links by digest. */
+export function linkPath(directory: string, digest: Digest): string {
+  return `${directory}/${algorithmOf(digest)}/${hexOf(digest)}/link`;
+}
+
+export function tagLinkPath(tags: string, tag: string): string {
+  return `${tags}/${tag}/current/link`;
 }

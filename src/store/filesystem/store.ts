@@ -3,9 +3,11 @@ import { resolve } from 'node:path';
 import { systemClock } from '../../observe/clock.ts';
 import type { BlobReader, ByteSource } from '../../oci/blob.ts';
 import type { Digest } from '../../oci/digest.ts';
+import type { Link } from '../../oci/link.ts';
 import { isIngestName } from '../blob-store.ts';
 import type { BlobStore, Capacity, Ingest, IngestName, Quarantine, StoredBlob } from '../blob-store.ts';
 import { errorCode, storeFailure } from '../failure.ts';
+import type { LinkTree } from '../link-tree.ts';
 import { findBlob } from './blob.ts';
 import { Directories } from './directories.ts';
 import { followIngest, resumeIngest, startIngest } from './ingest.ts';
@@ -14,6 +16,7 @@ import { algorithmPath, algorithms, blobDirectory, dataPath, digestAt, layoutOf 
 import type { Layout } from './layout.ts';
 import { PromptReads, readWatch } from './prompt-reads.ts';
 import type { ReadWatch } from './prompt-reads.ts';
+import { writeLinks } from './links-write.ts';
 
 export interface FilesystemStoreOptions {
   /** `storage.filesystem.rootdirectory`; made when it is missing. */
@@ -25,7 +28,7 @@ export interface FilesystemStoreOptions {
  * Blobs as files, in the layout of `registry:2` (`layout.ts` draws it). Any number of processes may share a root.
  * @throws RegistryError `UNAVAILABLE` (origin `store`) when nothing can be written below the root
  */
-export async function openFilesystemStore(options: FilesystemStoreOptions): Promise<BlobStore & Quarantine> {
+export async function openFilesystemStore(options: FilesystemStoreOptions): Promise<BlobStore & Quarantine & LinkTree> {
   const layout = layoutOf(resolve(options.root));
   const directories = new Directories();
   try {
@@ -43,7 +46,7 @@ const quarantinedMax = 16;
 /** Files that are looked at together while listing. */
 const listBatch = 32;
 
-class FilesystemStore implements BlobStore, Quarantine {
+class FilesystemStore implements BlobStore, Quarantine, LinkTree {
   readonly #yard: Yard;
   readonly #layout: Layout;
 
@@ -118,6 +121,10 @@ class FilesystemStore implements BlobStore, Quarantine {
     } catch (error) {
       throw storeFailure('asking for the free space of the store', error);
     }
+  }
+
+  writeLinks(links: readonly Link[]): Promise<void> {
+    return writeLinks(this.#yard, links);
   }
 
   /** Nothing is held open between calls: blobs and ingests have owners of their own. */
