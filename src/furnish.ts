@@ -1,4 +1,6 @@
 import { createAccess } from './access/access.ts';
+import { createAdoption } from './adopt/adoption.ts';
+import type { Adoption } from './adopt/adoption.ts';
 import { createCache } from './cache/cache.ts';
 import { fateOf, thisProcess } from './cache/holder.ts';
 import type { KeeperLimits } from './cache/keeper.ts';
@@ -13,6 +15,7 @@ import { openSqliteIndex } from './index/sqlite/index.ts';
 import type { Clock } from './observe/clock.ts';
 import type { Observer } from './observe/events.ts';
 import { version } from './observe/version.ts';
+import type { RepositoryName } from './oci/reference.ts';
 import type { Asker, RepositoryKey } from './oci/repository.ts';
 import { sourceOf } from './settings.ts';
 import type { Settings } from './settings.ts';
@@ -41,13 +44,21 @@ export async function furnish(scope: AsyncDisposableStack, settings: Settings, a
   const upstreams = config.cache.offline ? offline(table) : table;
   const ground = { ...around, store, index, upstreams };
   const access = createAccess({ ...ground, exposure: (name) => settings.upstream(name).exposure });
-  const limits = await limitsOf(config, store, index);
-  const cache = scope.use(
-    createCache({ ...ground, ...access, limits, policy: (name) => policyOf(settings.upstream(name)) }),
-  );
   const processes = { holder: thisProcess(), isGone: (holder: string) => fateOf(holder) !== 'unknown' };
-  const mayMount = (asker: Asker, key: RepositoryKey): Promise<boolean> => access.mayList(asker, key);
   const links = scope.use(new LinkWriter({ ...ground, ...processes }));
+  const drain = (): Promise<boolean> => links.drain();
+  const adoption = scope.use(createAdoption({ ...ground, ...processes, ...access, drain, keyOf: ownerOf(settings) }));
+  const limits = await limitsOf(config, store, index, adoption);
+  const cache = scope.use(
+    createCache({
+      ...ground,
+      ...access,
+      limits,
+      mayEvict: () => adoption.isDone,
+      policy: (name) => policyOf(settings.upstream(name)),
+    }),
+  );
+  const mayMount = (asker: Asker, key: RepositoryKey): Promise<boolean> => access.mayList(asker, key);
   const rules = { rules: () => settings.rules, uploads: () => settings.config.hosted.uploads };
   const services = scope.use(createServices(around.clock, around.env));
   const told = { config: () => settings.config.notifications, source: sourceOf(config), services };
@@ -56,7 +67,17 @@ export async function furnish(scope: AsyncDisposableStack, settings: Settings, a
   const hosted = scope.use(createHosted({ ...ground, ...access, ...processes, ...rules, mayMount, noticesOf }));
   await assertCovered(index, (name) => settings.routing.isHosted(name));
   await index.pins.configure(config.cache.pins);
-  return { store, index, table, upstreams, access, cache, links, hosted, notify };
+  return { store, index, table, upstreams, access, adoption, cache, hosted, notify };
+}
+
+/** Whose the links of the volume are: in a cache of one upstream everything is that upstream's. */
+function ownerOf(settings: Settings): (name: RepositoryName) => RepositoryKey | undefined {
+  return (name) => {
+    const { routing } = settings;
+    const { mode, defaultUpstream } = routing;
+    if (mode === 'registry-proxy') return defaultUpstream && { upstream: defaultUpstream.name, name };
+    return mode === 'registry' || routing.isHosted(name) ? { upstream: undefined, name } : undefined;
+  };
 }
 
 async function openStore({ storage }: Config): Promise<BlobStore> {
@@ -71,14 +92,26 @@ async function openIndex({ index }: Config): Promise<Index> {
   return openSqliteIndex({ path: index.kind === 'sqlite' ? index.path : ':memory:' });
 }
 
-async function limitsOf({ cache }: Config, store: BlobStore, index: Index): Promise<KeeperLimits> {
+async function limitsOf(config: Config, store: BlobStore, index: Index, adoption: Adoption): Promise<KeeperLimits> {
+  const { size, diskFree, unusedMs } = config.cache;
+  let sizeBytesMax = await sizeLimitOf(size, store, index);
+  // What was found in the volume is held from then on, too.
+  const again = adoption.finished().then(async () => (sizeBytesMax = await sizeLimitOf(size, store, index)));
+  again.catch(() => {});
+  return {
+    get sizeBytesMax() {
+      return sizeBytesMax;
+    },
+    freeBytesMin: (total) => bytesOf(diskFree, total),
+    unusedMsMax: unusedMs,
+  };
+}
+
+async function sizeLimitOf(size: Config['cache']['size'], store: BlobStore, index: Index): Promise<number> {
   const { freeBytes, totalBytes } = await store.capacity();
-  const { size, diskFree } = cache;
+  if (size.kind !== 'free-at-first-start') return bytesOf(size, totalBytes);
   // What is held already was free at the first start.
-  const atFirstStart = freeBytes + (await index.keeping.heldBytes());
-  const sizeBytesMax =
-    size.kind === 'free-at-first-start' ? (atFirstStart * size.percent) / 100 : bytesOf(size, totalBytes);
-  return { sizeBytesMax, freeBytesMin: (total) => bytesOf(diskFree, total), unusedMsMax: cache.unusedMs };
+  return ((freeBytes + (await index.keeping.heldBytes())) * size.percent) / 100;
 }
 
 function bytesOf(limit: SizeLimit, totalBytes: number): number {

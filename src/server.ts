@@ -18,6 +18,7 @@ import { createMetrics } from './observe/metrics.ts';
 import { fanOut } from './observe/observers.ts';
 import { version } from './observe/version.ts';
 import type { RegistryError } from './oci/errors.ts';
+import { parseRepositoryName } from './oci/reference.ts';
 import type { Asker, Page, PageRequest, RepositoryKey } from './oci/repository.ts';
 import type { Notify } from './notify/notify.ts';
 import type { News } from './registry/news.ts';
@@ -64,6 +65,7 @@ async function start(scope: AsyncDisposableStack, options: Required<ServerOption
   const rooms = await furnish(scope, settings, { observer, clock, env });
   let accepting = true;
 
+  rooms.adoption.begin();
   const doors = new Doors(observer, clock);
   scope.defer(() => doors.close(0));
   const addresses = await doors.open(config.http, createRegistry(registryOf(rooms, settings)));
@@ -116,7 +118,7 @@ async function start(scope: AsyncDisposableStack, options: Required<ServerOption
   };
 }
 
-function registryOf({ cache, hosted, index, access, notify }: Rooms, settings: Settings): RegistryOptions {
+function registryOf({ cache, hosted, index, access, notify, adoption }: Rooms, settings: Settings): RegistryOptions {
   const judge = (key: RepositoryKey): RegistryError | undefined =>
     key.upstream === undefined ? undefined : refusalOf(settings.upstream(key.upstream), key);
   const mayList = async (key: RepositoryKey, asker: Asker): Promise<boolean> =>
@@ -124,7 +126,11 @@ function registryOf({ cache, hosted, index, access, notify }: Rooms, settings: S
   return {
     routing: () => settings.routing,
     repositories: (key) => (key.upstream === undefined ? hosted.repository(key) : cache.repository(key)),
-    isClaimed: (name) => index.claims.has(name),
+    isClaimed: async (name) => {
+      await adoption.look({ upstream: undefined, name: parseRepositoryName(name) });
+      return index.claims.has(name);
+    },
+    look: (key) => adoption.look(key),
     origin: () => originOf(settings.config),
     lists: () => settings.config.lists,
     news: () => newsOf(notify, settings.config),

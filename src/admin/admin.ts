@@ -1,3 +1,4 @@
+import type { Adoption } from '../adopt/adoption.ts';
 import type { Cache } from '../cache/contract.ts';
 import type { Config } from '../config/config.ts';
 import type { Handler, Reply, Request } from '../http/message.ts';
@@ -25,6 +26,7 @@ export interface AdminOptions {
   readonly version: string;
   readonly index: Index;
   readonly cache: Cache;
+  readonly adoption: Pick<Adoption, 'progress'>;
   readonly upstreams: Upstreams;
   readonly store: BlobStore;
   readonly clock: Clock;
@@ -138,6 +140,7 @@ async function statistics(options: AdminOptions, startedAtMs: number): Promise<S
     ...(await options.index.repositories.statistics()),
     freeBytes: Number.isFinite(freeBytes) ? freeBytes : undefined,
     downloads: options.cache.downloads().length,
+    adoption: options.adoption.progress,
     upstreams: await options.metrics.upstreamTotals(),
   };
 }

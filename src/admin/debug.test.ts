@@ -9,7 +9,7 @@ import type { BlobStore } from '../store/blob-store.ts';
 import { createMemoryStore } from '../store/memory/store.ts';
 import { createDebug } from './debug.ts';
 import type { DebugOptions } from './debug.ts';
-import { requestFor, textOf } from './testing.ts';
+import { adopted, requestFor, textOf } from './testing.ts';
 
 const metrics = { text: async () => '# metrics\n', contentType: 'text/plain; version=0.0.4; charset=utf-8' };
 
@@ -18,6 +18,7 @@ async function ask(index: Index, path: string, given: Partial<DebugOptions> = {}
     version: '1.2.3',
     index,
     store: createMemoryStore({ bytesMax: 1_000_000 }),
+    adoption: adopted,
     metrics,
     prometheusPath: '/metrics',
     accepting: () => true,

@@ -1,3 +1,4 @@
+import type { Adoption } from '../adopt/adoption.ts';
 import type { Handler } from '../http/message.ts';
 import type { Index } from '../index/contract.ts';
 import type { Clock } from '../observe/clock.ts';
@@ -10,6 +11,7 @@ export interface DebugOptions {
   readonly version: string;
   readonly index: Index;
   readonly store: BlobStore;
+  readonly adoption: Pick<Adoption, 'progress'>;
   readonly metrics: Pick<Metrics, 'text' | 'contentType'>;
   /** Where the metrics are; undefined when they are off. */
   readonly prometheusPath: string | undefined;
@@ -32,10 +34,12 @@ export function createDebug(options: DebugOptions): Handler {
   };
 }
 
-/** 503 with what is wrong, by part, as registry's /debug/health has it. */
+/** 503 with what is wrong, by part, as registry's /debug/health has it. While a volume is read, requests are served. */
 async function readiness(options: DebugOptions) {
   const problems = await checkHealth(options);
-  return jsonReply(problems, Object.keys(problems).length === 0 ? 200 : 503);
+  const { state, repositories } = options.adoption.progress;
+  const adoption = state === 'done' ? {} : { adoption: `${state}: ${repositories} repositories so far` };
+  return jsonReply({ ...problems, ...adoption }, Object.keys(problems).length === 0 ? 200 : 503);
 }
 
 function variables(version: string) {

@@ -1,3 +1,4 @@
+import type { Adoption } from '../adopt/adoption.ts';
 import type { Cache, DownloadView, PurgeReport, WarmOptions, WarmReport } from '../cache/contract.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/config.ts';
@@ -62,6 +63,7 @@ export async function stage(directory: string, clock: Clock, yaml = 'version: 0.
     index,
     store,
     cache,
+    adoption: adopted,
     upstreams: playUpstreams(config, statuses),
     clock,
     observer: { emit: (event) => void events.push(event) },
@@ -90,6 +92,11 @@ export async function stage(directory: string, clock: Clock, yaml = 'version: 0.
     [Symbol.asyncDispose]: async () => index[Symbol.asyncDispose](),
   };
 }
+
+/** There is no volume to read. */
+export const adopted: Pick<Adoption, 'progress'> = {
+  progress: { state: 'done', repositories: 0, manifests: 0, blobs: 0, dangling: 0, troubles: 0 },
+};
 
 export function keyOf(name: string): RepositoryKey {
   const slash = name.indexOf('/');

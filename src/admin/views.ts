@@ -2,6 +2,7 @@
  * What the admin API answers, as JSON. The command line and the web page know these shapes and nothing else of the
  * server. Times are milliseconds since the epoch, sizes and positions bytes; what is not known is absent.
  */
+import type { AdoptionProgress } from '../adopt/adoption.ts';
 import type { Digest } from '../oci/digest.ts';
 
 /** What keeps the server from serving, by part; empty when nothing does. */
@@ -19,6 +20,8 @@ export interface StatisticsView {
   readonly heldBytes: number;
   readonly freeBytes: number | undefined;
   readonly downloads: number;
+  /** How much of what the volume's links say is in the index. */
+  readonly adoption: AdoptionProgress;
   /** Since the start. */
   readonly upstreams: readonly {
     readonly upstream: string;

@@ -33,6 +33,8 @@ export interface CacheOptions {
   readonly clock: Clock;
   readonly observer: Observer;
   readonly limits: KeeperLimits;
+  /** Whether all is known that may refer to a blob. Default: yes. */
+  readonly mayEvict?: () => boolean;
   /** By the upstream's canonical name. Asked anew for every request, so that it may change while running. */
   policy(upstream: string): Policy;
   readonly mayRead: RepositoryContext['mayRead'];
@@ -70,6 +72,7 @@ class TheCache implements Cache {
     this.#keeper = new Keeper({
       ...base,
       limits,
+      mayEvict: options.mayEvict ?? (() => true),
       isBusy: (digest) => this.#downloads.find(digest) !== undefined,
       arriving: () => this.#downloads.arriving(),
     });

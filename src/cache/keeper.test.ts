@@ -21,6 +21,7 @@ function setUp() {
     observer: silent,
     holder: thisProcess(),
     limits: { sizeBytesMax: 1_000, freeBytesMin: () => 100, unusedMsMax: Infinity },
+    mayEvict: () => true,
     isBusy: () => false,
     arriving: () => ({ bytes: 0, leftBytes: 0 }),
   });

@@ -23,6 +23,8 @@ export interface KeeperContext {
   readonly observer: Observer;
   readonly holder: Holder;
   readonly limits: KeeperLimits;
+  /** False while there may be more that refers to a blob than the index knows: then nothing goes. */
+  mayEvict(): boolean;
   /** True while somebody reads it, or it arrives: it is left alone. */
   isBusy(digest: Digest): boolean;
   /** What running downloads take. */
@@ -76,7 +78,7 @@ export class Keeper {
   /** Evicts what nobody has used for as long as the configuration allows. */
   async expire(signal?: AbortSignal): Promise<void> {
     const { index, clock, limits } = this.#context;
-    if (limits.unusedMsMax === Infinity) return;
+    if (limits.unusedMsMax === Infinity || !this.#context.mayEvict()) return;
     for (;;) {
       if (signal?.aborted === true) return;
       const candidates = await index.keeping.candidates(batch);
@@ -138,7 +140,7 @@ export class Keeper {
 
   async #evictWhile(tooFull: () => Promise<boolean>): Promise<void> {
     let passedOver = 0;
-    while (await tooFull()) {
+    while (this.#context.mayEvict() && (await tooFull())) {
       const candidates = (await this.#context.index.keeping.candidates(batch + passedOver)).slice(passedOver);
       if (candidates.length === 0) return;
       for (const candidate of candidates) {

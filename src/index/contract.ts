@@ -1,3 +1,4 @@
+import type { AdoptionIndex } from './adoption-contract.ts';
 import type { ManifestIndex, TagIndex, BlobIndex } from './content-contract.ts';
 import type { HostedIndex, UploadIndex, ClaimIndex } from './hosted-contract.ts';
 import type { KeepingIndex, PinIndex } from './keeping-contract.ts';
@@ -6,6 +7,7 @@ import type { NoticeIndex } from './notices-contract.ts';
 import type { OutboxIndex } from './outbox-contract.ts';
 import type { RepositoryIndex } from './repositories-contract.ts';
 
+export type * from './adoption-contract.ts';
 export type * from './content-contract.ts';
 export type * from './hosted-contract.ts';
 export type * from './keeping-contract.ts';
@@ -33,4 +35,5 @@ export interface Index extends AsyncDisposable {
   readonly claims: ClaimIndex;
   readonly notices: NoticeIndex;
   readonly outbox: OutboxIndex;
+  readonly adoption: AdoptionIndex;
 }

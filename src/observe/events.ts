@@ -63,6 +63,8 @@ export type Event =
   | NoticeEvent
   | { readonly type: 'store.failed'; readonly operation: string; readonly code: string; readonly message: string }
   | { readonly type: 'task.failed'; readonly task: string; readonly message: string }
+  | { readonly type: 'adoption.trouble'; readonly path: string; readonly reason: string }
+  | AdoptionProgressed
   | { readonly type: 'admin.acted'; readonly action: string; readonly target: string; readonly requestId: string };
 
 /** One request answered: the access log's line, and why it went as it did. */
@@ -140,6 +142,20 @@ export type NoticeEvent =
     }
   | { readonly type: 'notices.dropped'; readonly endpoint: string; readonly count: number; readonly waiting: number }
   | { readonly type: 'notices.forgotten'; readonly endpoint: string; readonly waiting: number };
+
+/** How far what the volume's links say is in the index. */
+export interface AdoptionProgressed {
+  readonly type: 'adoption.progress';
+  readonly state: string;
+  readonly repositories: number;
+  readonly manifests: number;
+  readonly blobs: number;
+  /** Links of content that is not there. */
+  readonly dangling: number;
+  /** What could not be understood. */
+  readonly troubles: number;
+  readonly ms: number;
+}
 
 export interface Observer {
   emit(event: Event): void;

@@ -82,6 +82,15 @@ const sentences: Sentences = {
     quietKey: `${event.operation} ${event.code}`,
   }),
   'task.failed': (event) => ({ level: 'error', text: 'a background task failed', quietKey: event.task }),
+  'adoption.trouble': (event) => ({
+    level: 'warn',
+    text: 'something in the volume cannot be understood, and was left alone',
+    quietKey: event.reason.slice(0, 24),
+  }),
+  'adoption.progress': (event) =>
+    event.state === 'done'
+      ? { level: event.manifests + event.blobs > 0 ? 'info' : 'debug', text: 'the volume was read' }
+      : { level: 'info', text: 'reading the volume; what is asked for is looked up first' },
   'admin.acted': () => ({ level: 'info', text: 'an operator acted' }),
 };
 

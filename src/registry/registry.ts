@@ -27,6 +27,8 @@ export interface RegistryOptions {
   readonly routing: () => RoutingTable;
   /** A repository of an upstream, or a hosted one; `undefined` when nobody hosts it. */
   readonly repositories: (key: RepositoryKey) => Repository | undefined;
+  /** Resolves when all that is kept of a repository is known, or can be asked for. */
+  readonly look: (key: RepositoryKey) => Promise<void>;
   readonly catalog: Catalog;
   /** How long the pages of lists are. */
   readonly lists: () => ListsConfig;
@@ -49,6 +51,7 @@ export function createRegistry(options: RegistryOptions): Handler {
       if ('lent' in found && found.lent && (await options.isClaimed(found.askedName))) {
         found = routed(request, { ...table, isClaimed: () => true });
       }
+      if ('key' in found) await options.look(found.key);
       return await answer(options, request, found);
     } catch (error) {
       return failureReply(lentInVain(error, request, found) ?? error, request, { label: labelOf(found) });

@@ -30,6 +30,7 @@ export async function serveRegistry(options: Partial<RegistryOptions> = {}): Pro
       const later = all.filter((name) => last === undefined || name > last);
       return { items: later.slice(0, limit), next: later.length > limit ? later[limit - 1] : undefined };
     },
+    look: async () => {},
     judge: () => undefined,
     isClaimed: async () => false,
     origin: () => '',

@@ -56,6 +56,13 @@ export class SqliteClaims implements ClaimIndex {
     this.#add(name);
   }
 
+  /** The same for a name whose links outlive the index: its file may reach the disk when it will. */
+  adopt(name: string): void {
+    if (!isClaimable(name) || this.#has.get(name) !== undefined) return;
+    this.#writeFile(name, false);
+    this.#add(name);
+  }
+
   #reconcile(): void {
     const files = this.#files();
     if (files.length === 0 && this.#list.get('', 1) === undefined) return;
@@ -75,11 +82,12 @@ export class SqliteClaims implements ClaimIndex {
     }
   }
 
-  #writeFile(name: string): void {
+  #writeFile(name: string, durably = true): void {
     if (this.#directory === undefined) return;
     try {
       mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
       closeSync(openSync(join(this.#directory, name), 'a', 0o600));
+      if (!durably) return;
       for (const path of [this.#directory, dirname(this.#directory)]) syncDirectory(path);
     } catch (error) {
       throw failed(this.#directory, error);

@@ -1,6 +1,7 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Index } from '../contract.ts';
+import { SqliteAdoption } from './adoption.ts';
 import { SqliteBlobs } from './blobs.ts';
 import { SqliteClaims } from './claims.ts';
 import { Database } from './database.ts';
@@ -68,6 +69,7 @@ export function indexOver(database: Database): Index {
     claims,
     notices,
     outbox: new SqliteOutbox(database),
+    adoption: new SqliteAdoption(parts),
     [Symbol.asyncDispose]: async () => database[Symbol.dispose](),
   };
 }

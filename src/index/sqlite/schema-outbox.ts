@@ -1,3 +1,10 @@
+/** Enters everything that is hosted. */
+export const relinkEverything = `
+  INSERT INTO outbox_entries SELECT repository, 0, digest FROM members JOIN contents ON contents.id = members.content;
+  INSERT INTO outbox_entries SELECT repository, 1, digest FROM held JOIN contents ON contents.id = held.manifest;
+  INSERT INTO outbox_entries SELECT repository, 2, CAST(name AS BLOB) FROM tags;
+`;
+
 /**
  * The outbox: which links of hosted repositories (`oci/link.ts`) are not written to the store yet. Triggers enter them, so
  * that no change of what is hosted can forget to, whoever makes it. An entry says what changed, not how: who writes it
@@ -62,7 +69,5 @@ export const outboxMigration = `
   UPDATE contents SET hosted = hosted + (SELECT count(*) FROM held WHERE manifest = contents.id AND held.hosted = 1)
     WHERE id IN (SELECT manifest FROM held WHERE hosted = 1);
 
-  INSERT INTO outbox_entries SELECT repository, 0, digest FROM members JOIN contents ON contents.id = members.content;
-  INSERT INTO outbox_entries SELECT repository, 1, digest FROM held JOIN contents ON contents.id = held.manifest;
-  INSERT INTO outbox_entries SELECT repository, 2, CAST(name AS BLOB) FROM tags;
+  ${relinkEverything}
 `;

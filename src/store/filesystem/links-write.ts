@@ -8,6 +8,7 @@ import { fileSize } from './blob.ts';
 import { syncDirectory } from './directories.ts';
 import type { Yard } from './ingest.ts';
 import { dataPath, layersPath, linkPath, revisionsPath, tagLinkPath, tagsPath } from './layout.ts';
+import { together } from './together.ts';
 
 /** Files that are written together. Each waits for the disk, and who serves needs threads, too. */
 const writtenTogether = 4;
@@ -21,7 +22,7 @@ export async function writeLinks(yard: Yard, links: readonly Link[]): Promise<vo
   try {
     for (const step of steps) {
       const due = links.filter((link) => step.when === isHeld(link) && step.kind === link.kind);
-      await together(due, (link) => (step.when ? writing.put(link) : writing.remove(link)));
+      await together(due, writtenTogether, (link) => (step.when ? writing.put(link) : writing.remove(link)));
     }
     await writing.sync();
   } catch (error) {
@@ -38,14 +39,6 @@ const steps = [
 function isHeld(link: Link): boolean {
   if (link.kind === 'layer') return link.held;
   return (link.kind === 'manifest' ? link.bytes : link.digest) !== undefined;
-}
-
-async function together<T>(items: readonly T[], run: (item: T) => Promise<void>): Promise<void> {
-  const left = items.values();
-  const work = async (): Promise<void> => {
-    for (const item of left) await run(item);
-  };
-  await Promise.all(Array.from({ length: writtenTogether }, work));
 }
 
 class Writing {
@@ -88,7 +81,7 @@ class Writing {
   }
 
   async sync(): Promise<void> {
-    await together([...this.#changed], (path) => syncDirectory(path).catch(unlessMissing));
+    await together(this.#changed, writtenTogether, (path) => syncDirectory(path).catch(unlessMissing));
   }
 
   /** Where `registry:2` looks for manifests: among the blobs. */

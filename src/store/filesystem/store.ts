@@ -4,19 +4,22 @@ import { systemClock } from '../../observe/clock.ts';
 import type { BlobReader, ByteSource } from '../../oci/blob.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Link } from '../../oci/link.ts';
+import type { RepositoryName } from '../../oci/reference.ts';
 import { isIngestName } from '../blob-store.ts';
 import type { BlobStore, Capacity, Ingest, IngestName, Quarantine, StoredBlob } from '../blob-store.ts';
 import { errorCode, storeFailure } from '../failure.ts';
-import type { LinkTree } from '../link-tree.ts';
+import type { LinkTree, RepositoryLinks, Told } from '../link-tree.ts';
 import { findBlob } from './blob.ts';
 import { Directories } from './directories.ts';
 import { followIngest, resumeIngest, startIngest } from './ingest.ts';
 import type { Yard } from './ingest.ts';
-import { algorithmPath, algorithms, blobDirectory, dataPath, digestAt, layoutOf } from './layout.ts';
+import { algorithmPath, algorithms, blobDirectory, dataPath, digestAt, layoutOf, repositoriesPath } from './layout.ts';
 import type { Layout } from './layout.ts';
 import { PromptReads, readWatch } from './prompt-reads.ts';
 import type { ReadWatch } from './prompt-reads.ts';
+import { fingerprintOf, linkedRepositories, readLinksOf } from './links-read.ts';
 import { writeLinks } from './links-write.ts';
+import { noneIfMissing, restingDigests } from './resting.ts';
 
 export interface FilesystemStoreOptions {
   /** `storage.filesystem.rootdirectory`; made when it is missing. */
@@ -127,6 +130,29 @@ class FilesystemStore implements BlobStore, Quarantine, LinkTree {
     return writeLinks(this.#yard, links);
   }
 
+  async hasLinks(): Promise<boolean> {
+    return access(repositoriesPath(this.#layout)).then(
+      () => true,
+      (error: unknown) => noneIfMissing(error).length > 0,
+    );
+  }
+
+  linkedRepositories(told: Told): AsyncIterable<RepositoryName> {
+    return linkedRepositories(this.#layout, told);
+  }
+
+  fingerprint(repository: RepositoryName): Promise<string | undefined> {
+    return fingerprintOf(this.#layout, repository);
+  }
+
+  readLinks(repository: RepositoryName, told: Told): Promise<RepositoryLinks> {
+    return readLinksOf(this.#layout, repository, told);
+  }
+
+  restingDigests(): AsyncIterable<readonly Digest[]> {
+    return restingDigests(this.#layout);
+  }
+
   /** Nothing is held open between calls: blobs and ingests have owners of their own. */
   async [Symbol.asyncDispose](): Promise<void> {}
 
@@ -149,10 +175,4 @@ async function* names(path: string): AsyncIterable<string> {
   } catch (error) {
     noneIfMissing(error);
   }
-}
-
-function noneIfMissing(error: unknown): readonly string[] {
-  const code = errorCode(error);
-  if (code === 'ENOENT' || code === 'ENOTDIR') return [];
-  throw storeFailure('listing the store', error);
 }
