@@ -12,6 +12,7 @@ import { createNotify } from './notify/notify.ts';
 import { LinkWriter } from './hosted/link-writer.ts';
 import type { Index } from './index/contract.ts';
 import { openSqliteIndex } from './index/sqlite/index.ts';
+import { setAsideSqliteIndex } from './index/sqlite/set-aside.ts';
 import type { Clock } from './observe/clock.ts';
 import type { Observer } from './observe/events.ts';
 import { version } from './observe/version.ts';
@@ -67,6 +68,7 @@ export async function furnish(scope: AsyncDisposableStack, settings: Settings, a
   const hosted = scope.use(createHosted({ ...ground, ...access, ...processes, ...rules, mayMount, noticesOf }));
   await assertCovered(index, (name) => settings.routing.isHosted(name));
   await index.pins.configure(config.cache.pins);
+  adoption.begin();
   return { store, index, table, upstreams, access, adoption, cache, hosted, notify };
 }
 
@@ -80,7 +82,7 @@ function ownerOf(settings: Settings): (name: RepositoryName) => RepositoryKey | 
   };
 }
 
-async function openStore({ storage }: Config): Promise<BlobStore> {
+export async function openStore({ storage }: Config): Promise<BlobStore> {
   if (storage.driver === 'filesystem') return openFilesystemStore({ root: storage.rootDirectory });
   return createMemoryStore({ bytesMax: memoryStoreBytesMax });
 }
@@ -88,8 +90,13 @@ async function openStore({ storage }: Config): Promise<BlobStore> {
 /** `storage: inmemory` is for trying things out, in bytes. */
 const memoryStoreBytesMax = 1024 ** 3;
 
-async function openIndex({ index }: Config): Promise<Index> {
+export async function openIndex({ index }: Config): Promise<Index> {
   return openSqliteIndex({ path: index.kind === 'sqlite' ? index.path : ':memory:' });
+}
+
+/** @returns where the index has been moved, or would be */
+export function setAsideIndex({ path }: { readonly path: string }, how: 'move' | 'only look'): string | undefined {
+  return setAsideSqliteIndex(path, how === 'move');
 }
 
 async function limitsOf(config: Config, store: BlobStore, index: Index, adoption: Adoption): Promise<KeeperLimits> {

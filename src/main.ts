@@ -15,6 +15,10 @@ process.exitCode = await runCli(process.argv.slice(2), {
   out: processOutput(),
   clock: systemClock,
   startServer: async (options) => (await import('./server.ts')).startServer(options),
+  rebuildIndex: async (loaded, observer) => {
+    const { rebuildIndex } = await import('./rebuild.ts');
+    return rebuildIndex(loaded, { observer, clock: systemClock, env: process.env });
+  },
   openUpstreams,
   untilStopped,
 });

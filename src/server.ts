@@ -65,7 +65,6 @@ async function start(scope: AsyncDisposableStack, options: Required<ServerOption
   const rooms = await furnish(scope, settings, { observer, clock, env });
   let accepting = true;
 
-  rooms.adoption.begin();
   const doors = new Doors(observer, clock);
   scope.defer(() => doors.close(0));
   const addresses = await doors.open(config.http, createRegistry(registryOf(rooms, settings)));
@@ -125,12 +124,14 @@ function registryOf({ cache, hosted, index, access, notify, adoption }: Rooms, s
     (await access.mayList(asker, key)) && judge(key) === undefined;
   return {
     routing: () => settings.routing,
-    repositories: (key) => (key.upstream === undefined ? hosted.repository(key) : cache.repository(key)),
+    repositories: async (key) => {
+      await adoption.look(key);
+      return key.upstream === undefined ? hosted.repository(key) : cache.repository(key);
+    },
     isClaimed: async (name) => {
       await adoption.look({ upstream: undefined, name: parseRepositoryName(name) });
       return index.claims.has(name);
     },
-    look: (key) => adoption.look(key),
     origin: () => originOf(settings.config),
     lists: () => settings.config.lists,
     news: () => newsOf(notify, settings.config),

@@ -1,6 +1,8 @@
+import type { AdoptionProgress } from '../adopt/adoption.ts';
 import type { Loaded } from '../config/load.ts';
 import type { Config } from '../config/config.ts';
 import type { Clock } from '../observe/clock.ts';
+import type { Observer } from '../observe/events.ts';
 import type { Log } from '../observe/log.ts';
 import type { Upstreams } from '../upstream/contract.ts';
 import type { Output } from './output.ts';
@@ -12,9 +14,16 @@ export interface Context {
   readonly clock: Clock;
   /** Loaded when needed, so that `entrepot ls` does not wait for a server's worth of code. */
   readonly startServer: StartServer;
+  readonly rebuildIndex: (loaded: Loaded, observer: Observer) => Promise<Rebuilt>;
   readonly openUpstreams: (config: Config) => Promise<Upstreams>;
   /** Resolves with the name of the first signal that asks to stop; `onReload` runs for each that asks to reload. */
   readonly untilStopped: (onReload: () => void) => Promise<string>;
+}
+
+export interface Rebuilt {
+  /** Where the index lies that was there before. */
+  readonly before: string | undefined;
+  readonly found: AdoptionProgress;
 }
 
 export type StartServer = (options: { readonly loaded: Loaded; readonly log: Log }) => Promise<RunningServer>;

@@ -19,6 +19,7 @@ const commands = [
   'unpin',
   'refresh',
   'purge',
+  'rebuild',
   'version',
 ];
 

@@ -11,6 +11,7 @@ import { addHealth } from './health.ts';
 import { addPin } from './pin.ts';
 import { addPull } from './pull.ts';
 import { addPurge } from './purge.ts';
+import { addRebuild } from './rebuild.ts';
 import { addRefresh } from './refresh.ts';
 import { addServe } from './serve.ts';
 import { addUnpin } from './unpin.ts';
@@ -35,7 +36,7 @@ export function createProgram(context: Context): Program {
     .exitOverride();
   for (const add of [addServe, addCheck, addConfig, addClient, addHealth]) add(program, context);
   for (const add of [addLs, addDu, addExplain, addPull, addPin, addUnpin, addRefresh, addPurge]) add(program, context);
-  addVersion(program, context);
+  for (const add of [addRebuild, addVersion]) add(program, context);
   return program;
 }
 

@@ -19,6 +19,7 @@ export interface Play {
   readonly columns?: number;
   readonly upstreams?: Upstreams;
   readonly startServer?: Context['startServer'];
+  readonly rebuildIndex?: Context['rebuildIndex'];
   readonly untilStopped?: Context['untilStopped'];
 }
 
@@ -36,6 +37,7 @@ export async function cli(args: readonly string[], play: Play): Promise<Ran> {
       columns: play.columns ?? 100,
     },
     startServer: play.startServer ?? (() => Promise.reject(new Error('not expected'))),
+    rebuildIndex: play.rebuildIndex ?? (() => Promise.reject(new Error('not expected'))),
     openUpstreams: async () => play.upstreams ?? noUpstreams,
     untilStopped: play.untilStopped ?? (() => Promise.resolve('SIGTERM')),
   });

@@ -25,10 +25,10 @@ import { appendToUpload, cancelUpload, finishUpload, startUpload, tellUpload } f
 export interface RegistryOptions {
   /** Asked anew for every request, so that a reload takes effect at once. */
   readonly routing: () => RoutingTable;
-  /** A repository of an upstream, or a hosted one; `undefined` when nobody hosts it. */
-  readonly repositories: (key: RepositoryKey) => Repository | undefined;
-  /** Resolves when all that is kept of a repository is known, or can be asked for. */
-  readonly look: (key: RepositoryKey) => Promise<void>;
+  /**
+   * A repository of an upstream, or a hosted one, once all that is kept of it is known; `undefined` when nobody hosts it.
+   */
+  readonly repositories: (key: RepositoryKey) => Promise<Repository | undefined>;
   readonly catalog: Catalog;
   /** How long the pages of lists are. */
   readonly lists: () => ListsConfig;
@@ -51,7 +51,6 @@ export function createRegistry(options: RegistryOptions): Handler {
       if ('lent' in found && found.lent && (await options.isClaimed(found.askedName))) {
         found = routed(request, { ...table, isClaimed: () => true });
       }
-      if ('key' in found) await options.look(found.key);
       return await answer(options, request, found);
     } catch (error) {
       return failureReply(lentInVain(error, request, found) ?? error, request, { label: labelOf(found) });
@@ -84,25 +83,27 @@ async function answer(options: RegistryOptions, request: Request, found: Route |
     case 'catalog':
       return await listCatalog(options.catalog, found, options.lists().catalog, askOf(request));
     case 'tags':
-      return await listTags(open(options, request, found), options.lists().tags);
+      return await listTags(await open(options, request, found), options.lists().tags);
     case 'referrers':
-      return await listReferrers(open(options, request, found), found.digest);
+      return await listReferrers(await open(options, request, found), found.digest);
     case 'manifest':
-      if (request.method === 'PUT') return await putManifest(openToWrite(options, request, found), found.reference);
+      if (request.method === 'PUT')
+        return await putManifest(await openToWrite(options, request, found), found.reference);
       if (request.method === 'DELETE')
-        return await deleteManifest(openToWrite(options, request, found), found.reference);
-      return await pulled(options, found, open(options, request, found), (asked) =>
+        return await deleteManifest(await openToWrite(options, request, found), found.reference);
+      return await pulled(options, found, await open(options, request, found), (asked) =>
         getManifest(asked, found.reference),
       );
     case 'blob':
-      if (request.method === 'DELETE') return await deleteBlob(openToWrite(options, request, found), found.digest);
-      return await pulled(options, found, open(options, request, found), (asked) => getBlob(asked, found.digest));
+      if (request.method === 'DELETE')
+        return await deleteBlob(await openToWrite(options, request, found), found.digest);
+      return await pulled(options, found, await open(options, request, found), (asked) => getBlob(asked, found.digest));
     case 'uploads':
-      return await startUpload(openToWrite(options, request, found), (name) =>
+      return await startUpload(await openToWrite(options, request, found), (name) =>
         repositoryNamed(name, options.routing()),
       );
     case 'upload':
-      return await answerUpload(openToWrite(options, request, found), found.id);
+      return await answerUpload(await openToWrite(options, request, found), found.id);
   }
 }
 
@@ -132,15 +133,15 @@ function answerUpload(asked: AskedToWrite, id: UploadId): Promise<Reply> {
   }
 }
 
-function openToWrite(options: RegistryOptions, request: Request, target: ContentRoute): AskedToWrite {
-  const asked = open(options, request, target);
+async function openToWrite(options: RegistryOptions, request: Request, target: ContentRoute): Promise<AskedToWrite> {
+  const asked = await open(options, request, target);
   const { repository } = asked;
   if (!isWritable(repository)) throw new Error(`${repository.label} cannot be written to`);
   return { ...asked, repository };
 }
 
 /** @throws RegistryError when the operator's rules refuse it, or nobody has such a repository */
-function open(options: RegistryOptions, request: Request, target: ContentRoute): Asked {
+async function open(options: RegistryOptions, request: Request, target: ContentRoute): Promise<Asked> {
   const { key } = target;
   const reference = referenceOf(target);
   request.notes.upstream = key.upstream;
@@ -148,7 +149,7 @@ function open(options: RegistryOptions, request: Request, target: ContentRoute):
   request.notes.reference = reference;
   const refusal = options.judge(key, reference);
   if (refusal !== undefined) throw refusal;
-  const repository = options.repositories(key);
+  const repository = await options.repositories(key);
   if (repository === undefined) {
     throw new RegistryError('NAME_UNKNOWN', `${key.name} is a name hosted here, and nobody has pushed it`);
   }

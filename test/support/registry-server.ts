@@ -23,14 +23,13 @@ export async function serveRegistry(options: Partial<RegistryOptions> = {}): Pro
   const repository = new MemoryRepository('docker.io', 'library/redis');
   const handler = createRegistry({
     routing: () => exampleTable(),
-    repositories: ({ upstream, name }) =>
+    repositories: async ({ upstream, name }) =>
       upstream === repository.key.upstream && name === repository.key.name ? repository : undefined,
     catalog: async ({ limit, last }) => {
       const all = ['docker.io/library/redis', 'quay.io/coreos/etcd'];
       const later = all.filter((name) => last === undefined || name > last);
       return { items: later.slice(0, limit), next: later.length > limit ? later[limit - 1] : undefined };
     },
-    look: async () => {},
     judge: () => undefined,
     isClaimed: async () => false,
     origin: () => '',

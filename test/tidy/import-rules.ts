@@ -6,7 +6,7 @@ import type { Import, Module } from './modules.ts';
 export const rows: readonly (readonly string[])[] = [
   ['main'],
   ['cli'],
-  ['server'],
+  ['server', 'rebuild'],
   ['doors', 'furnish'],
   ['settings'],
   ['registry', 'proxy', 'admin', 'clients'],

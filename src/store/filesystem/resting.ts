@@ -13,7 +13,9 @@ const prefixes = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padS
 export async function* restingDigests(layout: Layout): AsyncIterable<readonly Digest[]> {
   for (const algorithm of algorithms) {
     const top = algorithmPath(layout, algorithm);
+    const present = new Set(await readdir(top).catch(noneIfMissing));
     for (const prefix of prefixes) {
+      if (!present.has(prefix)) continue;
       const names = await readdir(`${top}/${prefix}`).catch(noneIfMissing);
       const digests = names.map((name) => digestAt(algorithm, prefix, name)).filter((digest) => digest !== undefined);
       if (digests.length > 0) yield digests.sort();
