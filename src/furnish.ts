@@ -7,6 +7,7 @@ import type { KeeperLimits } from './cache/keeper.ts';
 import { policyOf } from './cache/policies.ts';
 import type { Config, SizeLimit } from './config/config.ts';
 import { assertCovered } from './hosted/covered.ts';
+import { createHealth } from './health/health.ts';
 import { createHosted } from './hosted/hosted.ts';
 import { createNotify } from './notify/notify.ts';
 import { LinkWriter } from './hosted/link-writer.ts';
@@ -64,12 +65,13 @@ export async function furnish(scope: AsyncDisposableStack, settings: Settings, a
   const services = scope.use(createServices(around.clock, around.env));
   const told = { config: () => settings.config.notifications, source: sourceOf(config), services };
   const notify = scope.use(createNotify({ ...ground, ...processes, ...told }));
+  const health = scope.use(createHealth({ ...ground, services, config: () => settings.config.health }));
   const noticesOf = notify.noticesOf.bind(notify);
   const hosted = scope.use(createHosted({ ...ground, ...access, ...processes, ...rules, mayMount, noticesOf }));
   await assertCovered(index, (name) => settings.routing.isHosted(name));
   await index.pins.configure(config.cache.pins);
   adoption.begin();
-  return { store, index, table, upstreams, access, adoption, cache, hosted, notify };
+  return { store, index, table, upstreams, access, adoption, cache, hosted, notify, health };
 }
 
 /** Whose the links of the volume are: in a cache of one upstream everything is that upstream's. */

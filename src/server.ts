@@ -10,14 +10,17 @@ import { Doors } from './doors.ts';
 import { furnish } from './furnish.ts';
 import type { Rooms } from './furnish.ts';
 import type { Config } from './config/config.ts';
+import type { Health } from './health/health.ts';
+import type { Handler } from './http/message.ts';
 import type { Index } from './index/contract.ts';
 import { systemClock } from './observe/clock.ts';
 import type { Clock } from './observe/clock.ts';
+import type { Observer } from './observe/events.ts';
 import type { Log } from './observe/log.ts';
 import { createMetrics } from './observe/metrics.ts';
 import { fanOut } from './observe/observers.ts';
 import { version } from './observe/version.ts';
-import type { RegistryError } from './oci/errors.ts';
+import { RegistryError } from './oci/errors.ts';
 import { parseRepositoryName } from './oci/reference.ts';
 import type { Asker, Page, PageRequest, RepositoryKey } from './oci/repository.ts';
 import type { Notify } from './notify/notify.ts';
@@ -67,7 +70,7 @@ async function start(scope: AsyncDisposableStack, options: Required<ServerOption
 
   const doors = new Doors(observer, clock);
   scope.defer(() => doors.close(0));
-  const addresses = await doors.open(config.http, createRegistry(registryOf(rooms, settings)));
+  const addresses = await doors.open(config.http, whileWell(rooms.health, createRegistry(registryOf(rooms, settings))));
   const { prometheusPath } = config.http.debug ?? {};
   const told = { ...rooms, version, observer, metrics, clock, accepting: () => accepting };
   await doors.openDebug(config.http, createDebug({ ...told, prometheusPath }));
@@ -80,11 +83,7 @@ async function start(scope: AsyncDisposableStack, options: Required<ServerOption
       failure: (error, request) => failureReply(error, request, { label: undefined }),
     }),
   );
-  await rooms.notify.begin();
-  await rooms.hosted.tidy();
-  await rooms.cache.recover().catch((error: unknown) => {
-    observer.emit({ type: 'task.failed', task: 'settling what an ended process left', message: messageOf(error) });
-  });
+  await beginWork(rooms, observer);
 
   const refuse = (error: unknown): void => observer.emit({ type: 'config.invalid', message: messageOf(error) });
   const onChange = (loaded: Loaded): void => {
@@ -93,6 +92,7 @@ async function start(scope: AsyncDisposableStack, options: Required<ServerOption
     rooms.index.pins.configure(loaded.config.cache.pins).catch(refuse);
     doors.reloadTls().catch(refuse);
     rooms.notify.begin().catch(refuse);
+    rooms.health.begin().catch(refuse);
     observer.emit({ type: 'config.reloaded' });
     const waiting = restartNotice(options.loaded, loaded);
     if (waiting !== undefined) observer.emit({ type: 'config.notice', message: waiting });
@@ -117,6 +117,16 @@ async function start(scope: AsyncDisposableStack, options: Required<ServerOption
   };
 }
 
+/** What goes on beside the requests, from when the ports listen. */
+async function beginWork({ notify, health, hosted, cache }: Rooms, observer: Observer): Promise<void> {
+  await notify.begin();
+  await health.begin();
+  await hosted.tidy();
+  await cache.recover().catch((error: unknown) => {
+    observer.emit({ type: 'task.failed', task: 'settling what an ended process left', message: messageOf(error) });
+  });
+}
+
 function registryOf({ cache, hosted, index, access, notify, adoption }: Rooms, settings: Settings): RegistryOptions {
   const judge = (key: RepositoryKey): RegistryError | undefined =>
     key.upstream === undefined ? undefined : refusalOf(settings.upstream(key.upstream), key);
@@ -137,6 +147,16 @@ function registryOf({ cache, hosted, index, access, notify, adoption }: Rooms, s
     news: () => newsOf(notify, settings.config),
     catalog: (page, ask) => catalogOf(index, page, (key) => mayList(key, ask.asker)),
     judge,
+  };
+}
+
+/** As registry does: while a check fails, a load balancer or an orchestrator is to send people elsewhere. */
+function whileWell(health: Health, handler: Handler): Handler {
+  const message =
+    'a health check of this server fails, and it serves nothing until it is well again: see /debug/health';
+  return async (request) => {
+    if (Object.keys(health.problems()).length === 0) return handler(request);
+    return failureReply(new RegistryError('UNAVAILABLE', message), request, { label: undefined });
   };
 }
 

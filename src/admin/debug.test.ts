@@ -22,6 +22,7 @@ async function ask(index: Index, path: string, given: Partial<DebugOptions> = {}
     metrics,
     prometheusPath: '/metrics',
     accepting: () => true,
+    health: { problems: () => ({}), declare: () => {} },
     clock: new FakeClock(),
     ...given,
   });

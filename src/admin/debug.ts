@@ -1,5 +1,6 @@
 import type { Adoption } from '../adopt/adoption.ts';
-import type { Handler } from '../http/message.ts';
+import type { Health } from '../health/health.ts';
+import type { Handler, Reply } from '../http/message.ts';
 import type { Index } from '../index/contract.ts';
 import type { Clock } from '../observe/clock.ts';
 import type { Metrics } from '../observe/metrics.ts';
@@ -12,6 +13,7 @@ export interface DebugOptions {
   readonly index: Index;
   readonly store: BlobStore;
   readonly adoption: Pick<Adoption, 'progress'>;
+  readonly health: Pick<Health, 'problems' | 'declare'>;
   readonly metrics: Pick<Metrics, 'text' | 'contentType'>;
   /** Where the metrics are; undefined when they are off. */
   readonly prometheusPath: string | undefined;
@@ -20,26 +22,43 @@ export interface DebugOptions {
   readonly clock: Clock;
 }
 
-/** The debug listener: metrics and health. Nothing here changes anything or tells of content. */
+/** The debug listener: metrics and health. Nothing here tells of content, or changes any. */
 export function createDebug(options: DebugOptions): Handler {
   return async ({ method, url }) => {
     const path = new URL(url, 'http://debug').pathname;
+    if (path.startsWith('/debug/health/')) return declared(method, path, options);
     if (method !== 'GET' && method !== 'HEAD') return textReply(405, 'only GET\n');
     if (path === options.prometheusPath)
       return textReply(200, await options.metrics.text(), options.metrics.contentType);
     if (path === '/healthz') return textReply(200, 'ok\n');
-    if (path === '/readyz' || path === '/debug/health') return readiness(options);
+    if (path === '/readyz') return readiness(options);
+    if (path === '/debug/health') return verdict(options.health.problems());
     if (path === '/debug/vars') return jsonReply(variables(options.version));
     return textReply(404, `nothing at ${path}; try ${options.prometheusPath ?? '/debug/vars'}, /healthz or /readyz\n`);
   };
 }
 
-/** 503 with what is wrong, by part, as registry's /debug/health has it. While a volume is read, requests are served. */
-async function readiness(options: DebugOptions) {
-  const problems = await checkHealth(options);
+/** 503 with what is wrong, by part. While a volume is read, requests are served. */
+async function readiness(options: DebugOptions): Promise<Reply> {
+  const problems = { ...(await checkHealth(options)), ...options.health.problems() };
   const { state, repositories } = options.adoption.progress;
   const adoption = state === 'done' ? {} : { adoption: `${state}: ${repositories} repositories so far` };
   return jsonReply({ ...problems, ...adoption }, Object.keys(problems).length === 0 ? 200 : 503);
+}
+
+/** registry's own: 503 with what is wrong, by check. */
+function verdict(problems: Readonly<Record<string, string>>): Reply {
+  return jsonReply(problems, Object.keys(problems).length === 0 ? 200 : 503);
+}
+
+/** As with registry: an operator takes this server out of service, and back, whatever the checks find. */
+function declared(method: string, path: string, { health }: DebugOptions): Reply {
+  const wanted = path.slice('/debug/health/'.length);
+  if (method !== 'POST' || (wanted !== 'down' && wanted !== 'up')) {
+    return textReply(404, 'POST /debug/health/down or /debug/health/up\n');
+  }
+  health.declare(wanted === 'down');
+  return textReply(200, '');
 }
 
 function variables(version: string) {

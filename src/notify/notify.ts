@@ -42,6 +42,8 @@ class TheNotify implements Notify {
   readonly #options: NotifyOptions;
   readonly #gathering: Gathering;
   readonly #deliveries = new Map<string, Delivery>();
+  /** One beginning after the other. */
+  #begun: Promise<void> = Promise.resolve();
 
   constructor(options: NotifyOptions) {
     this.#options = options;
@@ -62,7 +64,19 @@ class TheNotify implements Notify {
     this.#gathering.add(this.#noticesOf(whole, ask));
   }
 
-  async begin(): Promise<void> {
+  begin(): Promise<void> {
+    const begun = this.#begun.then(() => this.#begin());
+    this.#begun = begun.catch(() => {});
+    return begun;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#gathering[Symbol.asyncDispose]();
+    await this.#begun;
+    await this.#stop();
+  }
+
+  async #begin(): Promise<void> {
     const { endpoints } = this.#options.config();
     const names = new Set(endpoints.map(({ name }) => name));
     await this.#stop();
@@ -74,11 +88,6 @@ class TheNotify implements Notify {
     for (const endpoint of endpoints) {
       this.#deliveries.set(endpoint.name, new Delivery(endpoint, this.#options));
     }
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#gathering[Symbol.asyncDispose]();
-    await this.#stop();
   }
 
   async #stop(): Promise<void> {

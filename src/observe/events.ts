@@ -61,6 +61,12 @@ export type Event =
       readonly dryRun: boolean;
     }
   | NoticeEvent
+  | {
+      readonly type: 'health.changed';
+      readonly check: string;
+      readonly well: boolean;
+      readonly problem: string | undefined;
+    }
   | { readonly type: 'store.failed'; readonly operation: string; readonly code: string; readonly message: string }
   | { readonly type: 'task.failed'; readonly task: string; readonly message: string }
   | { readonly type: 'adoption.trouble'; readonly path: string; readonly reason: string }

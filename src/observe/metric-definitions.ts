@@ -55,6 +55,8 @@ export const metricDefinitions = {
   ),
   downloads_resumed_total: counter('Times a broken-off download went on where it was.', 'upstream'),
 
+  health_check_failing: gauge('1 while this health check fails, so that every request is refused.', 'check'),
+
   notices_waiting: gauge('Notifications that wait for an endpoint to take them.', 'endpoint'),
   notices_total: counter(
     'Notifications: taken by their endpoint, refused (and sent again), dropped because their queue was full.',

@@ -75,6 +75,7 @@ function instrumentsOf(make: ReturnType<typeof makers>, options: MetricsOptions)
     open: make.gauge('downloads_open'),
     downloads: make.counter('downloads_total'),
     resumed: make.counter('downloads_resumed_total'),
+    healthFailing: make.gauge('health_check_failing'),
     noticesWaiting: make.gauge('notices_waiting'),
     notices: make.counter('notices_total'),
     storeFailures: make.counter('store_failures_total'),
@@ -109,6 +110,7 @@ function counting(to: Instruments): Counting {
     },
     'upstream.lied': ({ upstream }) => to.lies.inc({ upstream: upstreamLabel(upstream) }),
     download: countDownload(to, upstreamLabel),
+    'health.changed': ({ check, well }) => to.healthFailing.set({ check }, well ? 0 : 1),
     'notice.taken': ({ endpoint, waiting }) => {
       to.noticesWaiting.set({ endpoint }, waiting);
       to.notices.inc({ endpoint, result: 'taken' });

@@ -58,6 +58,10 @@ const sentences: Sentences = {
     level: 'info',
     text: event.dryRun ? 'an unfinished upload would be given up' : 'an unfinished upload was given up',
   }),
+  'health.changed': (event) =>
+    event.well
+      ? { level: 'info', text: 'a health check is well again' }
+      : { level: 'error', text: 'a health check fails; every request is answered with 503 until it is well' },
   'notice.taken': () => undefined,
   'notice.refused': (event) => ({
     level: 'warn',

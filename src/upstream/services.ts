@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { getCACertificates } from 'node:tls';
 import { EnvHttpProxyAgent, interceptors } from 'undici';
 import type { Dispatcher } from 'undici';
@@ -7,6 +8,14 @@ import type { Clock } from '../observe/clock.ts';
 export interface Services extends AsyncDisposable {
   /** Never rejects. */
   ask(question: ServiceQuestion): Promise<ServiceAnswer>;
+  /** Connects, and leaves. Tells why it cannot; `undefined` when it can. Never rejects. */
+  reach(place: ServicePlace, signal: AbortSignal): Promise<string | undefined>;
+}
+
+export interface ServicePlace {
+  readonly host: string;
+  readonly port: number;
+  readonly timeoutMs: number;
 }
 
 export interface ServiceQuestion {
@@ -48,6 +57,7 @@ export function createServices(clock: Clock, env: Readonly<Record<string, string
         timer.cancel();
       }
     },
+    reach: (place, signal) => reach(place, clock, signal),
     async [Symbol.asyncDispose]() {
       await Promise.all([plain?.close(), secure?.close()]);
     },
@@ -80,6 +90,25 @@ function mutable(headers: ServiceQuestion['headers']): Record<string, string[]> 
   return Object.fromEntries(Object.entries(headers).map(([name, values]) => [name.toLowerCase(), [...values]]));
 }
 
+async function reach(
+  { host, port, timeoutMs }: ServicePlace,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const { promise, resolve } = Promise.withResolvers<string | undefined>();
+  const socket = connect({ host, port });
+  const timer = clock.setTimer(timeoutMs, () => resolve(`no answer within ${timeoutMs} ms`));
+  const abort = (): void => resolve('interrupted');
+  signal.addEventListener('abort', abort, { once: true });
+  socket.once('connect', () => resolve(undefined));
+  socket.once('error', (error) => resolve(reasonOf(error)));
+  const problem = await promise;
+  timer.cancel();
+  signal.removeEventListener('abort', abort);
+  socket.destroy();
+  return problem;
+}
+
 /** The machine's own, too, as Go's client does. Reading them takes a moment, so only for whoever needs them. */
 function authorities(): { readonly ca: string[] } {
   return { ca: [...getCACertificates('default'), ...getCACertificates('system')] };
@@ -88,7 +117,7 @@ function authorities(): { readonly ca: string[] } {
 /** By outbound proxies where the environment names some. */
 function dispatcherOf(
   env: Readonly<Record<string, string | undefined>>,
-  connect: { readonly ca?: string[] },
+  trusting: { readonly ca?: string[] },
 ): Dispatcher {
   const variable = (name: string): string | undefined => env[name.toLowerCase()] ?? env[name];
   const noProxy = [variable('NO_PROXY'), 'localhost,127.0.0.1,[::1]'].filter((each) => each !== undefined).join(',');
@@ -96,7 +125,7 @@ function dispatcherOf(
     httpProxy: variable('HTTP_PROXY') ?? '',
     httpsProxy: variable('HTTPS_PROXY') ?? '',
     noProxy,
-    connect,
+    connect: trusting,
   });
 }
 

@@ -11,7 +11,7 @@ export const rows: readonly (readonly string[])[] = [
   ['settings'],
   ['registry', 'proxy', 'admin', 'clients'],
   ['http'],
-  ['cache', 'hosted', 'adopt', 'notify', 'mirror', 'collect', 'access'],
+  ['cache', 'hosted', 'adopt', 'notify', 'health', 'mirror', 'collect', 'access'],
   ['store', 'index', 'upstream', 'certificates'],
   ['bytes', 'observe', 'config'],
   ['oci'],

@@ -25,18 +25,20 @@ describe('REGISTRY_* over a file of registry', () => {
   test("(1) knows the names of Go's fields where they are not those of the file, and those too", async () => {
     const { config } = await loadText(file, { REGISTRY_NOTIFICATIONS_EVENTCONFIG_INCLUDEREFERENCES: 'true' });
     assert.equal(config.notifications.includeReferences, true);
-    for (const [name, key] of [
-      ['REGISTRY_HEALTH_FILECHECKERS_0_FILE', 'health.file'],
-      ['REGISTRY_HEALTH_FILE_0_FILE', 'health.file'],
-      ['REGISTRY_HEALTH_HTTPCHECKERS_0_URI', 'health.http'],
-      ['REGISTRY_HEALTH_TCPCHECKERS_0_ADDR', 'health.tcp'],
-      ['REGISTRY_LOG_HOOKS_0_MAILOPTIONS_FROM', 'log.hooks'],
+    for (const [name, value] of [
+      ['REGISTRY_HEALTH_FILECHECKERS_0_FILE', '/run/down'],
+      ['REGISTRY_HEALTH_FILE_0_FILE', '/run/down'],
+      ['REGISTRY_HEALTH_HTTPCHECKERS_0_URI', 'http://other.example/'],
+      ['REGISTRY_HEALTH_TCPCHECKERS_0_ADDR', 'other.example:80'],
     ] as const) {
+      const loaded = await loadText(file, { [name]: value });
       assert.deepEqual(
-        (await problemsOf(file, { [name]: 'x' })).map((line) => line.split(': ').slice(0, 2)),
-        [[name, key]],
+        loaded.config.health.checks.map((check) => check.name),
+        [value],
       );
     }
+    const [hook = ''] = await problemsOf(file, { REGISTRY_LOG_HOOKS_0_MAILOPTIONS_FROM: 'x' });
+    assert.match(hook, /^REGISTRY_LOG_HOOKS_0_MAILOPTIONS_FROM: log\.hooks: /u);
   });
 
   test('(2) matches the keys of maps in any case, and makes new ones in lower case', async () => {

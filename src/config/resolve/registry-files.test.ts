@@ -60,10 +60,10 @@ describe('the file of the image', () => {
     assert.equal(config.http.debug, undefined);
     assert.deepEqual(config.http.headers, [['X-Content-Type-Options', ['nosniff']]]);
     assert.deepEqual(config.storage, { driver: 'filesystem', rootDirectory: '/var/lib/registry' });
-    assert.deepEqual(notices, [
-      'storage.cache (config.yml:6:3) is not needed and ignored: the index knows every blob',
-      'health.storagedriver (config.yml:15:3) is not needed and ignored: /readyz always checks the storage',
+    assert.deepEqual(config.health.checks, [
+      { kind: 'storage', name: 'storagedriver_filesystem', intervalMs: 10_000, threshold: 3 },
     ]);
+    assert.deepEqual(notices, ['storage.cache (config.yml:6:3) is not needed and ignored: the index knows every blob']);
   });
 
   test('of registry:3 has its metrics where it says', async () => {

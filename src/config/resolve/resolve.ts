@@ -8,6 +8,7 @@ import type { MapTree } from '../tree/tree.ts';
 import { canonicalName } from '../builtin-upstreams.ts';
 import { upstreamLookup } from '../upstream-lookup.ts';
 import { canonicalPin } from '../value/pin.ts';
+import { resolveHealth } from './health.ts';
 import { resolveHosted, resolveLists } from './hosted.ts';
 import { resolveHttp, resolveLog } from './http.ts';
 import { resolveNotifications } from './notifications.ts';
@@ -51,6 +52,7 @@ export function resolveConfig({ file, plain, keys }: FileToResolve, resolving: R
     admin: resolveAdmin(sections.admin, { storage, listen: http.listen }, resolving),
     lists: resolveLists(sections, mode, resolving),
     notifications: resolveNotifications(sections.notifications, resolving),
+    health: resolveHealth(sections.health, storage, resolving),
   };
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseListenAddress } from '../value/address.ts';
 import { parsePattern } from '../value/pattern.ts';
 import { parseRegistryUrl, parseWebUrl } from '../value/url.ts';
 import { parsedBy, quoted, ValueError } from '../value/value-error.ts';
@@ -7,8 +8,8 @@ import { count, flag, free, list, listOf, registryDuration, text } from './value
 /** registry's keys that are neither `log`, `http` nor `storage`. */
 const many = Number.MAX_SAFE_INTEGER;
 const check = {
-  interval: registryDuration().optional().describe('How often.'),
-  threshold: count(0, many).optional().describe('How many failures in a row count.'),
+  interval: registryDuration().optional().describe('How often. Default: 10s.'),
+  threshold: count(0, many).optional().describe('How many failures in a row count. Default: the first.'),
 };
 
 export const authSchema = z.strictObject({
@@ -100,9 +101,9 @@ export const notificationsSchema = z.strictObject({
 
 export const healthSchema = z.strictObject({
   storagedriver: z
-    .strictObject({ enabled: flag().optional().describe('Whether it happens.'), ...check })
+    .strictObject({ enabled: flag().optional().describe('Whether it happens. Default: false.'), ...check })
     .optional()
-    .describe('Checks the storage.'),
+    .describe('Unhealthy while the storage does not answer.'),
   file: z
     .array(z.strictObject({ file: text().optional().describe('The file.'), ...check }))
     .optional()
@@ -110,10 +111,10 @@ export const healthSchema = z.strictObject({
   http: z
     .array(
       z.strictObject({
-        uri: text().optional().describe('What to ask.'),
-        headers: z.record(z.string(), list()).optional().describe('Headers to send.'),
-        statuscode: count(100, 599).optional().describe('The status that is well.'),
-        timeout: registryDuration().optional().describe('How long to wait.'),
+        uri: parsedBy(z.string(), parseWebUrl).optional().describe('What to ask, with HEAD.'),
+        headers: z.record(z.string(), list()).optional().describe('Headers to send.').meta({ secret: true }),
+        statuscode: count(100, 599).optional().describe('The status that is well. Default: 200.'),
+        timeout: registryDuration().optional().describe('How long to wait. Default: 5s.'),
         ...check,
       }),
     )
@@ -122,8 +123,10 @@ export const healthSchema = z.strictObject({
   tcp: z
     .array(
       z.strictObject({
-        addr: text().optional().describe('Where to connect.'),
-        timeout: registryDuration().optional().describe('How long to wait.'),
+        addr: parsedBy(z.string(), (addr) => ({ text: addr, ...parseListenAddress(addr) }))
+          .optional()
+          .describe('Where to connect.'),
+        timeout: registryDuration().optional().describe('How long to wait. Default: 5s.'),
         ...check,
       }),
     )
