@@ -1,11 +1,17 @@
 import { createAccess } from './access/access.ts';
 import { createAdoption } from './adopt/adoption.ts';
 import type { Adoption } from './adopt/adoption.ts';
+import { collectLines } from './admin/collect.ts';
+import type { CollectRequest } from './admin/collect.ts';
+import type { CollectLine } from './admin/views.ts';
 import { createCache } from './cache/cache.ts';
 import { fateOf, thisProcess } from './cache/holder.ts';
 import type { KeeperLimits } from './cache/keeper.ts';
 import { policyOf } from './cache/policies.ts';
+import { createCollect } from './collect/collect.ts';
+import type { CollectRules } from './collect/contract.ts';
 import type { Config, SizeLimit } from './config/config.ts';
+import type { Loaded } from './config/load.ts';
 import { assertCovered } from './hosted/covered.ts';
 import { createHealth } from './health/health.ts';
 import { createHosted } from './hosted/hosted.ts';
@@ -19,8 +25,7 @@ import type { Observer } from './observe/events.ts';
 import { version } from './observe/version.ts';
 import type { RepositoryName } from './oci/reference.ts';
 import type { Asker, RepositoryKey } from './oci/repository.ts';
-import { sourceOf } from './settings.ts';
-import type { Settings } from './settings.ts';
+import { Settings, sourceOf } from './settings.ts';
 import type { BlobStore } from './store/blob-store.ts';
 import { openFilesystemStore } from './store/filesystem/store.ts';
 import { createMemoryStore } from './store/memory/store.ts';
@@ -51,11 +56,17 @@ export async function furnish(scope: AsyncDisposableStack, settings: Settings, a
   const drain = (): Promise<boolean> => links.drain();
   const adoption = scope.use(createAdoption({ ...ground, ...processes, ...access, drain, keyOf: ownerOf(settings) }));
   const limits = await limitsOf(config, store, index, adoption);
+  const { everyMs } = config.collect;
+  const rulesOfCollection = (): CollectRules => settings.collectRules(adoption.isDone);
+  const collect = scope.use(
+    createCollect({ ...ground, ...processes, everyMs, rules: rulesOfCollection, random: Math.random }),
+  );
   const cache = scope.use(
     createCache({
       ...ground,
       ...access,
       limits,
+      dispose: (digests) => collect.dispose(digests),
       mayEvict: () => adoption.isDone,
       policy: (name) => policyOf(settings.upstream(name)),
     }),
@@ -71,7 +82,23 @@ export async function furnish(scope: AsyncDisposableStack, settings: Settings, a
   await assertCovered(index, (name) => settings.routing.isHosted(name));
   await index.pins.configure(config.cache.pins);
   adoption.begin();
-  return { store, index, table, upstreams, access, adoption, cache, hosted, notify, health };
+  return { store, index, table, upstreams, access, adoption, cache, collect, hosted, notify, health };
+}
+
+/** Where no server is at it. */
+export async function* collectAlone(
+  loaded: Loaded,
+  request: CollectRequest,
+  around: Around,
+): AsyncGenerator<CollectLine> {
+  await using scope = new AsyncDisposableStack();
+  const settings = new Settings(loaded);
+  const { store, index, adoption } = await furnish(scope, settings, around);
+  await adoption.finished();
+  const rules = (): CollectRules => settings.collectRules(true);
+  const options = { ...around, store, index, holder: thisProcess(), everyMs: Infinity, random: Math.random };
+  const collect = scope.use(createCollect({ ...options, alone: true, rules }));
+  yield* collectLines(collect, request);
 }
 
 /** Whose the links of the volume are: in a cache of one upstream everything is that upstream's. */

@@ -1,7 +1,10 @@
+import type { CollectLine } from './admin/views.ts';
+import type { CollectRequest } from './cli/garbage-collect.ts';
 import { processOutput } from './cli/output.ts';
 import { runCli } from './cli/run.ts';
 import { untilStopped } from './cli/signals.ts';
 import type { Config } from './config/config.ts';
+import type { Loaded } from './config/load.ts';
 import { systemClock } from './observe/clock.ts';
 import { silent } from './observe/events.ts';
 import { version } from './observe/version.ts';
@@ -20,11 +23,17 @@ process.exitCode = await runCli(process.argv.slice(2), {
     return rebuildIndex(loaded, { observer, clock: systemClock, env: process.env });
   },
   openUpstreams,
+  collectStopped,
   untilStopped,
 });
 
 // A connection that somebody forgot must not keep a process that has done its work.
 systemClock.setTimer(3_000, () => process.exit());
+
+async function* collectStopped(loaded: Loaded, request: CollectRequest): AsyncGenerator<CollectLine> {
+  const { collectAlone } = await import('./furnish.ts');
+  yield* collectAlone(loaded, request, { clock: systemClock, observer: silent, env: process.env });
+}
 
 async function openUpstreams({ upstreams }: Config): Promise<Upstreams> {
   const { createUpstreams } = await import('./upstream/upstreams.ts');

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
+import type { CollectRules } from './collect/contract.ts';
 import type { Config, UpstreamConfig } from './config/config.ts';
 import type { Loaded } from './config/load.ts';
 import { upstreamLookup } from './config/upstream-lookup.ts';
@@ -44,6 +45,13 @@ export class Settings {
     return this.#rules;
   }
 
+  /** @param allKnown what the volume says is in the index: before that, nothing goes for want of a reference */
+  collectRules(allKnown: boolean): CollectRules {
+    const { collect, hosted } = this.config;
+    const notNow = 'the volume is still being read, and nothing is collected before that has ended: try again then';
+    return { ...collect, notNow: allKnown ? undefined : notNow, byItself: !hosted.readOnly };
+  }
+
   /** @throws RegistryError `UPSTREAM_UNKNOWN` */
   upstream(name: string): UpstreamConfig {
     const config = this.#lookup(name);
@@ -73,13 +81,14 @@ function routingOf(config: Config, lookup: (host: string) => UpstreamConfig | un
   };
 }
 
-function rulesOf({ hosted }: Config): HostedRules {
+function rulesOf({ hosted, collect }: Config): HostedRules {
   const { sparse, deletes, readOnly, manifests } = hosted;
   const isAllowed = manifests.urls.allow && patternMatcher(manifests.urls.allow);
   const isDenied = patternMatcher(manifests.urls.deny);
   return {
     isImmutable: globMatcher(hosted.immutable),
     sparse,
+    untaggedGo: collect.untaggedMs !== undefined,
     deletes,
     readOnly,
     mayHoldUrl: (url) => isAllowed?.(url) !== false && !isDenied(url),

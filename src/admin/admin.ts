@@ -1,5 +1,6 @@
 import type { Adoption } from '../adopt/adoption.ts';
 import type { Cache } from '../cache/contract.ts';
+import type { Collect } from '../collect/contract.ts';
 import type { Config } from '../config/config.ts';
 import type { Handler, Reply, Request } from '../http/message.ts';
 import type { Index } from '../index/contract.ts';
@@ -10,6 +11,7 @@ import { RegistryError } from '../oci/errors.ts';
 import { isDigestReference } from '../oci/reference.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import type { Upstream, Upstreams } from '../upstream/contract.ts';
+import { collectLines } from './collect.ts';
 import { explain } from './explain.ts';
 import { checkHealth } from './health.ts';
 import { imagesPage, usage } from './images.ts';
@@ -27,6 +29,7 @@ export interface AdminOptions {
   readonly index: Index;
   readonly cache: Cache;
   readonly adoption: Pick<Adoption, 'progress'>;
+  readonly collect: Collect;
   readonly upstreams: Upstreams;
   readonly store: BlobStore;
   readonly clock: Clock;
@@ -97,6 +100,12 @@ function changingRoutes(options: AdminOptions): Routes {
       const image = located(options, query);
       told('pull', image.text, request);
       return linesReply(pullLines(options.cache, image, query.all('platform'), request.id));
+    },
+    'POST /v1/gc': async (query, request) => {
+      const dryRun = query.optional('dryrun') === 'true';
+      const untagged = query.optional('untagged') === 'true';
+      if (!dryRun) told('gc', '', request);
+      return linesReply(collectLines(options.collect, { dryRun, untagged }));
     },
     'POST /v1/pin': async (query, request) => {
       const done = await pin(index, upstreams, query.required('image'));

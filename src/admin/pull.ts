@@ -1,6 +1,6 @@
 import type { Cache, WarmProgress } from '../cache/contract.ts';
-import { RegistryError } from '../oci/errors.ts';
 import type { Located } from './locate.ts';
+import { failedLine } from './reply.ts';
 import type { PullLine } from './views.ts';
 
 /**
@@ -28,13 +28,8 @@ export async function* pullLines(
   try {
     yield { type: 'done', image: text, ...(await report) };
   } catch (error) {
-    yield failed(error);
+    yield failedLine(error);
   }
-}
-
-function failed(error: unknown): PullLine {
-  const code = error instanceof RegistryError ? error.code : 'UNKNOWN';
-  return { type: 'failed', code, message: error instanceof Error ? error.message : String(error) };
 }
 
 /** Keeps the newest progress of each digest until somebody reads it: as many entries as an image has parts. */

@@ -1,4 +1,5 @@
 import type { Reply } from '../http/message.ts';
+import { RegistryError } from '../oci/errors.ts';
 
 export function jsonReply(value: unknown, status = 200): Reply {
   return bytesReply(status, 'application/json', `${JSON.stringify(value)}\n`);
@@ -15,6 +16,16 @@ export function linesReply(lines: AsyncIterable<unknown>): Reply {
     headers: { 'Content-Type': 'application/x-ndjson', 'Cache-Control': 'no-store' },
     body: { kind: 'stream', chunks: encoded(lines) },
   };
+}
+
+/** The last line of what did not succeed. */
+export function failedLine(error: unknown): {
+  readonly type: 'failed';
+  readonly code: string;
+  readonly message: string;
+} {
+  const code = error instanceof RegistryError ? error.code : 'UNKNOWN';
+  return { type: 'failed', code, message: error instanceof Error ? error.message : String(error) };
 }
 
 async function* encoded(lines: AsyncIterable<unknown>): AsyncIterable<string> {

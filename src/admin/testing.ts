@@ -1,5 +1,6 @@
 import type { Adoption } from '../adopt/adoption.ts';
 import type { Cache, DownloadView, PurgeReport, WarmOptions, WarmReport } from '../cache/contract.ts';
+import { createCollect } from '../collect/collect.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/config.ts';
 import type { Handler, Reply, Request } from '../http/message.ts';
@@ -64,6 +65,16 @@ export async function stage(directory: string, clock: Clock, yaml = 'version: 0.
     store,
     cache,
     adoption: adopted,
+    collect: createCollect({
+      store,
+      index,
+      clock,
+      holder: 'tester',
+      everyMs: Infinity,
+      random: () => 0,
+      observer: { emit: (event) => void events.push(event) },
+      rules: () => ({ graceMs: 0, untaggedMs: undefined, notNow: undefined, byItself: true }),
+    }),
     upstreams: playUpstreams(config, statuses),
     clock,
     observer: { emit: (event) => void events.push(event) },

@@ -193,6 +193,25 @@ export type PullLine =
     }
   | { readonly type: 'failed'; readonly code: string; readonly message: string };
 
+/** A line of the answer to a collection: one JSON object a line. The last one is `done` or `failed`. */
+export type CollectLine =
+  | {
+      readonly type: 'collected';
+      readonly blobs: readonly { readonly digest: string; readonly size: number }[];
+      readonly freedBytes: number;
+    }
+  | {
+      readonly type: 'done';
+      /** Nothing was done: this is what would be. */
+      readonly dryRun: boolean;
+      readonly manifests: number;
+      readonly blobs: number;
+      readonly freedBytes: number;
+      /** Blobs that nothing refers to either, too young to go. */
+      readonly waiting: number;
+    }
+  | { readonly type: 'failed'; readonly code: string; readonly message: string };
+
 export interface ConfigRowView {
   readonly key: string;
   readonly value: string;

@@ -1,6 +1,8 @@
 import type { Index } from '../index/contract.ts';
 import type { Clock } from '../observe/clock.ts';
 import type { Observer } from '../observe/events.ts';
+import { Recurring } from '../observe/recurring.ts';
+import type { Task } from '../observe/recurring.ts';
 import type { Digest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Descriptor } from '../oci/manifest.ts';
@@ -14,11 +16,9 @@ import { Downloads } from './downloads.ts';
 import type { Policy } from './freshness.ts';
 import { thisProcess } from './holder.ts';
 import { Keeper } from './keeper.ts';
-import type { KeeperLimits } from './keeper.ts';
+import type { Dispose, KeeperLimits } from './keeper.ts';
 import { Leftovers } from './leftovers.ts';
 import { OnceInCluster } from './once.ts';
-import { Recurring } from './recurring.ts';
-import type { Task } from './recurring.ts';
 import { Refusals } from './refusals.ts';
 import { CachedRepository } from './repository.ts';
 import type { RepositoryContext } from './repository.ts';
@@ -35,6 +35,7 @@ export interface CacheOptions {
   readonly limits: KeeperLimits;
   /** Whether all is known that may refer to a blob. Default: yes. */
   readonly mayEvict?: () => boolean;
+  readonly dispose: Dispose;
   /** By the upstream's canonical name. Asked anew for every request, so that it may change while running. */
   policy(upstream: string): Policy;
   readonly mayRead: RepositoryContext['mayRead'];
@@ -64,7 +65,7 @@ class TheCache implements Cache {
 
   constructor(options: CacheOptions) {
     this.#options = options;
-    const { store, index, clock, observer, limits } = options;
+    const { store, index, clock, observer, limits, dispose } = options;
     const holder = thisProcess();
     const base = { store, index, clock, observer, holder };
     this.#downloads = new Downloads({ ...base, makeRoom: (bytes) => this.#keeper.makeRoom(bytes) });
@@ -73,6 +74,7 @@ class TheCache implements Cache {
       ...base,
       limits,
       mayEvict: options.mayEvict ?? (() => true),
+      dispose,
       isBusy: (digest) => this.#downloads.find(digest) !== undefined,
       arriving: () => this.#downloads.arriving(),
     });
@@ -149,11 +151,11 @@ class TheCache implements Cache {
   }
 
   async #purgeManifest(key: RepositoryKey, digest: Digest): Promise<PurgeReport> {
-    const { index } = this.#options;
+    const { index, dispose } = this.#options;
     if ((await index.manifests.find(key, digest)) === undefined) return nothing;
     const candidate = { repository: key, manifest: digest, blob: undefined, lastUsedMs: 0, gone: false };
     const digests = await index.keeping.evict(candidate);
-    const bytes = await this.#keeper.deleteBlobs(digests);
+    const bytes = await dispose(digests);
     return { manifests: 1, tags: 0, blobs: digests.length, bytes };
   }
 

@@ -14,12 +14,6 @@ export interface DownloadState {
   readonly extents: readonly Extent[];
 }
 
-export function leaseKeyOf(digest: Digest): string {
-  return `${leaseKeyPrefix}${digest}`;
-}
-
-export const leaseKeyPrefix = 'blob:';
-
 /** Carries the epoch, so that a holder who lost the lease unawares cannot write into its successor's file. */
 export function ingestNameOf(digest: Digest, epoch: number): IngestName {
   return parseIngestName(`${algorithmOf(digest)}-${hexOf(digest)}.${epoch}`);

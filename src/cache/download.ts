@@ -2,7 +2,8 @@ import { isIndexFailure } from '../index/remember.ts';
 import type { Digest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { BlobStore } from '../store/blob-store.ts';
-import { leaseKeyOf, parseState } from './download-state.ts';
+import { downloadKeyOf } from '../index/settling.ts';
+import { parseState } from './download-state.ts';
 import { Fetching } from './fetching.ts';
 import { Following } from './following.ts';
 import { takeHeld } from './held.ts';
@@ -158,7 +159,7 @@ export class Download {
 
   async #followOrInherit(): Promise<void> {
     const { leases } = this.#context.index;
-    const view = await leases.peek(leaseKeyOf(this.digest));
+    const view = await leases.peek(downloadKeyOf(this.digest));
     if (view === undefined) return;
     if (fateOf(view.holder) !== 'unknown') return leases.release(view, view.state);
     const { blob, ingest } = await this.#following.run(this.#closing.signal);

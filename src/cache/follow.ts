@@ -4,7 +4,8 @@ import type { Clock } from '../observe/clock.ts';
 import type { BlobReader, ByteSource } from '../oci/blob.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { BlobStore, IngestName } from '../store/blob-store.ts';
-import { leaseKeyOf, parseState } from './download-state.ts';
+import { downloadKeyOf } from '../index/settling.ts';
+import { parseState } from './download-state.ts';
 import { fateOf } from './holder.ts';
 
 /** How often to look at what the other process has, in milliseconds. */
@@ -40,7 +41,7 @@ export async function follow(
 ): Promise<Followable> {
   let followed: Followed | undefined;
   for (;;) {
-    const view = await index.leases.peek(leaseKeyOf(digest));
+    const view = await index.leases.peek(downloadKeyOf(digest));
     const state = view && parseState(view.state);
     const ingest = state?.ingest;
     if (view === undefined || view.expiresAtMs <= clock.now() || fateOf(view.holder) !== 'unknown') {

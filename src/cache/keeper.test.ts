@@ -4,7 +4,6 @@ import { FakeClock } from '../../test/support/fake-clock.ts';
 import type { Index } from '../index/contract.ts';
 import { silent } from '../observe/events.ts';
 import type { BlobStore } from '../store/blob-store.ts';
-import { thisProcess } from './holder.ts';
 import { Keeper } from './keeper.ts';
 
 /** A disk of 1,000 bytes, 100 of which must stay free and 200 are; a cache that holds 300 bytes and lets none go. */
@@ -19,7 +18,7 @@ function setUp() {
     index: { keeping: { heldBytes: async () => 300, candidates } } as Partial<Record<keyof Index, unknown>> as Index,
     clock: new FakeClock(),
     observer: silent,
-    holder: thisProcess(),
+    dispose: async () => 0,
     limits: { sizeBytesMax: 1_000, freeBytesMin: () => 100, unusedMsMax: Infinity },
     mayEvict: () => true,
     isBusy: () => false,

@@ -1,11 +1,8 @@
-import type { Candidate, Index, Lease } from '../index/contract.ts';
-import { settlingKeyOf } from '../index/settling.ts';
+import type { Candidate, Index } from '../index/contract.ts';
 import type { Clock } from '../observe/clock.ts';
 import type { Observer } from '../observe/events.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { BlobStore } from '../store/blob-store.ts';
-import { leaseKeyOf } from './download-state.ts';
-import type { Holder } from './holder.ts';
 
 export interface KeeperLimits {
   /** What cached blobs may take at most, in bytes. */
@@ -21,15 +18,18 @@ export interface KeeperContext {
   readonly index: Index;
   readonly clock: Clock;
   readonly observer: Observer;
-  readonly holder: Holder;
   readonly limits: KeeperLimits;
   /** False while there may be more that refers to a blob than the index knows: then nothing goes. */
   mayEvict(): boolean;
+  readonly dispose: Dispose;
   /** True while somebody reads it, or it arrives: it is left alone. */
   isBusy(digest: Digest): boolean;
   /** What running downloads take. */
   arriving(): Arriving;
 }
+
+/** Deletes blobs that left the index from the store; resolves to the bytes that this freed. */
+export type Dispose = (digests: readonly Digest[]) => Promise<number>;
 
 /** Content on its way into the store. */
 export interface Arriving {
@@ -41,7 +41,6 @@ export interface Arriving {
 
 /** How many images are looked at before asking for more. */
 const batch = 32;
-const deleteLeaseMs = 10_000;
 
 /**
  * Keeps the cache within its limits: the least recently used images go first, a blob only with its last reference.
@@ -104,13 +103,6 @@ export class Keeper {
     await this.#running;
   }
 
-  /** Deletes blobs that nothing refers to any more from the store. Resolves to the bytes that were freed. */
-  async deleteBlobs(digests: readonly Digest[]): Promise<number> {
-    let freed = 0;
-    for (const digest of digests) freed += await this.#deleteBlob(digest);
-    return freed;
-  }
-
   async #grant(bytes: number): Promise<Disposable | undefined> {
     const { index, limits } = this.#context;
     if (bytes > limits.sizeBytesMax) return undefined;
@@ -156,7 +148,7 @@ export class Keeper {
     if (candidate.blob !== undefined && this.#context.isBusy(candidate.blob)) return false;
     const digests = await index.keeping.evict(candidate);
     if (digests.length === 0) return true;
-    const bytes = await this.deleteBlobs(digests);
+    const bytes = await this.#context.dispose(digests);
     const digest = candidate.manifest ?? candidate.blob;
     if (digest === undefined) return true;
     observer.emit({
@@ -168,30 +160,5 @@ export class Keeper {
       reason,
     });
     return true;
-  }
-
-  /** Under the leases of a download and of a push of it, so that what is just arriving anew is never deleted. */
-  async #deleteBlob(digest: Digest): Promise<number> {
-    const { index, clock, holder } = this.#context;
-    const leases: Lease[] = [];
-    try {
-      for (const key of [leaseKeyOf(digest), settlingKeyOf(digest)]) {
-        const lease = await index.leases.acquire(key, holder, deleteLeaseMs, clock.now());
-        if (lease === undefined) return 0;
-        leases.push(lease);
-      }
-      return await this.#deleteIfForgotten(digest);
-    } finally {
-      for (const lease of leases) await index.leases.release(lease, '');
-    }
-  }
-
-  async #deleteIfForgotten(digest: Digest): Promise<number> {
-    const { index, store } = this.#context;
-    if ((await index.blobs.stored(digest)) !== undefined) return 0;
-    const held = await store.find(digest);
-    if (held === undefined) return 0;
-    await store.delete(digest);
-    return held.size;
   }
 }

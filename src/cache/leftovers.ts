@@ -3,7 +3,8 @@ import { parseDigest } from '../oci/digest.ts';
 import { uploadIngestPrefix } from '../store/blob-store.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import type { LeaseView } from '../index/contract.ts';
-import { leaseKeyOf, leaseKeyPrefix, parseState } from './download-state.ts';
+import { downloadKeyOf, downloadKeyPrefix } from '../index/settling.ts';
+import { parseState } from './download-state.ts';
 import { fateOf } from './holder.ts';
 import { leaseMs } from './publishing.ts';
 import type { TenureContext } from './tenure.ts';
@@ -28,7 +29,7 @@ export class Leftovers {
 
   async settle(): Promise<void> {
     const { index, clock } = this.#context;
-    for (const view of await index.leases.list(leaseKeyPrefix)) {
+    for (const view of await index.leases.list(downloadKeyPrefix)) {
       if (fateOf(view.holder) !== 'unknown') await this.#inherit(view);
     }
     await index.leases.prune(clock.now() - leftoverMsMax);
@@ -39,7 +40,7 @@ export class Leftovers {
   async #inherit(view: LeaseView): Promise<void> {
     const { store, index, clock, holder } = this.#context;
     await index.leases.release(view, view.state);
-    const held = await store.find(parseDigest(view.key.slice(leaseKeyPrefix.length)));
+    const held = await store.find(parseDigest(view.key.slice(downloadKeyPrefix.length)));
     const lease = held && (await index.leases.acquire(view.key, holder, leaseMs, clock.now()));
     if (held === undefined || lease === undefined) return;
     await index.blobs.store(held.digest, held.size, lease, clock.now());
@@ -51,7 +52,7 @@ export class Leftovers {
     for await (const name of store.unfinished()) {
       if (name.startsWith(uploadIngestPrefix)) continue;
       const digest = digestIn(name);
-      const view = digest === undefined ? undefined : await index.leases.peek(leaseKeyOf(digest));
+      const view = digest === undefined ? undefined : await index.leases.peek(downloadKeyOf(digest));
       if (view !== undefined && (view.expiresAtMs > 0 || parseState(view.state)?.ingest === name)) continue;
       const left = await store.ingest(name, 'resume');
       await left?.[Symbol.asyncDispose]();

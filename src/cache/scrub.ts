@@ -2,10 +2,10 @@ import { algorithmOf, digestOfHash, startHash } from '../oci/digest.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { BlobReader } from '../oci/blob.ts';
 import type { Index } from '../index/contract.ts';
+import { downloadKeyOf } from '../index/settling.ts';
 import type { Clock } from '../observe/clock.ts';
 import type { Observer } from '../observe/events.ts';
 import type { BlobStore } from '../store/blob-store.ts';
-import { leaseKeyOf } from './download-state.ts';
 import { setAside } from './held.ts';
 import type { Holder } from './holder.ts';
 import { leaseMs } from './publishing.ts';
@@ -55,7 +55,7 @@ export class Scrub {
   /** False when it was evicted meanwhile, or somebody is bringing it in or evicting it: then it is theirs to care for. */
   async #clearAway(digest: Digest, reason: string): Promise<boolean> {
     const { index, clock, holder } = this.#context;
-    const lease = await index.leases.acquire(leaseKeyOf(digest), holder, leaseMs, clock.now());
+    const lease = await index.leases.acquire(downloadKeyOf(digest), holder, leaseMs, clock.now());
     if (lease === undefined) return false;
     try {
       if ((await index.blobs.stored(digest)) === undefined) return false;

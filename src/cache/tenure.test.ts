@@ -4,7 +4,7 @@ import { FakeClock } from '../../test/support/fake-clock.ts';
 import { openSqliteIndex } from '../index/sqlite/index.ts';
 import { silent } from '../observe/events.ts';
 import { digestOf } from '../oci/digest.ts';
-import { leaseKeyOf } from './download-state.ts';
+import { downloadKeyOf } from '../index/settling.ts';
 import { thisProcess } from './holder.ts';
 import { Tenure } from './tenure.ts';
 
@@ -12,7 +12,7 @@ test('what a holder leaves in the very moment in which its lease is asked for is
   await using index = await openSqliteIndex({ path: ':memory:' });
   const clock = new FakeClock();
   const digest = digestOf('blob');
-  const key = leaseKeyOf(digest);
+  const key = downloadKeyOf(digest);
   const theirs = await index.leases.acquire(key, 'somebody', 10_000, clock.now());
   assert.ok(theirs);
   const acquire = index.leases.acquire.bind(index.leases);

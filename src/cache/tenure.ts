@@ -1,9 +1,9 @@
 import type { Index, Lease, LeaseView } from '../index/contract.ts';
 import { remember } from '../index/remember.ts';
+import { downloadKeyOf } from '../index/settling.ts';
 import type { Clock } from '../observe/clock.ts';
 import type { Observer } from '../observe/events.ts';
 import type { Digest } from '../oci/digest.ts';
-import { leaseKeyOf } from './download-state.ts';
 import type { Holder } from './holder.ts';
 import { leaseMs, publish } from './publishing.ts';
 
@@ -32,7 +32,7 @@ export class Tenure implements AsyncDisposable {
   /** `undefined` while somebody else has it. */
   static async acquire(digest: Digest, context: TenureContext): Promise<Tenure | undefined> {
     const { index, clock, holder } = context;
-    const key = leaseKeyOf(digest);
+    const key = downloadKeyOf(digest);
     const before = await index.leases.peek(key);
     const nowMs = clock.now();
     const lease = await index.leases.acquire(key, holder, leaseMs, nowMs);

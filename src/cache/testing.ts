@@ -142,6 +142,10 @@ export class PlayLeases implements LeaseIndex {
     this.views.set(lease.key, { ...lease, state, expiresAtMs: 0 });
   }
 
+  async forget(lease: Lease): Promise<void> {
+    if (this.views.get(lease.key)?.epoch === lease.epoch) this.views.delete(lease.key);
+  }
+
   async peek(key: string): Promise<LeaseView | undefined> {
     return this.views.get(key);
   }

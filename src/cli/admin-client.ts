@@ -33,6 +33,9 @@ export function adminClient(socketPath: string): AdminClient {
   };
 }
 
+/** Nobody listens at the socket. */
+export class ServerAway extends CommandFailed {}
+
 async function send(socketPath: string, method: string, path: string): Promise<IncomingMessage> {
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const outgoing = request({ socketPath, method, path, headers: { Host: 'admin' } }, resolve);
@@ -44,7 +47,7 @@ async function send(socketPath: string, method: string, path: string): Promise<I
 function unreachable(socketPath: string, error: Error): CommandFailed {
   const code = 'code' in error ? error.code : undefined;
   if (code === 'ENOENT' || code === 'ECONNREFUSED') {
-    return new CommandFailed(
+    return new ServerAway(
       `No server answers at ${socketPath}; start one with "entrepot serve", or name its socket with --socket or its configuration with --config.`,
     );
   }

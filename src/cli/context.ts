@@ -1,10 +1,12 @@
 import type { AdoptionProgress } from '../adopt/adoption.ts';
 import type { Loaded } from '../config/load.ts';
+import type { CollectLine } from '../admin/views.ts';
 import type { Config } from '../config/config.ts';
 import type { Clock } from '../observe/clock.ts';
 import type { Observer } from '../observe/events.ts';
 import type { Log } from '../observe/log.ts';
 import type { Upstreams } from '../upstream/contract.ts';
+import type { CollectRequest } from './garbage-collect.ts';
 import type { Output } from './output.ts';
 
 /** What the commands need of the world; tests give another one. */
@@ -16,6 +18,8 @@ export interface Context {
   readonly startServer: StartServer;
   readonly rebuildIndex: (loaded: Loaded, observer: Observer) => Promise<Rebuilt>;
   readonly openUpstreams: (config: Config) => Promise<Upstreams>;
+  /** In a store that no server serves. */
+  readonly collectStopped: (loaded: Loaded, request: CollectRequest) => AsyncIterable<CollectLine>;
   /** Resolves with the name of the first signal that asks to stop; `onReload` runs for each that asks to reload. */
   readonly untilStopped: (onReload: () => void) => Promise<string>;
 }

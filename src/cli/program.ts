@@ -6,6 +6,8 @@ import { addConfig } from './config.ts';
 import type { Context } from './context.ts';
 import { addDu } from './du.ts';
 import { addExplain } from './explain.ts';
+import { addGarbageCollect } from './garbage-collect.ts';
+import { addGc } from './gc.ts';
 import { addLs } from './ls.ts';
 import { addHealth } from './health.ts';
 import { addPin } from './pin.ts';
@@ -36,7 +38,7 @@ export function createProgram(context: Context): Program {
     .exitOverride();
   for (const add of [addServe, addCheck, addConfig, addClient, addHealth]) add(program, context);
   for (const add of [addLs, addDu, addExplain, addPull, addPin, addUnpin, addRefresh, addPurge]) add(program, context);
-  for (const add of [addRebuild, addVersion]) add(program, context);
+  for (const add of [addGc, addGarbageCollect, addRebuild, addVersion]) add(program, context);
   return program;
 }
 

@@ -20,6 +20,7 @@ export interface Play {
   readonly upstreams?: Upstreams;
   readonly startServer?: Context['startServer'];
   readonly rebuildIndex?: Context['rebuildIndex'];
+  readonly collectStopped?: Context['collectStopped'];
   readonly untilStopped?: Context['untilStopped'];
 }
 
@@ -39,10 +40,13 @@ export async function cli(args: readonly string[], play: Play): Promise<Ran> {
     startServer: play.startServer ?? (() => Promise.reject(new Error('not expected'))),
     rebuildIndex: play.rebuildIndex ?? (() => Promise.reject(new Error('not expected'))),
     openUpstreams: async () => play.upstreams ?? noUpstreams,
+    collectStopped: play.collectStopped ?? noLines,
     untilStopped: play.untilStopped ?? (() => Promise.resolve('SIGTERM')),
   });
   return { code, out, notes };
 }
+
+async function* noLines() {}
 
 const noUpstreams: Upstreams = { find: () => undefined, list: () => [], close: async () => {} };
 

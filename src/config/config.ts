@@ -29,6 +29,7 @@ export interface Config {
   /** The name of the upstream that a plain `library/redis` belongs to; undefined only in mode `registry`, which has none. */
   readonly defaultUpstream: string | undefined;
   readonly cache: CacheConfig;
+  readonly collect: CollectConfig;
   readonly admin: AdminConfig;
   readonly lists: ListsConfig;
   readonly notifications: NotificationsConfig;
@@ -263,6 +264,15 @@ export interface EndpointConfig {
   readonly backoffMs: number;
   readonly ignoredMediaTypes: readonly string[];
   readonly ignoredActions: readonly string[];
+}
+
+export interface CollectConfig {
+  /** What nothing refers to is kept for so long after it was last touched. */
+  readonly graceMs: number;
+  /** Manifests without a tag go after so long; `undefined` keeps them. */
+  readonly untaggedMs: number | undefined;
+  /** `Infinity`: not by itself. */
+  readonly everyMs: number;
 }
 
 export interface AdminConfig {

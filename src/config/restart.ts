@@ -21,8 +21,16 @@ function valuesOf(loaded: Loaded): ReadonlyMap<string, string> {
 }
 
 /** Sections that are read at start, and the keys in them that are asked for each time. */
-const atStart = new Set(['http', 'storage', 'index', 'admin', 'log', 'cache']);
-const everyTime = ['http.host', 'http.relativeurls', 'cache.pins', 'storage.delete', 'storage.maintenance'];
+const atStart = new Set(['http', 'storage', 'index', 'admin', 'log', 'cache', 'collect']);
+const everyTime = [
+  'http.host',
+  'http.relativeurls',
+  'cache.pins',
+  'collect.grace',
+  'collect.untagged',
+  'storage.delete',
+  'storage.maintenance',
+];
 
 function isReadAtStart(key: string): boolean {
   if (everyTime.some((each) => key === each || key.startsWith(`${each}.`) || key.startsWith(`${each}[`))) return false;

@@ -66,7 +66,7 @@ export const support: Readonly<Record<string, Support>> = {
   access: notYetGuarded([]),
   'admin.socket': honoured,
   'admin.tokenfile': notYet(),
-  collect: notYet(),
+  collect: honoured,
   mirror: notYet([]),
   'proxy.remoteurl': honoured,
   'proxy.username': honoured,

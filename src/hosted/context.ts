@@ -33,6 +33,8 @@ export interface HostedRules {
   readonly isImmutable: (image: string) => boolean;
   /** Manifests may refer to what the repository does not have. */
   readonly sparse: boolean;
+  /** Manifests without a tag stay only while somebody asks for them, which is written down therefore. */
+  readonly untaggedGo: boolean;
   /** Clients may delete. */
   readonly deletes: boolean;
   /** Nothing changes. */

@@ -117,7 +117,7 @@ describe('what is hosted', () => {
     await using at = await scene();
     await push(at.index, app, one, [latest, tag('1')]);
     await at.writer.drain();
-    await at.index.hosted.remove(app, one.digest, never);
+    await at.index.hosted.remove(app, one.digest, never, 5);
     for (const { digest } of one.children) await at.index.hosted.removeBlob(app, digest);
     await at.writer.drain();
     assert.deepEqual(await readLinkTree(at.dir.path), {});
@@ -211,7 +211,7 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
     .map(
       ([key, reference]): Step =>
         ({ index }) =>
-          index.hosted.remove(key, reference, never),
+          index.hosted.remove(key, reference, never, 5),
     ),
   fc.tuple(anyKey, fc.constantFrom(...one.children)).map(
     ([key, { digest }]): Step =>

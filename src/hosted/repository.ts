@@ -1,3 +1,4 @@
+import { touchGrainMs } from '../index/collection-contract.ts';
 import type { Tell } from '../index/contract.ts';
 import type { BlobReader } from '../oci/blob.ts';
 import type { Change } from '../oci/change.ts';
@@ -31,10 +32,12 @@ export class HostedRepository implements Repository, Writes {
   }
 
   async manifest(reference: Reference, ask: Ask): Promise<Answer<ManifestContent> | undefined> {
-    const { index, mayRead } = this.#context;
+    const { index, mayRead, rules } = this.#context;
     await mayRead(ask.asker, this.key, reference);
     const digest = isDigestReference(reference) ? reference : (await index.tags.find(this.key, reference))?.digest;
-    return answerOf(digest === undefined ? undefined : await index.manifests.find(this.key, digest));
+    const held = digest === undefined ? undefined : await index.manifests.find(this.key, digest);
+    if (held !== undefined && rules().untaggedGo) await this.#touch(held.digest);
+    return answerOf(held);
   }
 
   async stat(digest: Digest, ask: Ask): Promise<Answer<Descriptor> | undefined> {
@@ -79,8 +82,9 @@ export class HostedRepository implements Repository, Writes {
 
   async remove(reference: Reference, ask: Ask): Promise<boolean> {
     this.#mayDelete();
+    const { index, clock } = this.#context;
     const tell = this.#telling(ask, (untagged) => removalsOf(reference, untagged));
-    return this.#context.index.hosted.remove(this.key, reference, (tag) => this.#isImmutable(tag), tell);
+    return index.hosted.remove(this.key, reference, (tag) => this.#isImmutable(tag), clock.now(), tell);
   }
 
   async removeBlob(digest: Digest, ask: Ask): Promise<boolean> {
@@ -124,9 +128,16 @@ export class HostedRepository implements Repository, Writes {
 
   /** Only what was uploaded or mounted here: that the store has it for others proves nothing. */
   async #find(digest: Digest, ask: Ask): Promise<BlobReader | undefined> {
-    const { store, index, mayRead } = this.#context;
+    const { store, index, clock, mayRead } = this.#context;
     await mayRead(ask.asker, this.key, digest);
-    return (await index.blobs.standing(this.key, digest)) === 'member' ? store.find(digest) : undefined;
+    return (await index.hosted.hasBlob(this.key, digest, clock.now())) ? store.find(digest) : undefined;
+  }
+
+  /** Once in a while: a time that is written down already changes nothing. */
+  async #touch(digest: Digest): Promise<void> {
+    const { index, clock } = this.#context;
+    const nowMs = clock.now();
+    await index.keeping.touch([{ repository: this.key, digest, atMs: nowMs - (nowMs % touchGrainMs) }]);
   }
 
   /** What others are to be told of it, written with the change itself. */

@@ -1,4 +1,5 @@
 import type { AdoptionIndex } from './adoption-contract.ts';
+import type { CollectionIndex } from './collection-contract.ts';
 import type { ManifestIndex, TagIndex, BlobIndex } from './content-contract.ts';
 import type { HostedIndex, UploadIndex, ClaimIndex } from './hosted-contract.ts';
 import type { KeepingIndex, PinIndex } from './keeping-contract.ts';
@@ -8,6 +9,7 @@ import type { OutboxIndex } from './outbox-contract.ts';
 import type { RepositoryIndex } from './repositories-contract.ts';
 
 export type * from './adoption-contract.ts';
+export type * from './collection-contract.ts';
 export type * from './content-contract.ts';
 export type * from './hosted-contract.ts';
 export type * from './keeping-contract.ts';
@@ -28,6 +30,7 @@ export interface Index extends AsyncDisposable {
   readonly blobs: BlobIndex;
   readonly leases: LeaseIndex;
   readonly keeping: KeepingIndex;
+  readonly collection: CollectionIndex;
   readonly pins: PinIndex;
   readonly repositories: RepositoryIndex;
   readonly hosted: HostedIndex;

@@ -21,6 +21,7 @@ export interface HostedIndex {
     repository: RepositoryKey,
     reference: Reference,
     isImmutable: (tag: Tag) => boolean,
+    atMs: number,
     tell?: Tell,
   ): Promise<boolean>;
   /**
@@ -36,6 +37,11 @@ export interface HostedIndex {
     atMs: number,
     tell?: Tell,
   ): Promise<boolean>;
+  /**
+   * Whether it was uploaded or mounted there. Who hears so may rely on it: it was asked for just now, to the precision of
+   * `touchGrainMs`, and is not collected for a while.
+   */
+  hasBlob(repository: RepositoryKey, digest: Digest, atMs: number): Promise<boolean>;
   /** `needed`, and nothing changed, while a manifest of the repository refers to it. */
   removeBlob(repository: RepositoryKey, digest: Digest, tell?: Tell): Promise<'removed' | 'absent' | 'needed'>;
 }

@@ -9,6 +9,8 @@ export interface LeaseIndex {
   renew(lease: Lease, state: string, ttlMs: number, nowMs: number): Promise<boolean>;
   /** Ends it; `state` stays readable for the next holder until then. */
   release(lease: Lease, state: string): Promise<void>;
+  /** Ends it, and nothing stays readable. */
+  forget(lease: Lease): Promise<void>;
   peek(key: string): Promise<LeaseView | undefined>;
   /** Those not released, by prefix of their keys: what an ended process left behind. */
   list(prefix: string): Promise<readonly LeaseView[]>;

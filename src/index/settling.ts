@@ -7,3 +7,10 @@ import type { Digest } from '../oci/digest.ts';
 export function settlingKeyOf(digest: Digest): string {
   return `settle:${digest}`;
 }
+
+/** The lease of whoever downloads a blob, or takes it away. */
+export function downloadKeyOf(digest: Digest): string {
+  return `${downloadKeyPrefix}${digest}`;
+}
+
+export const downloadKeyPrefix = 'blob:';

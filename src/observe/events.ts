@@ -50,6 +50,13 @@ export type Event =
       readonly bytes: number;
       readonly reason: string;
     }
+  | {
+      readonly type: 'collect.ended';
+      readonly manifests: number;
+      readonly blobs: number;
+      readonly bytes: number;
+      readonly ms: number;
+    }
   | { readonly type: 'cache.size'; readonly bytes: number; readonly limitBytes: number }
   | { readonly type: 'cache.quarantined'; readonly digest: Digest; readonly reason: string }
   | {

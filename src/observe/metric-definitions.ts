@@ -33,6 +33,12 @@ export const metricDefinitions = {
   evicted_bytes_total: counter('Bytes freed by eviction.', 'reason'),
   quarantined_total: counter('Blobs at rest that were found to be wrong and put aside.'),
 
+  collections_total: counter('Times that what nothing refers to any more was collected.'),
+  collected_manifests_total: counter('Manifests without a tag that were let go by collection.'),
+  collected_blobs_total: counter('Blobs of hosted repositories that were let go by collection.'),
+  collected_bytes_total: counter('Bytes freed by collection.'),
+  collection_seconds: histogram('How long a collection took.'),
+
   upstream_requests_total: counter(
     'Requests of ours to an upstream, its token service or where it redirected us; status is a class, or none without an answer.',
     'upstream',

@@ -64,6 +64,11 @@ function instrumentsOf(make: ReturnType<typeof makers>, options: MetricsOptions)
     evictions: make.counter('evictions_total'),
     evictedBytes: make.counter('evicted_bytes_total'),
     quarantined: make.counter('quarantined_total'),
+    collections: make.counter('collections_total'),
+    collectedManifests: make.counter('collected_manifests_total'),
+    collectedBlobs: make.counter('collected_blobs_total'),
+    collectedBytes: make.counter('collected_bytes_total'),
+    collectionSeconds: make.histogram('collection_seconds'),
     upstreamRequests: make.counter('upstream_requests_total'),
     upstreamSeconds: make.histogram('upstream_request_seconds'),
     received: make.counter('upstream_received_bytes_total'),
@@ -99,6 +104,13 @@ function counting(to: Instruments): Counting {
     'cache.evicted': ({ reason, bytes }) => {
       to.evictions.inc({ reason });
       to.evictedBytes.inc({ reason }, bytes);
+    },
+    'collect.ended': ({ manifests, blobs, bytes, ms }) => {
+      to.collections.inc();
+      to.collectedManifests.inc(manifests);
+      to.collectedBlobs.inc(blobs);
+      to.collectedBytes.inc(bytes);
+      to.collectionSeconds.observe(ms / 1000);
     },
     'cache.quarantined': () => to.quarantined.inc(),
     'upstream.request': (event) => countUpstreamRequest(to, event, upstreamLabel(event.upstream)),

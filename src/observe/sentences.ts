@@ -49,6 +49,10 @@ const sentences: Sentences = {
   }),
   download: (event) => downloadSentences[event.step],
   'cache.evicted': () => ({ level: 'info', text: 'evicted' }),
+  'collect.ended': (event) => ({
+    level: event.manifests + event.blobs + event.bytes > 0 ? 'info' : 'debug',
+    text: 'collected what nothing refers to any more',
+  }),
   'cache.size': () => undefined,
   'cache.quarantined': () => ({
     level: 'error',

@@ -7,7 +7,8 @@ import { mediaTypes } from '../../src/oci/media-types.ts';
 import { parseRepositoryName, parseTag } from '../../src/oci/reference.ts';
 import type { Tag } from '../../src/oci/reference.ts';
 import type { RepositoryKey } from '../../src/oci/repository.ts';
-import type { Index, Lease } from '../../src/index/contract.ts';
+import { parseUploadId } from '../../src/oci/upload.ts';
+import type { Index, Lease, ManifestPush } from '../../src/index/contract.ts';
 
 export const redis = repository('docker.io', 'library/redis');
 export const etcd = repository('quay.io', 'coreos/etcd');
@@ -79,4 +80,20 @@ export async function hold(index: Index, key: RepositoryKey, held: Manifest, atM
 
 export function digests(contents: readonly Descriptor[]): readonly Digest[] {
   return contents.map(({ digest }) => digest).sort();
+}
+
+export const upload = parseUploadId('0b6ad5dc-2f1b-4a52-9b1e-7a4f0a8d6d3e');
+
+export const plain: ManifestPush = { tags: [], isImmutable: () => false, sparse: false, atMs: 5 };
+
+/** As after an upload. */
+export async function addBlob(
+  index: Index,
+  key: RepositoryKey,
+  { digest, size }: Pick<Descriptor, 'digest' | 'size'>,
+  atMs = 1,
+): Promise<void> {
+  const lease = await takeLease(index, `settle:${digest}`, 0);
+  if (!(await index.hosted.addBlob(key, { digest, size, upload }, lease, atMs))) throw new Error('the lease is stale');
+  await index.leases.release(lease, '');
 }

@@ -1,28 +1,31 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Index, ManifestPush } from '../../src/index/contract.ts';
+import type { Index } from '../../src/index/contract.ts';
 import { digestOf } from '../../src/oci/digest.ts';
 import { mediaTypes } from '../../src/oci/media-types.ts';
-import type { Descriptor, Manifest } from '../../src/oci/manifest.ts';
+import type { Manifest } from '../../src/oci/manifest.ts';
 import type { RepositoryKey } from '../../src/oci/repository.ts';
-import { parseUploadId } from '../../src/oci/upload.ts';
-import { app, blob, image, imageIndex, latest, redis, repository, store, tag, takeLease } from './index-fixtures.ts';
+import {
+  addBlob,
+  app,
+  blob,
+  image,
+  imageIndex,
+  latest,
+  plain,
+  redis,
+  repository,
+  store,
+  tag,
+  takeLease,
+  upload,
+} from './index-fixtures.ts';
 import type { MakeIndex } from './index.ts';
 
 const other = repository(undefined, 'local/other');
-const upload = parseUploadId('0b6ad5dc-2f1b-4a52-9b1e-7a4f0a8d6d3e');
 const [config, layer] = [blob('config', 10), blob('layer', 500)];
 const pushed = image([config, layer]);
 const later = image([config]);
-
-const plain: ManifestPush = { tags: [], isImmutable: () => false, sparse: false, atMs: 5 };
-
-/** As after an upload. */
-async function addBlob(index: Index, key: RepositoryKey, { digest, size }: Descriptor): Promise<void> {
-  const lease = await takeLease(index, `settle:${digest}`, 0);
-  assert.equal(await index.hosted.addBlob(key, { digest, size, upload }, lease, 1), true);
-  await index.leases.release(lease, '');
-}
 
 async function addImage(index: Index, key: RepositoryKey, manifest: Manifest, push = plain): Promise<void> {
   for (const child of manifest.children) await addBlob(index, key, child);
@@ -90,15 +93,15 @@ export function hostedContract(make: MakeIndex): void {
     const { hosted, tags, manifests } = subject.index;
     await addImage(subject.index, app, pushed, { ...plain, tags: [latest, tag('v1')] });
     const never = (): boolean => false;
-    assert.equal(await hosted.remove(app, tag('v1'), never), true);
-    assert.equal(await hosted.remove(app, tag('v1'), never), false);
+    assert.equal(await hosted.remove(app, tag('v1'), never, 5), true);
+    assert.equal(await hosted.remove(app, tag('v1'), never, 5), false);
     assert.ok(await manifests.find(app, pushed.digest));
     await assert.rejects(
-      hosted.remove(app, pushed.digest, () => true),
+      hosted.remove(app, pushed.digest, () => true, 5),
       { code: 'TAG_IMMUTABLE' },
     );
-    assert.equal(await hosted.remove(app, pushed.digest, never), true);
-    assert.equal(await hosted.remove(app, pushed.digest, never), false);
+    assert.equal(await hosted.remove(app, pushed.digest, never, 5), true);
+    assert.equal(await hosted.remove(app, pushed.digest, never, 5), false);
     assert.equal(await tags.find(app, latest), undefined);
   });
 
@@ -119,7 +122,7 @@ export function hostedContract(make: MakeIndex): void {
     await addImage(subject.index, app, pushed);
     await hosted.mountBlob(other, app, layer.digest, 1);
     assert.equal(await hosted.removeBlob(app, layer.digest), 'needed');
-    await hosted.remove(app, pushed.digest, () => false);
+    await hosted.remove(app, pushed.digest, () => false, 5);
     assert.deepEqual(await keeping.candidates(10), [], 'what was pushed is nothing to evict');
     assert.equal(await hosted.removeBlob(app, layer.digest), 'removed');
     assert.equal(await hosted.removeBlob(app, layer.digest), 'absent');
@@ -133,7 +136,7 @@ export function hostedContract(make: MakeIndex): void {
     for (let round = 0; round < 3; round += 1) {
       await addImage(subject.index, app, pushed, { ...plain, tags: [latest] });
       assert.ok(await manifests.find(app, pushed.digest));
-      await hosted.remove(app, pushed.digest, () => false);
+      await hosted.remove(app, pushed.digest, () => false, 5);
       for (const { digest } of [config, layer]) assert.equal(await hosted.removeBlob(app, digest), 'removed');
     }
   });
@@ -150,7 +153,7 @@ export function hostedContract(make: MakeIndex): void {
     assert.equal(await hosted.mountBlob(fourth, redis, layer.digest, 1), false);
     await addBlob(subject.index, other, layer);
     assert.deepEqual((await claims.list({ limit: 10, last: undefined })).items, ['app', 'blobs', 'mounts']);
-    await hosted.remove(first, later.digest, () => false);
+    await hosted.remove(first, later.digest, () => false, 5);
     const again = await subject.second();
     assert.deepEqual([await again.claims.has('app'), await again.claims.has('empty')], [true, false]);
     assert.deepEqual([await claims.release('app'), await claims.release('app')], [true, false]);

@@ -88,8 +88,8 @@ export function noticesContract(make: MakeIndex): void {
     await addBlob(index, 'blob');
     await hosted.put(app, pushed, { tags: [latest], isImmutable: () => false, sparse: false, atMs: 5 });
     const tell = (untagged: readonly string[]): readonly Notice[] => [notice(`gone with ${untagged.join()}`)];
-    assert.equal(await hosted.remove(app, pushed.digest, () => false, tell), true);
-    assert.equal(await hosted.remove(app, pushed.digest, () => false, tell), false);
+    assert.equal(await hosted.remove(app, pushed.digest, () => false, 5, tell), true);
+    assert.equal(await hosted.remove(app, pushed.digest, () => false, 5, tell), false);
     assert.equal(await hosted.removeBlob(app, layer.digest, () => [notice('blob gone')]), 'removed');
     assert.equal(await hosted.removeBlob(app, layer.digest, () => [notice('again')]), 'absent');
     assert.deepEqual(await waiting(index), ['blob', `gone with ${latest}`, 'blob gone']);

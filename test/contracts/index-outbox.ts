@@ -72,9 +72,9 @@ export function outboxContract(make: MakeIndex): void {
     await hosted.put(app, pushed, { ...plain, tags: [latest, tag('v1')] });
     await hosted.put(app, later, plain);
     await drain(subject.index);
-    await hosted.remove(app, tag('v1'), never);
+    await hosted.remove(app, tag('v1'), never, 5);
     assert.deepEqual(await drain(subject.index), ['app v1 -> nothing']);
-    await hosted.remove(app, pushed.digest, never);
+    await hosted.remove(app, pushed.digest, never, 5);
     assert.deepEqual(await drain(subject.index), ['app - pushed', 'app latest -> nothing']);
     await hosted.removeBlob(app, layer.digest);
     await manifests.remove(app, later.digest);
@@ -137,18 +137,16 @@ export function outboxContract(make: MakeIndex): void {
     assert.deepEqual(await drain(subject.index), ['local/other + layer']);
   });
 
-  test('a hosted manifest that rests in the store is nothing to evict until it is deleted', async () => {
+  test('a hosted manifest that rests in the store is nothing to evict, and goes when it is deleted', async () => {
     await using subject = await make();
-    const { hosted, blobs, keeping } = subject.index;
+    const { hosted, blobs, keeping, collection } = subject.index;
     await addBlob(subject.index, app, config);
     await hosted.put(app, later, plain);
     const lease = await takeLease(subject.index, 'settle', 0);
     await blobs.store(later.digest, later.size, lease, 1);
     assert.deepEqual(await keeping.candidates(10), []);
-    await hosted.remove(app, later.digest, () => false);
-    assert.deepEqual(
-      (await keeping.candidates(10)).map((candidate) => candidate.blob),
-      [later.digest],
-    );
+    await hosted.remove(app, later.digest, () => false, 5);
+    assert.deepEqual(await keeping.candidates(10), []);
+    assert.deepEqual(await collection.discards(undefined, 10), [later.digest]);
   });
 }

@@ -4,6 +4,7 @@
 import { describe, test } from 'node:test';
 import type { Index } from '../../src/index/contract.ts';
 import { blobsContract } from './index-blobs.ts';
+import { collectionContract } from './index-collection.ts';
 import { hostedContract } from './index-hosted.ts';
 import { keepingContract } from './index-keeping.ts';
 import { leasesContract } from './index-leases.ts';
@@ -35,6 +36,7 @@ export function indexContract(name: string, make: MakeIndex): void {
     describe('keeping', () => keepingContract(make));
     describe('repositories', () => repositoriesContract(make));
     describe('what is hosted', () => hostedContract(make));
+    describe('collection', () => collectionContract(make));
     describe('uploads', () => uploadsContract(make));
     describe('notices', () => noticesContract(make));
     describe('the outbox', () => outboxContract(make));

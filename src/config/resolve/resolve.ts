@@ -1,4 +1,4 @@
-import type { CacheConfig, Config, Mode, UpstreamConfig } from '../config.ts';
+import type { CacheConfig, CollectConfig, Config, Mode, UpstreamConfig } from '../config.ts';
 import type { Origin } from '../error.ts';
 import { namingKeys, type FileConfig } from '../schema/schema.ts';
 import { isGiven } from '../support.ts';
@@ -49,6 +49,7 @@ export function resolveConfig({ file, plain, keys }: FileToResolve, resolving: R
     upstreams,
     defaultUpstream: defaultUpstreamOf(mode, sections, upstreams, resolving),
     cache: resolveCache(sections.cache, proxy, resolving),
+    collect: resolveCollect(sections.collect),
     admin: resolveAdmin(sections.admin, { storage, listen: http.listen }, resolving),
     lists: resolveLists(sections, mode, resolving),
     notifications: resolveNotifications(sections.notifications, resolving),
@@ -97,6 +98,10 @@ function defaultUpstreamOf(
     );
   }
   return name;
+}
+
+function resolveCollect({ grace, untagged, every }: FileConfig['collect']): CollectConfig {
+  return { graceMs: grace, untaggedMs: untagged, everyMs: every };
 }
 
 /** The share of what is free that the cache may take when nobody says. */

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { parseNameServer } from '../value/address.ts';
+import { parseFiniteDuration } from '../value/duration.ts';
 import { parseHost, parseUpstreamName } from '../value/upstream-name.ts';
 import { parsedBy, quoted, ValueError } from '../value/value-error.ts';
-import { count, duration, flag, globs, list, listOf, sizeLimit, text } from './values.ts';
+import { count, duration, durationOrForever, flag, globs, list, listOf, sizeLimit, text } from './values.ts';
 
 /** Keys that registry does not have; `upstreams` has a file of its own. */
 export const indexSchema = parsedBy(z.string(), (value) => {
@@ -83,9 +84,19 @@ export const accessSchema = z.array(
 );
 
 export const collectSchema = z.strictObject({
-  grace: duration().optional().describe('How long content that nothing refers to is kept.'),
-  untagged: z.enum(['keep', 'delete']).optional().describe('What happens to manifests without a tag.'),
-  every: duration().optional().describe('How often.'),
+  grace: duration()
+    .prefault('24h')
+    .describe(
+      'What nothing refers to is kept for so long after it was last pushed, mounted, pulled or asked for. Longer than any push takes.',
+    ),
+  untagged: parsedBy(z.union([z.string(), z.number()]), (value) =>
+    value === 'keep' ? undefined : parseFiniteDuration(value),
+  )
+    .prefault('keep')
+    .describe(
+      'What happens to manifests that no tag, no index and no subject leads to: `keep`, or they go when nobody has pushed, pulled or asked for them, nor taken their tag away, for so long (`30d`).',
+    ),
+  every: durationOrForever().prefault('1h').describe('How often, about; `forever` leaves it to `entrepot gc`.'),
 });
 
 export const mirrorSchema = z.array(

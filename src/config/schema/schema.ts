@@ -48,7 +48,7 @@ export const fileSchema = z.strictObject({
   intercept: interceptSchema.prefault({}).describe('The transparent proxy.'),
   access: accessSchema.optional().describe('Who may do what; the first match counts.'),
   admin: adminSchema.prefault({}).describe('Administration.'),
-  collect: collectSchema.optional().describe('Removes what nothing refers to.'),
+  collect: collectSchema.prefault({}).describe('Removes what nothing refers to.'),
   mirror: mirrorSchema.optional().describe('Scheduled copies.'),
   log: logSchema.prefault({}).describe('The log.'),
   loglevel: level().optional().describe('The old name of `log.level`.'),

@@ -1,4 +1,4 @@
-import { DatabaseSync } from 'node:sqlite';
+import { backup, DatabaseSync } from 'node:sqlite';
 import type { SQLInputValue, StatementSync } from 'node:sqlite';
 import { Durability } from './durability.ts';
 import { indexFailure, isBusy } from './failure.ts';
@@ -128,6 +128,15 @@ export class Database implements Disposable {
   /** Resolves when everything that was committed until now survives a power cut. */
   durable(): Promise<void> {
     return this.#durability.reached();
+  }
+
+  /** Into another file, while this one is being used. */
+  async copy(path: string): Promise<void> {
+    try {
+      await backup(this.#connection, path);
+    } catch (error) {
+      throw indexFailure(path, error);
+    }
   }
 
   /** Several reads that see one state. */

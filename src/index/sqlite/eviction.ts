@@ -2,6 +2,7 @@ import type { Digest } from '../../oci/digest.ts';
 import type { Candidate } from '../contract.ts';
 import type { Database, Query } from './database.ts';
 import { decodeDigest } from './digests.ts';
+import type { Dropping } from './dropping.ts';
 import { keyOf } from './identities.ts';
 import type { ContentIds, RepositoryIds } from './identities.ts';
 import type { Removal } from './removal.ts';
@@ -11,6 +12,7 @@ export interface EvictionParts {
   readonly repositories: RepositoryIds;
   readonly contents: ContentIds;
   readonly removal: Removal;
+  readonly dropping: Dropping;
 }
 
 /** Chooses what goes next, and lets it go. Inside a transaction. */
@@ -19,10 +21,8 @@ export class Eviction {
   readonly #manifests: Query<ManifestRow>;
   readonly #blobs: Query<{ digest: Uint8Array; last_used: number }>;
   readonly #standing: Query<{ pinned: number; last_used: number }>;
-  readonly #drop: Query<{ digest: Uint8Array }>;
   readonly #loose: Query<{ last_used: number }>;
   readonly #orphan: Query<{ manifest: number }>;
-  readonly #dropMembers: (content: number) => number;
 
   constructor(parts: EvictionParts) {
     const { database } = parts;
@@ -43,10 +43,6 @@ export class Eviction {
         AND NOT EXISTS (SELECT 1 FROM refs WHERE child = ?2 AND repository = ?1)
         AND NOT EXISTS (SELECT 1 FROM tags WHERE repository = ?1 AND manifest = ?2)
     `);
-    this.#drop = database.query(`
-      UPDATE contents SET size = NULL, last_used = 0 WHERE id = ? AND size IS NOT NULL RETURNING digest
-    `);
-    this.#dropMembers = database.command('DELETE FROM members WHERE content = ?');
   }
 
   candidates(limit: number): readonly Candidate[] {
@@ -101,18 +97,9 @@ export class Eviction {
     return [...orphaned];
   }
 
-  /** Memberships go with the content: they are earned again when it is fetched again, and nothing may grow for ever. */
   #drops(ids: readonly number[]): readonly Digest[] {
-    const dropped: Digest[] = [];
-    for (const id of ids) {
-      if (this.#loose.get(id) !== undefined) {
-        const row = this.#drop.get(id);
-        if (row !== undefined) dropped.push(decodeDigest(row.digest));
-        this.#dropMembers(id);
-      }
-      this.#parts.contents.tidy(id);
-    }
-    return dropped;
+    const dropped = ids.map((id) => this.#parts.dropping.evict(id)?.digest);
+    return dropped.filter((digest) => digest !== undefined);
   }
 }
 

@@ -5,10 +5,12 @@ import { isForeignMediaType } from '../../oci/media-types.ts';
 import { isDigestReference } from '../../oci/reference.ts';
 import type { Reference, Tag } from '../../oci/reference.ts';
 import type { RepositoryKey } from '../../oci/repository.ts';
+import { touchGrainMs } from '../collection-contract.ts';
 import type { HostedIndex, Lease, ManifestPush, PushedBlob, Tell } from '../contract.ts';
 import type { SqliteClaims } from './claims.ts';
 import type { Database, Query } from './database.ts';
 import { encodeDigest } from './digests.ts';
+import type { Dropping } from './dropping.ts';
 import type { ContentIds, RepositoryIds } from './identities.ts';
 import { ManifestWrites } from './manifests.ts';
 import type { SqliteNotices } from './notices.ts';
@@ -21,6 +23,7 @@ export interface HostedParts {
   readonly contents: ContentIds;
   readonly standing: Standing;
   readonly removal: Removal;
+  readonly dropping: Dropping;
   readonly claims: SqliteClaims;
   readonly notices: SqliteNotices;
 }
@@ -42,7 +45,11 @@ export class SqliteHosted implements HostedIndex {
   readonly #dropMember: (content: number, repository: number) => number;
   readonly #endUpload: (id: string) => number;
   readonly #touch: (atMs: number, content: number) => number;
+  /** A manifest that loses a tag is as young as one that is put. */
+  readonly #touchManifest: (atMs: number, repository: number, manifest: number) => number;
   readonly #needed: Query<unknown>;
+  readonly #asked: Query<{ content: number; added_at: number }>;
+  readonly #note: (atMs: number, content: number, repository: number) => number;
 
   constructor(parts: HostedParts) {
     const { database } = parts;
@@ -69,7 +76,15 @@ export class SqliteHosted implements HostedIndex {
     this.#dropMember = database.command('DELETE FROM members WHERE content = ? AND repository = ?');
     this.#endUpload = database.command('DELETE FROM uploads WHERE id = ?');
     this.#touch = database.command('UPDATE contents SET last_used = max(last_used, ?) WHERE id = ?');
+    this.#touchManifest = database.command(
+      'UPDATE held SET last_used = max(last_used, ?) WHERE repository = ? AND manifest = ?',
+    );
     this.#needed = database.query('SELECT 1 FROM refs WHERE child = ? AND repository = ? LIMIT 1');
+    this.#asked = database.query(`
+      SELECT members.content, members.added_at FROM contents
+        JOIN members ON members.content = contents.id AND members.repository = ? WHERE digest = ?
+    `);
+    this.#note = database.aside('UPDATE members SET added_at = ? WHERE content = ? AND repository = ?');
   }
 
   async put(key: RepositoryKey, manifest: Manifest, push: ManifestPush): Promise<void> {
@@ -88,6 +103,7 @@ export class SqliteHosted implements HostedIndex {
     key: RepositoryKey,
     reference: Reference,
     isImmutable: (tag: Tag) => boolean,
+    atMs: number,
     tell?: Tell,
   ): Promise<boolean> {
     return this.#durably(() => {
@@ -96,7 +112,7 @@ export class SqliteHosted implements HostedIndex {
       const untagged = isDigestReference(reference) ? this.#tagsOf(repository, reference) : [];
       const removed = isDigestReference(reference)
         ? this.#removeManifest(repository, reference, isImmutable)
-        : this.#removeTag(repository, reference, isImmutable);
+        : this.#removeTag(repository, reference, isImmutable, atMs);
       if (removed) this.#parts.notices.queue(tell?.(untagged) ?? []);
       return removed;
     });
@@ -136,15 +152,24 @@ export class SqliteHosted implements HostedIndex {
     });
   }
 
+  async hasBlob(key: RepositoryKey, digest: Digest, atMs: number): Promise<boolean> {
+    const repository = this.#parts.repositories.find(key);
+    const found = repository === undefined ? undefined : this.#asked.get(repository, encodeDigest(digest));
+    if (repository === undefined || found === undefined) return false;
+    if (found.added_at > atMs - touchGrainMs) return true;
+    // By the time of the note another process may have collected it.
+    return this.#note(atMs, found.content, repository) === 1;
+  }
+
   async removeBlob(key: RepositoryKey, digest: Digest, tell?: Tell): Promise<'removed' | 'absent' | 'needed'> {
-    const { repositories, contents, notices } = this.#parts;
+    const { repositories, contents, dropping, notices } = this.#parts;
     return this.#durably(() => {
       const [repository, content] = [repositories.find(key), contents.find(digest)];
       if (repository === undefined || content === undefined) return 'absent';
       if (this.#has.get(repository, encodeDigest(digest))?.blob !== 1) return 'absent';
       if (this.#needed.get(content, repository) !== undefined) return 'needed';
       this.#dropMember(content, repository);
-      contents.tidy(content);
+      dropping.release(content);
       notices.queue(tell?.([]) ?? []);
       return 'removed';
     });
@@ -180,15 +205,18 @@ export class SqliteHosted implements HostedIndex {
     const before = this.#tagged.get(repository, tag)?.manifest ?? undefined;
     if (before !== undefined && before !== manifest && push.isImmutable(tag)) throw immutable(tag, 'points elsewhere');
     this.#point(repository, tag, manifest, push.atMs);
+    if (before !== undefined) this.#touchManifest(push.atMs, repository, before);
     this.#parts.standing.settle(repository, before === undefined ? [manifest] : [before, manifest]);
   }
 
-  #removeTag(repository: number, tag: Tag, isImmutable: (tag: Tag) => boolean): boolean {
+  #removeTag(repository: number, tag: Tag, isImmutable: (tag: Tag) => boolean, atMs: number): boolean {
     const target = this.#tagged.get(repository, tag);
     if (target === undefined) return false;
     if (isImmutable(tag)) throw immutable(tag, 'stays');
     this.#untag(repository, tag);
-    if (target.manifest !== null) this.#parts.standing.settle(repository, [target.manifest]);
+    if (target.manifest === null) return true;
+    this.#touchManifest(atMs, repository, target.manifest);
+    this.#parts.standing.settle(repository, [target.manifest]);
     return true;
   }
 
@@ -198,13 +226,13 @@ export class SqliteHosted implements HostedIndex {
   }
 
   #removeManifest(repository: number, digest: Digest, isImmutable: (tag: Tag) => boolean): boolean {
-    const { contents, removal } = this.#parts;
+    const { contents, removal, dropping } = this.#parts;
     const manifest = contents.find(digest);
     if (manifest === undefined) return false;
     const fixed = this.#tags.all(repository, manifest).find(({ name }) => isImmutable(name));
     if (fixed !== undefined) throw immutable(fixed.name, 'points at it, and stays');
     const removed = removal.remove(repository, manifest);
-    for (const child of removed ?? []) contents.tidy(child);
+    for (const each of [...(removed ?? []), manifest]) dropping.release(each);
     return removed !== undefined;
   }
 }

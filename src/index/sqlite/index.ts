@@ -1,10 +1,14 @@
-import { closeSync, mkdirSync, openSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { randomUUID } from 'node:crypto';
+import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import type { Index } from '../contract.ts';
 import { SqliteAdoption } from './adoption.ts';
 import { SqliteBlobs } from './blobs.ts';
 import { SqliteClaims } from './claims.ts';
+import { SqliteCollection } from './collection.ts';
 import { Database } from './database.ts';
+import { Dropping } from './dropping.ts';
 import { indexError } from './failure.ts';
 import { SqliteHosted } from './hosted.ts';
 import { ContentIds, RepositoryIds } from './identities.ts';
@@ -55,13 +59,15 @@ export function indexOver(database: Database): Index {
   const removal = new Removal(database, contents, standing);
   const claims = new SqliteClaims(database);
   const notices = new SqliteNotices(database);
-  const parts = { database, repositories, contents, standing, removal, claims, notices };
+  const dropping = new Dropping(database, contents);
+  const parts = { database, repositories, contents, standing, removal, dropping, claims, notices };
   return {
     manifests: new SqliteManifests(parts),
     tags: new SqliteTags(parts),
     blobs: new SqliteBlobs(parts),
     leases: new SqliteLeases(database),
     keeping: new SqliteKeeping(parts),
+    collection: new SqliteCollection({ ...parts, rehearse: () => rehearse(database) }),
     pins: new SqlitePins(parts),
     repositories: new SqliteRepositories(parts),
     hosted: new SqliteHosted(parts),
@@ -72,6 +78,28 @@ export function indexOver(database: Database): Index {
     adoption: new SqliteAdoption(parts),
     [Symbol.asyncDispose]: async () => database[Symbol.dispose](),
   };
+}
+
+/** Of the index as it is: a file beside it, so that there is room for it where there is room for the index. */
+async function rehearse(database: Database): Promise<Index> {
+  const path =
+    database.path === inMemory ? join(tmpdir(), `entrepot-${randomUUID()}`) : `${database.path}.${randomUUID()}`;
+  const remove = (): void => {
+    for (const suffix of ['', '-wal', '-shm']) rmSync(`${path}${suffix}`, { force: true });
+  };
+  try {
+    makePrivate(path);
+    await database.copy(path);
+    const copy = await openSqliteIndex({ path });
+    const dispose = async (): Promise<void> => {
+      await copy[Symbol.asyncDispose]();
+      remove();
+    };
+    return { ...copy, [Symbol.asyncDispose]: dispose };
+  } catch (error) {
+    remove();
+    throw error;
+  }
 }
 
 /** SQLite gives its -wal and -shm files the mode of the database. */

@@ -1,6 +1,7 @@
 import type { Digest } from '../../oci/digest.ts';
 import type { Candidate, KeepingIndex, Use } from '../contract.ts';
 import type { Database, Query } from './database.ts';
+import type { Dropping } from './dropping.ts';
 import { Eviction } from './eviction.ts';
 import type { ContentIds, RepositoryIds } from './identities.ts';
 import type { Removal } from './removal.ts';
@@ -11,6 +12,7 @@ export interface KeepingParts {
   readonly repositories: RepositoryIds;
   readonly contents: ContentIds;
   readonly removal: Removal;
+  readonly dropping: Dropping;
 }
 
 export class SqliteKeeping implements KeepingIndex {

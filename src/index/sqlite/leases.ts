@@ -9,6 +9,7 @@ export class SqliteLeases implements LeaseIndex {
   readonly #acquire: Query<{ epoch: number }>;
   readonly #renew: (expiresAtMs: number, state: string, key: string, holder: string, epoch: number) => number;
   readonly #release: (state: string, key: string, holder: string, epoch: number) => number;
+  readonly #forget: (key: string, holder: string, epoch: number) => number;
   readonly #peek: Query<LeaseRow>;
   readonly #list: Query<LeaseRow>;
   readonly #prune: (beforeMs: number) => number;
@@ -27,6 +28,7 @@ export class SqliteLeases implements LeaseIndex {
     this.#release = database.command(`
       UPDATE leases SET released = 1, state = ? WHERE key = ? AND holder = ? AND epoch = ? AND released = 0
     `);
+    this.#forget = database.command('DELETE FROM leases WHERE key = ? AND holder = ? AND epoch = ?');
     this.#peek = database.query('SELECT * FROM leases WHERE key = ?');
     this.#list = database.query('SELECT * FROM leases WHERE key >= ?1 AND key < ?2 AND released = 0 ORDER BY key');
     // When a lease was released is not known, but never later than it would have expired.
@@ -44,6 +46,10 @@ export class SqliteLeases implements LeaseIndex {
 
   async release(lease: Lease, state: string): Promise<void> {
     this.#release(state, lease.key, lease.holder, lease.epoch);
+  }
+
+  async forget(lease: Lease): Promise<void> {
+    this.#forget(lease.key, lease.holder, lease.epoch);
   }
 
   async peek(key: string): Promise<LeaseView | undefined> {

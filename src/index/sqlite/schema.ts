@@ -1,3 +1,4 @@
+import { collectionSchema } from './schema-collection.ts';
 import { noticesSchema } from './notices.ts';
 import { outboxMigration } from './schema-outbox.ts';
 
@@ -15,9 +16,12 @@ import { outboxMigration } from './schema-outbox.ts';
  *              repositories.
  *   tags       `manifest` is what a tag points at here, `seen` the digest of what the upstream has moved it to meanwhile.
  *   totals     one row of sums, kept by the triggers, so that no answer ever counts a table.
+ *   members    `added_at` is when it was last uploaded, mounted or asked for; of a hosted repository it is `unreferenced`
+ *              while no manifest there refers to it.
  *   uploads    unfinished; `writer` is the process that receives it, NULL between requests.
  *   outbox     what changed of hosted repositories and is not written to the store as links yet (schema-outbox.ts).
  *   claims     names that were pushed once; each is a file as well (claims.ts).
+ *   discards   digests that are to be deleted from the store: written in the transaction that forgets them here.
  *   leases     epochs come from totals.lease_epoch: they grow for all keys together, also when rows are forgotten.
  *
  * Digests are BLOBs of the algorithm (1 sha256, 2 sha512) and the hash: 114 bytes a row of `contents` with its unique
@@ -199,4 +203,5 @@ export const migrations: readonly string[] = [
   `,
   noticesSchema,
   outboxMigration,
+  collectionSchema,
 ];

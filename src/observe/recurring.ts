@@ -1,12 +1,12 @@
-import type { Clock, Timer } from '../observe/clock.ts';
-import type { Observer } from '../observe/events.ts';
+import type { Clock, Timer } from './clock.ts';
+import type { Observer } from './events.ts';
 
 export interface Task {
   /** For the log, when it fails: what it does, as `scrub`. */
   readonly name: string;
   readonly firstAfterMs: number;
-  /** From the end of one run to the beginning of the next, in milliseconds. */
-  readonly pauseMs: number;
+  /** From the end of one run to the beginning of the next, in milliseconds. A function is asked at each end. */
+  readonly pauseMs: number | (() => number);
   /** @param signal aborts when the run should end soon */
   run(signal: AbortSignal): Promise<unknown>;
 }
@@ -41,13 +41,13 @@ export class Recurring implements AsyncDisposable {
   }
 
   async #run(): Promise<void> {
-    const { name } = this.#task;
+    const { name, pauseMs } = this.#task;
     try {
       await this.#task.run(this.#closing.signal);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       if (!this.#closing.signal.aborted) this.#observer.emit({ type: 'task.failed', task: name, message });
     }
-    if (!this.#closing.signal.aborted) this.#timer = this.#after(this.#task.pauseMs);
+    if (!this.#closing.signal.aborted) this.#timer = this.#after(typeof pauseMs === 'number' ? pauseMs : pauseMs());
   }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { FakeClock } from '../../test/support/fake-clock.ts';
-import type { Event } from '../observe/events.ts';
+import type { Event } from './events.ts';
 import { Recurring } from './recurring.ts';
 
 function setUp(run: (signal: AbortSignal) => Promise<unknown>) {
