@@ -24,9 +24,7 @@ const bufferMs = 50;
  */
 const measureMs = 250;
 const measureBytes = 8 * 1024 * 1024;
-const budgetBytesDefault = 32 * 1024 * 1024;
-/** Two buffers a reader: one being filled while the other is being sent. */
-const buffersPerReader = 2;
+const budgetBytesDefault = 16 * 1024 * 1024;
 /** Kept for the next reader when nobody reads. */
 const restBytesMax = 4 * 1024 * 1024;
 export class BufferPool {
@@ -65,8 +63,8 @@ export class BufferPool {
 
   /** A buffer of at most `wantedBytes`; never smaller than the minimum. */
   take(wantedBytes: number): Buffer {
-    const share = this.#budgetBytes / (buffersPerReader * Math.max(this.#readers, 1));
-    const left = (this.#budgetBytes - this.#slabs.lentBytes) / buffersPerReader;
+    const share = this.#budgetBytes / Math.max(this.#readers, 1);
+    const left = (this.#budgetBytes - this.#slabs.lentBytes) / 2;
     const size = Math.max(bufferBytesMin, Math.min(wantedBytes, share, left, bufferBytesMax));
     return this.#slabs.take(2 ** (31 - Math.clz32(size)), this.#budgetBytes);
   }

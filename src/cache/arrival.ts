@@ -2,6 +2,7 @@ import { Assembly } from '../bytes/assembly.ts';
 import type { Verified } from '../bytes/assembly.ts';
 import type { Extent } from '../bytes/extents.ts';
 import type { Growth } from '../bytes/growth.ts';
+import { letGo } from '../bytes/let-go.ts';
 import type { LeaseView } from '../index/contract.ts';
 import type { BlobReader } from '../oci/blob.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -70,9 +71,11 @@ export class Arrival implements Target {
     return this.#assembly.verified;
   }
 
+  /** The chunk is given away: nobody else may read it afterwards. */
   async write(chunk: Uint8Array, position: number): Promise<void> {
     await this.#ingest.write(chunk, position);
     this.#assembly.add(chunk, position);
+    letGo(chunk);
   }
 
   endAt(size: number): void {

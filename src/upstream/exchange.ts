@@ -44,7 +44,7 @@ export interface Ending {
 }
 
 /** So many bytes are taken ahead of a receiver that is not ready, so that it and the network work at the same time. */
-const aheadBytesMax = 131_072;
+const aheadBytesMax = 65_536;
 /** A body that is drained may have so many bytes, and take so long. */
 const drainBytesMax = 65_536;
 const drainMsMax = 1_000;
