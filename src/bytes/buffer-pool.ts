@@ -9,13 +9,16 @@ import { Slabs } from './slabs.ts';
 export interface BufferPoolOptions {
   /** Shared by all readers. The smallest buffers are lent beyond it: a limit on connections bounds those. */
   readonly budgetBytes?: number;
+  /** What a reader begins with, before its speed is known; a power of two. */
+  readonly firstBytes?: number;
+  /** Of memory that threads may read, too. */
+  readonly shared?: boolean;
 }
 
 export const bufferBytesMin: number = 32 * 1024;
 /** A larger one would leave the processor's cache between being read and being sent, and cost more, not less. */
 export const bufferBytesMax: number = 256 * 1024;
-/** What a reader begins with, before its speed is known. */
-const bufferBytesFirst = 64 * 1024;
+const firstBytesDefault = 64 * 1024;
 /** A buffer holds what goes out in this time. */
 const bufferMs = 50;
 /**
@@ -28,12 +31,15 @@ const budgetBytesDefault = 16 * 1024 * 1024;
 /** Kept for the next reader when nobody reads. */
 const restBytesMax = 4 * 1024 * 1024;
 export class BufferPool {
+  readonly firstBytes: number;
   readonly #budgetBytes: number;
-  readonly #slabs = new Slabs(bufferBytesMax, bufferBytesMin);
+  readonly #slabs: Slabs;
   #readers = 0;
 
   constructor(options: BufferPoolOptions = {}) {
     this.#budgetBytes = options.budgetBytes ?? budgetBytesDefault;
+    this.firstBytes = options.firstBytes ?? firstBytesDefault;
+    this.#slabs = new Slabs(bufferBytesMax, bufferBytesMin, options.shared ?? false);
   }
 
   /** Bytes in the hands of readers. */
@@ -84,12 +90,13 @@ export interface BufferShare extends Disposable {
 
 class Share implements BufferShare {
   readonly #pool: BufferPool;
-  #wantedBytes = bufferBytesFirst;
+  #wantedBytes: number;
   #measuredFromMs: number;
   #measuredBytes = 0;
 
   constructor(pool: BufferPool, nowMs: number) {
     this.#pool = pool;
+    this.#wantedBytes = pool.firstBytes;
     this.#measuredFromMs = nowMs;
   }
 

@@ -6,15 +6,20 @@
 export class Slabs {
   readonly #slabBytes: number;
   readonly #unitBytes: number;
+  readonly #shared: boolean;
   readonly #slabs = new Map<ArrayBufferLike, Slab>();
   /** Free pieces by size: `#free[level]` holds those of `unitBytes * 2 ** level`. */
   readonly #free: readonly Set<Piece>[];
   #lentBytes = 0;
 
-  /** @param slabBytes, unitBytes powers of two: the largest and the smallest piece */
-  constructor(slabBytes: number, unitBytes: number) {
+  /**
+   * @param slabBytes, unitBytes powers of two: the largest and the smallest piece
+   * @param shared threads may read it
+   */
+  constructor(slabBytes: number, unitBytes: number, shared: boolean) {
     this.#slabBytes = slabBytes;
     this.#unitBytes = unitBytes;
+    this.#shared = shared;
     this.#free = Array.from({ length: Math.log2(slabBytes / unitBytes) + 1 }, () => new Set<Piece>());
   }
 
@@ -68,7 +73,10 @@ export class Slabs {
     if (this.heldBytes + this.#slabBytes > limitBytes && this.#free.some(({ size }) => size > 0)) return undefined;
     const level = this.heldBytes + this.#slabBytes > limitBytes ? 0 : wanted;
     // Its own memory, at offset 0: a piece's place in the slab is its place in the memory.
-    const slab: Slab = { memory: Buffer.allocUnsafeSlow(this.#slabBytes), free: new Map() };
+    const memory = this.#shared
+      ? Buffer.from(new SharedArrayBuffer(this.#slabBytes))
+      : Buffer.allocUnsafeSlow(this.#slabBytes);
+    const slab: Slab = { memory, free: new Map() };
     this.#slabs.set(slab.memory.buffer, slab);
     return this.#cut({ slab, start: 0, level: this.#free.length - 1 }, level);
   }

@@ -1,4 +1,5 @@
 import type { BufferPool } from '../bytes/buffer-pool.ts';
+import type { HashThread } from '../bytes/hash-thread.ts';
 import type { UploadsConfig } from '../config/config.ts';
 import type { Index, Notice } from '../index/contract.ts';
 import type { Clock } from '../observe/clock.ts';
@@ -48,4 +49,5 @@ export interface HostedRules {
 export interface HostedContext extends HostedOptions {
   /** For what is being received. */
   readonly pool: BufferPool;
+  readonly thread: HashThread;
 }

@@ -1,4 +1,5 @@
 import { BufferPool } from '../bytes/buffer-pool.ts';
+import { HashThread } from '../bytes/hash-thread.ts';
 import type { Timer } from '../observe/clock.ts';
 import type { RepositoryKey, WritableRepository } from '../oci/repository.ts';
 import type { HostedContext, HostedOptions } from './context.ts';
@@ -15,9 +16,11 @@ export interface Hosted extends AsyncDisposable {
 
 /** For what is being received by all uploads together, in bytes. */
 const poolBytes = 64 * 1024 * 1024;
+const firstBufferBytes = 128 * 1024;
 
 export function createHosted(options: HostedOptions): Hosted {
-  return new TheHosted({ ...options, pool: new BufferPool({ budgetBytes: poolBytes }) });
+  const pool = new BufferPool({ budgetBytes: poolBytes, firstBytes: firstBufferBytes, shared: true });
+  return new TheHosted({ ...options, pool, thread: new HashThread() });
 }
 
 class TheHosted implements Hosted {
@@ -46,6 +49,7 @@ class TheHosted implements Hosted {
     this.#timer?.cancel();
     await this.#tidying;
     await this.#uploads[Symbol.asyncDispose]();
+    this.#context.thread[Symbol.dispose]();
   }
 
   /** What fails today is done tomorrow. */

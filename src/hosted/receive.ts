@@ -1,7 +1,7 @@
 import type { BufferPool } from '../bytes/buffer-pool.ts';
 import type { Tally } from '../bytes/tally.ts';
 import type { Clock } from '../observe/clock.ts';
-import type { ByteStream } from '../oci/upload.ts';
+import type { ByteStream, Filled } from '../oci/upload.ts';
 import type { Ingest } from '../store/blob-store.ts';
 import { EarlySync } from './early-sync.ts';
 
@@ -17,33 +17,24 @@ export interface Receiving {
   readonly onProgress: (received: number) => Promise<void>;
 }
 
+/** Buffers of one upload that are being hashed and written while another one is filled. */
+const runningMax = 3;
+
 /**
- * Takes a stream to the disk: one buffer is filled from the network and hashed while the other one is being written, and
- * every so often the disk is told to get on with it. When the stream breaks off, what has come is written.
+ * Takes a stream to the disk: while one buffer is filled from the network, those before it are hashed and written, both at
+ * once, and every so often the disk is told to get on with it. When the stream breaks off, what has come is written.
  * @throws what the stream or the store throws; what the ingest has is then as much as the tally says, unless the store failed
  */
 export async function receive(stream: ByteStream, receiving: Receiving): Promise<void> {
   const { pool, clock } = receiving;
   using share = pool.join(clock.monotonic());
   const writer = new Writer(receiving, (buffer, bytes) => share.give(buffer, bytes, clock.monotonic()));
-  let buffer: Buffer | undefined;
-  let filled = 0;
+  const lend = (): Buffer => share.take();
   try {
-    for (let piece = await stream.read(); piece !== undefined; piece = await stream.read()) {
-      for (let at = 0; at < piece.length;) {
-        buffer ??= share.take();
-        const count = Math.min(piece.length - at, buffer.length - filled);
-        buffer.set(at === 0 && count === piece.length ? piece : piece.subarray(at, at + count), filled);
-        filled += count;
-        at += count;
-        if (filled < buffer.length) continue;
-        const full = buffer;
-        [buffer, filled] = [undefined, 0];
-        await writer.write(full, full.length);
-      }
+    for (let next = await stream.fill(lend); next !== undefined; next = await stream.fill(lend)) {
+      await writer.write(next);
     }
   } finally {
-    if (buffer !== undefined) await writer.write(buffer, filled);
     await writer.end();
   }
 }
@@ -52,7 +43,8 @@ class Writer {
   readonly #receiving: Receiving;
   readonly #giveBack: (buffer: Buffer, bytes: number) => void;
   readonly #syncs: EarlySync;
-  #writing: Promise<void> = Promise.resolve();
+  /** In their order; each fails when one before it does. */
+  readonly #running: Promise<void>[] = [];
 
   constructor(receiving: Receiving, giveBack: (buffer: Buffer, bytes: number) => void) {
     this.#receiving = receiving;
@@ -60,37 +52,32 @@ class Writer {
     this.#syncs = new EarlySync(receiving.ingest);
   }
 
-  /** Resolves when the buffer before is written; this one is given back when it is. */
-  async write(buffer: Buffer, filled: number): Promise<void> {
-    try {
-      await this.#writing;
-    } catch (error) {
-      this.#giveBack(buffer, filled);
-      throw error;
-    }
-    this.#writing = this.#take(buffer, filled);
-    this.#writing.catch(() => {});
+  /** Resolves when another one may be filled; this one is given back when it is written. */
+  async write(filled: Filled<Buffer>): Promise<void> {
+    const before = this.#running.at(-1);
+    const running = this.#take(filled, before);
+    running.catch(() => {});
+    this.#running.push(running);
+    if (this.#running.length === runningMax) await this.#running.shift();
   }
 
   async end(): Promise<void> {
-    await this.#writing;
+    // The last one ends after all the others; who knows what a write does that nobody waits for?
+    await this.#running.at(-1);
     await this.#syncs.end();
   }
 
-  async #take(buffer: Buffer, filled: number): Promise<void> {
+  async #take({ buffer, bytes }: Filled<Buffer>, before: Promise<void> | undefined): Promise<void> {
     const { ingest, tally, onWritten, onProgress } = this.#receiving;
+    const piece = buffer.subarray(0, bytes);
+    const position = tally.size;
     try {
-      if (filled === 0) return;
-      const bytes = buffer.subarray(0, filled);
-      const position = tally.size;
-      const written = ingest.write(bytes, position);
-      written.catch(() => {});
-      tally.add(bytes);
-      await written;
-      onWritten(position + filled);
-      if (this.#syncs.wrote(filled)) await onProgress(position + filled);
+      const done = await Promise.allSettled([tally.add(piece), ingest.write(piece, position), before]);
+      for (const each of done) if (each.status === 'rejected') throw each.reason;
     } finally {
-      this.#giveBack(buffer, filled);
+      this.#giveBack(buffer, bytes);
     }
+    onWritten(position + bytes);
+    if (this.#syncs.wrote(bytes)) await onProgress(position + bytes);
   }
 }

@@ -41,7 +41,7 @@ export class RunningUpload implements Upload {
     this.#context = context;
     this.#hooks = hooks;
     this.#received = row.received;
-    this.#tally = new Tally(row.algorithm);
+    this.#tally = new Tally(row.algorithm, context.thread);
   }
 
   get status(): UploadStatus {
@@ -63,6 +63,7 @@ export class RunningUpload implements Upload {
       this.#tally = tally;
       return true;
     }
+    tally?.[Symbol.dispose]();
     try {
       this.#tally = await this.#hash(ingest, this.#row.algorithm);
       return true;
@@ -96,8 +97,11 @@ export class RunningUpload implements Upload {
     // Whatever happens to it from here on, nobody goes on with it.
     this.#failed = true;
     const algorithm = algorithmOf(expected);
-    const tally = algorithm === this.#tally.algorithm ? this.#tally : await this.#hash(ingest, algorithm);
-    const content = tally.verify(expected);
+    if (algorithm !== this.#tally.algorithm) {
+      this.#tally[Symbol.dispose]();
+      this.#tally = await this.#hash(ingest, algorithm);
+    }
+    const content = await this.#tally.verify(expected);
     await settle(this.#context, this.#row, ingest, content, this.#hooks.telling?.(content.digest, content.size));
     this.#over = true;
     return { digest: content.digest, size: content.size, mediaType: 'application/octet-stream' };
@@ -125,6 +129,7 @@ export class RunningUpload implements Upload {
       if (!this.#over) await index.uploads.remove(id);
       this.#over = true;
     } finally {
+      if (this.#failed) this.#tally[Symbol.dispose]();
       this.#hooks.onEnd(this.#failed ? undefined : this.#tally);
       this.#ending.resolve();
     }
@@ -137,6 +142,7 @@ export class RunningUpload implements Upload {
   }
 
   #hash(ingest: Ingest, algorithm: UploadRow['algorithm']): Promise<Tally> {
-    return Tally.of(algorithm, this.#received, (into, position) => ingest.read(into, position));
+    const { thread } = this.#context;
+    return Tally.of({ algorithm, thread }, this.#received, (into, position) => ingest.read(into, position));
   }
 }

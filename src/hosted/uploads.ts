@@ -127,9 +127,12 @@ export class Uploads implements AsyncDisposable {
 
   #ended(id: UploadId, left: Tally | undefined): void {
     this.#running.delete(id);
+    this.#tallies.get(id)?.[Symbol.dispose]();
+    this.#tallies.delete(id);
     if (left === undefined) return;
     for (const oldest of this.#tallies.keys()) {
       if (this.#tallies.size < talliesMax) break;
+      this.#tallies.get(oldest)?.[Symbol.dispose]();
       this.#tallies.delete(oldest);
     }
     this.#tallies.set(id, left);

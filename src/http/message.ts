@@ -33,6 +33,8 @@ export interface Request {
 export interface RequestBody extends ByteStream {
   /** As announced, in bytes; `undefined` when it ends where it ends (RFC 9112, 7.1). */
   readonly length: number | undefined;
+  /** What has come, never empty; `undefined` at the end. Throws as `fill` does. */
+  read(): Promise<Uint8Array | undefined>;
   /** All of it; `undefined` when it is larger than that. */
   whole(bytesMax: number): Promise<Uint8Array | undefined>;
 }

@@ -1,6 +1,8 @@
 import type { IncomingMessage } from 'node:http';
+import { sweepAfter } from '../bytes/sweep.ts';
 import type { Clock } from '../observe/clock.ts';
 import { RegistryError } from '../oci/errors.ts';
+import type { Filled } from '../oci/upload.ts';
 import type { ListenerLimits } from './limits.ts';
 import type { RequestBody } from './message.ts';
 
@@ -23,7 +25,11 @@ export class IncomingBody implements RequestBody {
   /** Asks a client that waits for it to go on (RFC 9110, 10.1.1). */
   readonly #goOn: () => void;
   #reading = false;
+  /** Who is given what comes; says whether it wants more at once. */
+  #taker: Taker | undefined;
   #wake: (() => void) | undefined;
+  /** What was more than wanted. */
+  #rest: Buffer | undefined;
   #failure: RegistryError | undefined;
   #received = 0;
 
@@ -45,38 +51,49 @@ export class IncomingBody implements RequestBody {
     return this.length === undefined || this.length - this.#received > this.#context.limits.requestBodyBytesMax;
   }
 
+  async fill<B extends Uint8Array>(lend: () => B): Promise<Filled<B> | undefined> {
+    let buffer: B | undefined;
+    let bytes = 0;
+    await this.#take((chunk) => {
+      buffer ??= lend();
+      const count = Math.min(chunk.length, buffer.length - bytes);
+      buffer.set(count === chunk.length ? chunk : chunk.subarray(0, count), bytes);
+      bytes += count;
+      if (count < chunk.length) this.#rest = chunk.subarray(count);
+      return bytes < buffer.length;
+    });
+    if (buffer !== undefined) return { buffer, bytes };
+    if (this.#failure !== undefined) throw this.#failure;
+    return undefined;
+  }
+
   async read(): Promise<Uint8Array | undefined> {
-    if (this.length === 0) return undefined;
-    this.#begin();
-    for (;;) {
-      if (this.#failure !== undefined) throw this.#failure;
-      const chunk = this.#incoming.read() as Buffer | null;
-      if (chunk !== null) {
-        this.#received += chunk.length;
-        return chunk;
-      }
-      if (this.#incoming.readableEnded) return undefined;
-      await new Promise<void>((resolve) => (this.#wake = resolve));
-      this.#wake = undefined;
-    }
+    let piece: Uint8Array | undefined;
+    await this.#take((chunk) => {
+      piece = chunk;
+      return false;
+    });
+    if (piece === undefined && this.#failure !== undefined) throw this.#failure;
+    return piece;
   }
 
   async whole(bytesMax: number): Promise<Uint8Array | undefined> {
     if ((this.length ?? 0) > bytesMax) return undefined;
     const { clock, limits } = this.#context;
     const overdue = clock.setTimer(limits.requestMsMax, () => this.#fail('it took too long to arrive'));
+    const pieces: Uint8Array[] = [];
+    let bytes = 0;
     try {
-      const pieces: Uint8Array[] = [];
-      let bytes = 0;
-      for (let piece = await this.read(); piece !== undefined; piece = await this.read()) {
-        bytes += piece.length;
-        if (bytes > bytesMax) return undefined;
-        pieces.push(piece);
-      }
-      return Buffer.concat(pieces, bytes);
+      await this.#take((chunk) => {
+        bytes += chunk.length;
+        pieces.push(chunk);
+        return bytes <= bytesMax;
+      });
     } finally {
       overdue.cancel();
     }
+    if (this.#failure !== undefined) throw this.#failure;
+    return bytes > bytesMax ? undefined : Buffer.concat(pieces, bytes);
   }
 
   /** What has not come by now never will. */
@@ -113,7 +130,7 @@ export class IncomingBody implements RequestBody {
   #drop(onBytes: (bytes: number) => void): void {
     let bytes = 0;
     if (!this.#reading) this.#incoming.on('error', () => {});
-    this.#incoming.removeAllListeners('readable');
+    this.#incoming.removeAllListeners('data');
     this.#incoming.on('data', (chunk: Buffer) => onBytes((bytes += chunk.length)));
     this.#incoming.resume();
   }
@@ -122,12 +139,27 @@ export class IncomingBody implements RequestBody {
     return this.length === 0 || this.#incoming.complete || this.#incoming.destroyed;
   }
 
+  /** Resolves when the taker has enough, or nothing more comes. */
+  async #take(taker: Taker): Promise<void> {
+    if (this.length === 0) return;
+    this.#begin();
+    const rest = this.#rest;
+    this.#rest = undefined;
+    if (rest !== undefined && !taker(rest)) return;
+    if (this.#failure !== undefined || this.#incoming.readableEnded) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    [this.#taker, this.#wake] = [taker, resolve];
+    this.#incoming.resume();
+    await promise;
+  }
+
   #begin(): void {
     if (this.#reading) return;
     this.#reading = true;
     const incoming = this.#incoming;
-    const look = (): void => this.#wake?.();
-    incoming.on('readable', look).on('end', look);
+    incoming.pause();
+    incoming.on('data', (chunk: Buffer) => this.#onData(chunk));
+    incoming.on('end', () => this.#stop());
     incoming.on('error', () => this.#fail('the client broke off'));
     incoming.on('close', () => {
       if (!incoming.readableEnded) this.#fail('the client broke off');
@@ -136,11 +168,27 @@ export class IncomingBody implements RequestBody {
     this.#goOn();
   }
 
+  #onData(chunk: Buffer): void {
+    this.#received += chunk.length;
+    sweepAfter(chunk.length);
+    if (this.#taker?.(chunk) === true) return;
+    this.#incoming.pause();
+    this.#stop();
+  }
+
+  #stop(): void {
+    this.#taker = undefined;
+    this.#wake?.();
+    this.#wake = undefined;
+  }
+
   #fail(why: string): void {
     this.#failure ??= new RegistryError('REQUEST_INVALID', `the request has no complete body: ${why}`);
-    this.#wake?.();
+    this.#stop();
   }
 }
+
+type Taker = (chunk: Buffer) => boolean;
 
 /** In bytes; `undefined` when the body says itself where it ends. */
 function announced({ headers }: IncomingMessage): number | undefined {
@@ -151,6 +199,7 @@ function announced({ headers }: IncomingMessage): number | undefined {
 /** Of a request without one. */
 export const noBody: RequestBody = {
   length: 0,
+  fill: async () => undefined,
   read: async () => undefined,
   whole: async () => new Uint8Array(),
 };

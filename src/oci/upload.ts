@@ -23,10 +23,17 @@ export function isUploadId(text: string): text is UploadId {
 /** Bytes that come one after the other, as fast as they are asked for. */
 export interface ByteStream {
   /**
-   * The next piece, never empty; `undefined` at the end. It belongs to the caller.
-   * @throws RegistryError `REQUEST_INVALID` (origin `client`) when the sender broke off
+   * The next piece: of the size of the buffer that it asks for when there is something to put into it, or what is left;
+   * `undefined` at the end, and then no buffer was asked for.
+   * @throws RegistryError `REQUEST_INVALID` (origin `client`) when the sender broke off, after all that has come
    */
-  read(): Promise<Uint8Array | undefined>;
+  fill<B extends Uint8Array>(lend: () => B): Promise<Filled<B> | undefined>;
+}
+
+export interface Filled<B extends Uint8Array> {
+  readonly buffer: B;
+  /** So many of its bytes, from its start; never 0. */
+  readonly bytes: number;
 }
 
 export interface UploadStatus {
