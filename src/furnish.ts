@@ -1,4 +1,5 @@
 import { createAccess } from './access/access.ts';
+import { refusalOf } from './access/rules.ts';
 import { createAdoption } from './adopt/adoption.ts';
 import type { Adoption } from './adopt/adoption.ts';
 import { collectLines } from './admin/collect.ts';
@@ -71,7 +72,10 @@ export async function furnish(scope: AsyncDisposableStack, settings: Settings, a
       policy: (name) => policyOf(settings.upstream(name)),
     }),
   );
-  const mayMount = (asker: Asker, key: RepositoryKey): Promise<boolean> => access.mayList(asker, key);
+  const isRefused = ({ upstream, ...key }: RepositoryKey): boolean =>
+    upstream !== undefined && refusalOf(settings.upstream(upstream), { upstream, ...key }) !== undefined;
+  const mayMount = async (asker: Asker, key: RepositoryKey): Promise<boolean> =>
+    (await access.mayList(asker, key)) && !isRefused(key);
   const rules = { rules: () => settings.rules, uploads: () => settings.config.hosted.uploads };
   const services = scope.use(createServices(around.clock, around.env));
   const told = { config: () => settings.config.notifications, source: sourceOf(config), services };

@@ -35,13 +35,23 @@ export async function settle(
   }
 }
 
-async function acquire({ index, holder, clock }: HostedContext, digest: Digest): Promise<Lease> {
+async function acquire(context: HostedContext, digest: Digest): Promise<Lease> {
+  const { index, holder, clock } = context;
+  const key = settlingKeyOf(digest);
   for (let attempt = 1; attempt <= attemptsMax; attempt += 1) {
-    const lease = await index.leases.acquire(settlingKeyOf(digest), holder, leaseMs, clock.now());
+    const lease = await index.leases.acquire(key, holder, leaseMs, clock.now());
     if (lease !== undefined) return lease;
-    await clock.sleep(retryMs);
+    if (!(await endOfTheDead(context, key))) await clock.sleep(retryMs);
   }
   throw slow(digest);
+}
+
+/** Whoever was killed in the middle of it will not end it. False when its holder may still live. */
+async function endOfTheDead({ index, isGone }: HostedContext, key: string): Promise<boolean> {
+  const held = await index.leases.peek(key);
+  if (held === undefined || !isGone(held.holder)) return false;
+  await index.leases.release(held, '');
+  return true;
 }
 
 function slow(digest: Digest): RegistryError {
