@@ -129,7 +129,14 @@ export function judgeSupport(
 
 function asksForNothing(plain: Plain | undefined, path: Path, unless: readonly Plain[]): boolean {
   const value = path.reduce<unknown>((found, step) => (found as Record<string, unknown> | undefined)?.[step], plain);
-  return unless.some((each) => JSON.stringify(each) === JSON.stringify(value));
+  return isSwitchedOff(value) || unless.some((each) => JSON.stringify(each) === JSON.stringify(value));
+}
+
+/** Hooks and plug-ins that are there, each of them `disabled: true`. */
+function isSwitchedOff(value: unknown): boolean {
+  if (Array.isArray(value)) return value.length > 0 && value.every((each) => each?.disabled === true);
+  const lists = typeof value === 'object' && value !== null ? Object.values(value) : [];
+  return lists.length > 0 && lists.every((each) => Array.isArray(each) && isSwitchedOff(each));
 }
 
 /** Whether the key stands in the tree at all, be it empty. */

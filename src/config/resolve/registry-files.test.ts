@@ -212,6 +212,15 @@ compatibility: { schema1: { enabled: true } }
     assert.ok(notices.length >= 10, notices.join('\n'));
   });
 
+  test('of hooks and plug-ins are refused unless all of them are disabled', async () => {
+    const text = (disabled: string) =>
+      `storage: inmemory\nlog: { hooks: [{ type: mail, disabled: true }] }\nmiddleware: { storage: [{ name: redirect, disabled: ${disabled} }] }\n`;
+    assert.deepEqual((await loadText(text('true'))).notices, []);
+    assert.deepEqual(await problemsOf(text('false')), [
+      'config.yml:3:1: middleware: plug-ins of registry do not run here; remove it',
+    ]);
+  });
+
   test('of the old name of the level count where the new one is missing', async () => {
     assert.equal((await loadText('storage: inmemory\nloglevel: WARN')).config.log.level, 'warn');
     assert.equal(
