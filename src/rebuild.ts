@@ -1,5 +1,5 @@
 import type { AdoptionProgress } from './adopt/adoption.ts';
-import { thisProcess } from './cache/holder.ts';
+import { fateOf, thisProcess } from './cache/holder.ts';
 import { furnish, openIndex, openStore, setAsideIndex } from './furnish.ts';
 import type { Around } from './furnish.ts';
 import { LinkWriter } from './hosted/link-writer.ts';
@@ -48,7 +48,8 @@ async function saveWhatCanBeSaved({ config }: Loaded, around: Around): Promise<r
   try {
     index = await openIndex(config);
     await using store = await openStore(config);
-    await using links = new LinkWriter({ ...around, store, index, holder: thisProcess() });
+    const isGone = (holder: string): boolean => fateOf(holder) !== 'unknown';
+    await using links = new LinkWriter({ ...around, store, index, holder: thisProcess(), isGone });
     await links.drain();
     return await index.pins.list();
   } catch (error) {

@@ -46,7 +46,7 @@ export async function scene(): Promise<Scene> {
   const clock = new FakeClock();
   const events: Event[] = [];
   const base = { store, index, clock, observer: { emit: (event: Event) => events.push(event) }, holder: 'tester' };
-  const writer = scope.use(new LinkWriter(base));
+  const writer = scope.use(new LinkWriter({ ...base, isGone: () => false }));
   const volume = new RegistryVolume(dir.path);
   const start = async (options: Partial<AdoptionOptions> = {}): Promise<Adoption> => {
     const keyOf = (name: RepositoryName): RepositoryKey => hosted(name);

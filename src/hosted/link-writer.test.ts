@@ -17,6 +17,7 @@ import { FakeClock } from '../../test/support/fake-clock.ts';
 import { readLinkTree } from '../../test/support/link-tree.ts';
 import { TempDir } from '../../test/support/temp-dir.ts';
 import type { Index } from '../index/contract.ts';
+import { settlingKeyOf } from '../index/settling.ts';
 import { openSqliteIndex } from '../index/sqlite/index.ts';
 import type { Event } from '../observe/events.ts';
 import type { Manifest } from '../oci/manifest.ts';
@@ -48,7 +49,9 @@ async function scene(holder = 'one', given?: { readonly dir: TempDir; readonly s
   const index = await openSqliteIndex({ path: dir.join('entrepot', 'index.db') });
   const clock = new FakeClock();
   const events: Event[] = [];
-  const writer = new LinkWriter({ store, index, clock, observer: { emit: (event) => events.push(event) }, holder });
+  const observer = { emit: (event: Event): unknown => events.push(event) };
+  const isGone = (process: string): boolean => process === 'the dead';
+  const writer = new LinkWriter({ store, index, clock, observer, holder, isGone });
   const end = async (): Promise<void> => {
     await writer[Symbol.asyncDispose]();
     await index[Symbol.asyncDispose]();
@@ -133,6 +136,16 @@ describe('what is hosted', () => {
     assert.deepEqual(await readLinkTree(first.dir.path), {});
     await first.index.leases.release(lease, '');
     assert.equal(await second.writer.drain(), true);
+  });
+
+  test('is written at once where the process that wrote it was killed', async () => {
+    await using at = await scene();
+    await push(at.index, app, two, []);
+    for (const key of ['outbox', settlingKeyOf(two.digest)]) {
+      assert.ok(await at.index.leases.acquire(key, 'the dead', 60_000, at.clock.now()));
+    }
+    assert.equal(await at.writer.drain(), true);
+    assert.notDeepEqual(await readLinkTree(at.dir.path), {});
   });
 
   test('waits where somebody is just putting a manifest’s content away', async () => {

@@ -1,17 +1,16 @@
-import type { Index, Lease, OutboxEntry } from '../index/contract.ts';
+import type { Lease, OutboxEntry } from '../index/contract.ts';
 import { settlingKeyOf } from '../index/settling.ts';
-import type { Clock, Timer } from '../observe/clock.ts';
+import type { Timer } from '../observe/clock.ts';
 import type { Observer } from '../observe/events.ts';
 import { RegistryError, systemCodeOf } from '../oci/errors.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import { hasLinkTree } from '../store/link-tree.ts';
+import { takeLease } from './lease.ts';
+import type { LeaseTaker } from './lease.ts';
 
-export interface LinkWriterOptions {
+export interface LinkWriterOptions extends LeaseTaker {
   readonly store: BlobStore;
-  readonly index: Index;
-  readonly clock: Clock;
   readonly observer: Observer;
-  readonly holder: string;
 }
 
 /** In milliseconds. What changed is written within the second. */
@@ -79,9 +78,9 @@ export class LinkWriter implements AsyncDisposable {
   }
 
   async #writeAll(): Promise<boolean> {
-    const { index, clock, holder } = this.#options;
+    const { index, clock } = this.#options;
     if ((await index.outbox.pending(1)).length === 0) return true;
-    const lease = await index.leases.acquire(leaseKey, holder, leaseMs, clock.now());
+    const lease = await takeLease(this.#options, leaseKey, leaseMs);
     if (lease === undefined) return false;
     try {
       for (;;) {
@@ -137,14 +136,14 @@ class Resting {
 
   /** The entries that may be written now: not those whose content somebody else is just putting in its place or away. */
   async take(entries: readonly OutboxEntry[]): Promise<readonly OutboxEntry[]> {
-    const { index, clock, holder } = this.#options;
+    const { index } = this.#options;
     const due: OutboxEntry[] = [];
     const taken = new Set<string>();
     for (const entry of entries) {
       const { link } = entry;
       const rests = link.kind !== 'manifest' || link.bytes === undefined || taken.has(link.digest);
       if (!rests && (await index.blobs.stored(link.digest)) === undefined) {
-        const lease = await index.leases.acquire(settlingKeyOf(link.digest), holder, leaseMs, clock.now());
+        const lease = await takeLease(this.#options, settlingKeyOf(link.digest), leaseMs);
         if (lease === undefined) continue;
         this.#leases.push({ lease, link });
         taken.add(link.digest);

@@ -5,6 +5,7 @@ import type { Digest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Ingest } from '../store/blob-store.ts';
 import type { HostedContext } from './context.ts';
+import { takeLease } from './lease.ts';
 
 /** For a disk that takes its time; a push that is slower than this begins again. In milliseconds. */
 const leaseMs = 60_000;
@@ -36,22 +37,12 @@ export async function settle(
 }
 
 async function acquire(context: HostedContext, digest: Digest): Promise<Lease> {
-  const { index, holder, clock } = context;
-  const key = settlingKeyOf(digest);
   for (let attempt = 1; attempt <= attemptsMax; attempt += 1) {
-    const lease = await index.leases.acquire(key, holder, leaseMs, clock.now());
+    const lease = await takeLease(context, settlingKeyOf(digest), leaseMs);
     if (lease !== undefined) return lease;
-    if (!(await endOfTheDead(context, key))) await clock.sleep(retryMs);
+    await context.clock.sleep(retryMs);
   }
   throw slow(digest);
-}
-
-/** Whoever was killed in the middle of it will not end it. False when its holder may still live. */
-async function endOfTheDead({ index, isGone }: HostedContext, key: string): Promise<boolean> {
-  const held = await index.leases.peek(key);
-  if (held === undefined || !isGone(held.holder)) return false;
-  await index.leases.release(held, '');
-  return true;
 }
 
 function slow(digest: Digest): RegistryError {

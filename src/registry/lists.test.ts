@@ -91,6 +91,30 @@ describe('lists', () => {
     }
   });
 
+  test('of referrers come in pages, in the order of their digests, and a filter goes along', async () => {
+    await using served = await serveRegistry();
+    const { port, repository } = served;
+    const manifest = repository.addManifest(manifestText, mediaTypes.ociManifest, '7');
+    const all = ['c', 'a', 'b', 'd'].map((seed) => digestOf(seed));
+    for (const digest of all) {
+      const annotations = { long: 'x'.repeat(1_000_000) };
+      repository.addReferrer(manifest.digest, { ...manifest, digest, artifactType: 'a/b+c', annotations });
+    }
+    const pages: (readonly string[])[] = [];
+    let path: string | undefined = `/v2/library/redis/referrers/${manifest.digest}?artifactType=a/b%2Bc&n=3`;
+    while (path !== undefined) {
+      const { headers, body } = await fetchRaw(port, path);
+      const { manifests } = JSON.parse(body.toString()) as { manifests: { digest: string }[] };
+      assert.equal(headers['oci-filters-applied'], 'artifactType');
+      assert.ok(body.length < 4 * 1024 * 1024);
+      pages.push(manifests.map(({ digest }) => digest));
+      path = /^<([^>]+)>; rel="next"$/.exec(String(headers['link']))?.[1];
+    }
+    assert.deepEqual(pages, [all.toSorted().slice(0, 3), all.toSorted().slice(3)]);
+    const whole = await fetchRaw(port, `/v2/library/redis/referrers/${manifest.digest}`);
+    assert.match(String(whole.headers['link']), /n=1000&last=/, 'four megabytes are too many');
+  });
+
   test('of referrers are a 404 where the registry has none, so that clients look for the tag', async () => {
     await using served = await serveRegistry();
     const { port, repository } = served;

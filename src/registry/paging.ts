@@ -36,5 +36,6 @@ export function pagingOf({ n, last }: Query, rule: PageRule): Paging {
 export function nextLink(path: string, query: Query, { limit }: Paging, page: Page<unknown>): string | undefined {
   if (page.next === undefined) return undefined;
   const ns = query.ns === undefined ? '' : `&ns=${encodeURIComponent(query.ns)}`;
-  return `<${path}?n=${limit}&last=${encodeURIComponent(page.next)}${ns}>; rel="next"`;
+  const type = query.artifactType === undefined ? '' : `&artifactType=${encodeURIComponent(query.artifactType)}`;
+  return `<${path}?n=${limit}&last=${encodeURIComponent(page.next)}${type}${ns}>; rel="next"`;
 }

@@ -1,7 +1,14 @@
-/** Killed at every step of a download, once; `npm run crash` does so two hundred times. */
+/** Killed at every step of a download, and of a push, once; `npm run crash` does so hundreds of times. */
 import { test } from 'node:test';
 import { killMany } from './crash/kills.ts';
+import { Lane } from './crash/lane.ts';
+import { PushLane } from './crash/push-lane.ts';
+import { pushSteps, steps } from './crash/step-names.ts';
 
 test('a process that is killed anywhere in a cold pull serves nothing wrong and leaves nothing behind', async () => {
-  await killMany({ eachStep: 1, atRandom: 2 });
+  await killMany({ eachStep: 1, atRandom: 2 }, steps, (random) => Lane.open(random));
+});
+
+test('a process that is killed anywhere in a push or a delete loses nothing that it has acknowledged', async () => {
+  await killMany({ eachStep: 1, atRandom: 2 }, pushSteps, (random) => PushLane.open(random));
 });

@@ -1,8 +1,6 @@
 import { together } from '../../support/client.ts';
 import { Random } from '../random.ts';
-import { Lane } from './lane.ts';
-import type { Moment } from './lane.ts';
-import { steps } from './step-names.ts';
+import type { Moment, Step } from './step-names.ts';
 
 export interface Kills {
   /** How many at each step. */
@@ -10,8 +8,20 @@ export interface Kills {
   readonly atRandom: number;
 }
 
+/** One store, and one server process after another over it. */
+export interface Victims extends AsyncDisposable {
+  /** One life of a server, which ends at that moment of something new. */
+  kill(moment: Moment, nth: number): Promise<void>;
+  /** A last life in peace: nothing was lost, and nothing is left behind. */
+  settle(): Promise<void>;
+}
+
 /** Two stores side by side, one for each core. Resolves to the number of kills by where they hit. */
-export async function killMany({ eachStep, atRandom }: Kills): Promise<ReadonlyMap<Moment, number>> {
+export async function killMany(
+  { eachStep, atRandom }: Kills,
+  steps: readonly Step[],
+  open: (random: Random) => Promise<Victims>,
+): Promise<ReadonlyMap<Moment, number>> {
   const random = new Random();
   const moments: Moment[] = [
     ...steps.flatMap((step) => Array<Moment>(eachStep).fill(step)),
@@ -22,7 +32,7 @@ export async function killMany({ eachStep, atRandom }: Kills): Promise<ReadonlyM
   const hits = new Map<Moment, number>();
   await random.tell(() =>
     together(2, async (which) => {
-      await using lane = await Lane.open(new Random(random.seed + which));
+      await using lane = await open(new Random(random.seed + which));
       for (const [nth, moment] of order.entries()) {
         if (nth % 2 !== which) continue;
         await lane.kill(moment, nth);

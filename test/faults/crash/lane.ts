@@ -7,29 +7,22 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { drain, get, open, together } from '../../support/client.ts';
 import { CountingUpstream } from '../../support/counting-upstream.ts';
 import { makeBlob } from '../../support/images.ts';
 import type { Content } from '../../support/images.ts';
-import { ServerProcess } from '../../support/processes.ts';
+import type { ServerProcess } from '../../support/processes.ts';
 import { TempDir } from '../../support/temp-dir.ts';
 import type { Random } from '../random.ts';
 import { assertPiece, assertWhole, becomes, keptIn, kib, mib, unfinishedIn, urlOf } from '../world.ts';
-import { armedLine, crashLine, stepSizeVariable, stepVariable } from './step-names.ts';
-import type { Step } from './step-names.ts';
-
-export type Moment = Step | 'at random';
+import { arm, diesAt, killWhenReached, startLife } from './life.ts';
+import type { Victims } from './kills.ts';
+import type { Moment } from './step-names.ts';
 
 /** So much time passes in a pull that a random moment falls into it. */
 const bytesPerSecond = 24 * mib;
-const stepMsMax = 20_000;
-const startsMax = 3;
-/** Most of a life here is its start. Written by those that end in peace. */
-const compileCache = fileURLToPath(new URL('../../../node_modules/.cache/compile', import.meta.url));
-const preload = fileURLToPath(new URL('./steps.ts', import.meta.url));
 
-export class Lane implements AsyncDisposable {
+export class Lane implements Victims {
   readonly #upstream: CountingUpstream;
   readonly #dir: TempDir;
   readonly #random: Random;
@@ -50,11 +43,7 @@ export class Lane implements AsyncDisposable {
   /** One life of a server: it serves what its predecessors left, begins something new, and is killed. */
   async kill(moment: Moment, nth: number): Promise<void> {
     const blob = this.#blob(moment, nth);
-    await using server = await this.#start({
-      NODE_OPTIONS: `--import=${preload}`,
-      [stepVariable]: moment,
-      [stepSizeVariable]: String(blob.size),
-    });
+    await using server = await this.#start(diesAt(moment, blob.size));
     await this.#serveLeft(server);
     await this.#killWhile(server, blob, moment);
     await this.#assertStoreIsSound();
@@ -86,30 +75,9 @@ export class Lane implements AsyncDisposable {
     return this.#dir.join('registry');
   }
 
-  /** The port was free a moment ago: where somebody else was quicker, it is not ours that answers, and another is taken. */
-  async #start(env: Readonly<Record<string, string>> = {}): Promise<ServerProcess> {
-    for (let attempt = 1; ; attempt += 1) {
-      const server = await this.#startOnce(env);
-      try {
-        await server.printed(`listens on ${server.origin}`);
-        return server;
-      } catch (error) {
-        if (attempt === startsMax) throw error;
-      }
-    }
-  }
-
-  #startOnce(env: Readonly<Record<string, string>>): Promise<ServerProcess> {
-    return ServerProcess.start({
-      directory: this.#dir.path,
-      startMsMax: 60_000,
-      config: {
-        http: { debug: { addr: '127.0.0.1:0' }, draintimeout: '0s' },
-        log: { level: 'error', accesslog: { disabled: true } },
-        upstreams: { 'docker.io': { url: this.#upstream.origin, dial: ['127.0.0.1'] } },
-      },
-      env: { NODE_COMPILE_CACHE: compileCache, ...env },
-    });
+  #start(env: Readonly<Record<string, string>> = {}): Promise<ServerProcess> {
+    const upstreams = { 'docker.io': { url: this.#upstream.origin, dial: ['127.0.0.1'] } };
+    return startLife({ directory: this.#dir.path, config: { upstreams }, env });
   }
 
   /** A step is met once; at random a big blob comes in several ranges now and then. */
@@ -154,13 +122,10 @@ export class Lane implements AsyncDisposable {
       await reading;
       return;
     }
-    process.kill(server.pid, 'SIGUSR2');
-    await server.printed(armedLine);
+    await arm(server);
     const reading = readers();
     // The last steps come after the last byte: the readers may be done by then.
-    const given = delay(stepMsMax, undefined, { ref: false }).then(() => missed(moment));
-    await Promise.race([server.printed(crashLine), given]);
-    await server.kill();
+    await killWhenReached(server, moment);
     await reading;
   }
 
@@ -206,8 +171,4 @@ export class Lane implements AsyncDisposable {
     database.close();
     return rows.map((row) => ({ ...row }));
   }
-}
-
-function missed(moment: Moment): never {
-  throw new Error(`the pull never was ${moment}`);
 }

@@ -10,7 +10,24 @@ export const steps = [
   'indexed, not released',
 ] as const;
 
-export type Step = (typeof steps)[number];
+/** The steps of a push, and of a deletion. The middle ones are those of any blob that is written. */
+export const pushSteps = [
+  'upload begun',
+  'in the middle',
+  'all there, not verified',
+  'verified, not synced',
+  'synced, not renamed',
+  'renamed, not in the repository',
+  'in the repository, not acknowledged',
+  'manifest come, not held',
+  'manifest held, not acknowledged',
+  'nothing deleted',
+  'deleted, not acknowledged',
+] as const;
+
+export type Step = (typeof steps)[number] | (typeof pushSteps)[number];
+
+export type Moment = Step | 'at random';
 
 /** How the step, and the size of the blob, are told to the process. */
 export const stepVariable = 'CRASH_AT_STEP';

@@ -1,10 +1,12 @@
 /**
- * Loaded into a server before it starts (`node --import`): stops its process for good at one step of a download, and says
+ * Loaded into a server before it starts (`node --import`): stops its process for good at one step of a download or a push, and says
  * so, so that a test can kill it just there. Nothing in src/ knows of this.
  */
 import { writeSync } from 'node:fs';
 import { Tenure } from '../../../src/cache/tenure.ts';
 import { SqliteBlobs } from '../../../src/index/sqlite/blobs.ts';
+import { SqliteHosted } from '../../../src/index/sqlite/hosted.ts';
+import { SqliteUploads } from '../../../src/index/sqlite/uploads.ts';
 import { OpenFile } from '../../../src/store/filesystem/open-file.ts';
 import { armedLine, crashLine, stepSizeVariable, stepVariable } from './step-names.ts';
 import type { Step } from './step-names.ts';
@@ -44,6 +46,33 @@ around(SqliteBlobs.prototype, 'store', async (store) => {
   reach('indexed, not released');
   return stored;
 });
+
+around(SqliteUploads.prototype, 'start', async (start) => {
+  await start();
+  reach('upload begun');
+});
+
+around(SqliteHosted.prototype, 'addBlob', async (addBlob) => {
+  reach('renamed, not in the repository');
+  const added = await addBlob();
+  reach('in the repository, not acknowledged');
+  return added;
+});
+
+around(SqliteHosted.prototype, 'put', async (put) => {
+  reach('manifest come, not held');
+  await put();
+  reach('manifest held, not acknowledged');
+});
+
+for (const remove of ['remove', 'removeBlob']) {
+  around(SqliteHosted.prototype, remove, async (original) => {
+    reach('nothing deleted');
+    const removed = await original();
+    reach('deleted, not acknowledged');
+    return removed;
+  });
+}
 
 function reach(here: Step): void {
   if (!armed.yes || here !== step) return;
