@@ -1,13 +1,21 @@
 import { hostname } from 'node:os';
 import { prepareSocket, protectSocket } from './admin/socket.ts';
 import { BufferPool } from './bytes/buffer-pool.ts';
+import type { ServerTls } from './certificates/server-tls.ts';
 import type { AdminConfig, HttpConfig } from './config/config.ts';
 import { urlHost } from './config/value/address.ts';
 import { createListener } from './http/listener.ts';
 import type { Listener, ListenerOptions } from './http/listener.ts';
-import type { Handler } from './http/message.ts';
+import type { Handler, Lobby } from './http/message.ts';
 import type { Clock } from './observe/clock.ts';
 import type { Observer } from './observe/events.ts';
+
+/** What the doors for clients lead to. */
+export interface Behind {
+  readonly handler: Handler;
+  readonly lobby: Lobby;
+  readonly tls: ServerTls | undefined;
+}
 
 /** Every listener of ours, opened and closed together. */
 export class Doors {
@@ -26,13 +34,8 @@ export class Doors {
   }
 
   /** @returns where it listens now, as URLs */
-  async open(http: HttpConfig, handler: Handler): Promise<readonly string[]> {
-    const tls = http.tls && {
-      certificate: { path: http.tls.certificatePath },
-      key: { path: http.tls.keyPath },
-      minimumVersion: http.tls.minimumVersion,
-    };
-    const more = { observer: this.#observer, tls, trustedProxies: http.trustedProxies, headers: http.headers };
+  async open(http: HttpConfig, { handler, lobby, tls }: Behind): Promise<readonly string[]> {
+    const more = { observer: this.#observer, lobby, tls, trustedProxies: http.trustedProxies, headers: http.headers };
     const addresses: string[] = [];
     for (const wanted of http.listen) {
       const { port } = await this.#make(this.#public, handler, more).listen(wanted);
@@ -69,10 +72,6 @@ export class Doors {
     await this.#make(this.#private, handler, { observer: this.#unseen }).listenAt(socket);
     await protectSocket(socket);
     return socket;
-  }
-
-  async reloadTls(): Promise<void> {
-    await Promise.all(this.#public.map((listener) => listener.reloadTls()));
   }
 
   /** Whoever balances load, or operates it, is answered until the last client is. */

@@ -9,6 +9,7 @@ import { createCache } from './cache/cache.ts';
 import { fateOf, thisProcess } from './cache/holder.ts';
 import type { KeeperLimits } from './cache/keeper.ts';
 import { policyOf } from './cache/policies.ts';
+import { openCertificates } from './certificates/certificates.ts';
 import { createCollect } from './collect/collect.ts';
 import type { CollectRules } from './collect/contract.ts';
 import type { Config, SizeLimit } from './config/config.ts';
@@ -85,8 +86,9 @@ export async function furnish(scope: AsyncDisposableStack, settings: Settings, a
   const hosted = scope.use(createHosted({ ...ground, ...access, ...processes, ...rules, mayMount, noticesOf }));
   await assertCovered(index, (name) => settings.routing.isHosted(name));
   await index.pins.configure(config.cache.pins);
+  const certificates = scope.use(await openCertificates({ ...around, config, intercepts: false }));
   adoption.begin();
-  return { store, index, table, upstreams, access, adoption, cache, collect, hosted, notify, health };
+  return { store, index, table, upstreams, access, adoption, cache, collect, hosted, notify, health, certificates };
 }
 
 /** Where no server is at it. */

@@ -1,12 +1,14 @@
 import { refusalOf } from './access/rules.ts';
 import { createAdmin } from './admin/admin.ts';
 import { createDebug } from './admin/debug.ts';
+import { createLobby } from './admin/lobby.ts';
 import { explain } from './config/explain.ts';
 import { loadConfig } from './config/load.ts';
 import type { Loaded } from './config/load.ts';
 import { restartNotice } from './config/restart.ts';
 import { watchConfig } from './config/watch.ts';
 import { Doors } from './doors.ts';
+import type { Behind } from './doors.ts';
 import { furnish } from './furnish.ts';
 import type { Rooms } from './furnish.ts';
 import type { Config } from './config/config.ts';
@@ -70,7 +72,7 @@ async function start(scope: AsyncDisposableStack, options: Required<ServerOption
 
   const doors = new Doors(observer, clock);
   scope.defer(() => doors.close(0));
-  const addresses = await doors.open(config.http, whileWell(rooms.health, createRegistry(registryOf(rooms, settings))));
+  const addresses = await doors.open(config.http, behind(rooms, settings));
   const { prometheusPath } = config.http.debug ?? {};
   const told = { ...rooms, version, observer, metrics, clock, accepting: () => accepting };
   await doors.openDebug(config.http, createDebug({ ...told, prometheusPath }));
@@ -90,9 +92,9 @@ async function start(scope: AsyncDisposableStack, options: Required<ServerOption
     settings.take(loaded);
     rooms.table.reconfigure(loaded.config.upstreams);
     rooms.index.pins.configure(loaded.config.cache.pins).catch(refuse);
-    doors.reloadTls().catch(refuse);
     rooms.notify.begin().catch(refuse);
     rooms.health.begin().catch(refuse);
+    rooms.certificates.reload().catch(refuse);
     observer.emit({ type: 'config.reloaded' });
     const waiting = restartNotice(options.loaded, loaded);
     if (waiting !== undefined) observer.emit({ type: 'config.notice', message: waiting });
@@ -125,6 +127,15 @@ async function beginWork({ notify, health, hosted, cache }: Rooms, observer: Obs
   await cache.recover().catch((error: unknown) => {
     observer.emit({ type: 'task.failed', task: 'settling what an ended process left', message: messageOf(error) });
   });
+}
+
+function behind(rooms: Rooms, settings: Settings): Behind {
+  const { tls, authorities } = rooms.certificates;
+  return {
+    handler: whileWell(rooms.health, createRegistry(registryOf(rooms, settings))),
+    lobby: createLobby(() => authorities),
+    tls,
+  };
 }
 
 function registryOf({ cache, hosted, index, access, notify, adoption }: Rooms, settings: Settings): RegistryOptions {

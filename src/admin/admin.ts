@@ -1,5 +1,6 @@
 import type { Adoption } from '../adopt/adoption.ts';
 import type { Cache } from '../cache/contract.ts';
+import type { Certificates } from '../certificates/certificates.ts';
 import type { Collect } from '../collect/contract.ts';
 import type { Config } from '../config/config.ts';
 import type { Handler, Reply, Request } from '../http/message.ts';
@@ -11,6 +12,7 @@ import { RegistryError } from '../oci/errors.ts';
 import { isDigestReference } from '../oci/reference.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import type { Upstream, Upstreams } from '../upstream/contract.ts';
+import { authoritiesOf, renewAuthority } from './authorities.ts';
 import { collectLines } from './collect.ts';
 import { explain } from './explain.ts';
 import { checkHealth } from './health.ts';
@@ -31,6 +33,7 @@ export interface AdminOptions {
   readonly adoption: Pick<Adoption, 'progress'>;
   readonly collect: Collect;
   readonly upstreams: Upstreams;
+  readonly certificates: Certificates;
   readonly store: BlobStore;
   readonly clock: Clock;
   readonly observer: Observer;
@@ -86,6 +89,7 @@ function readingRoutes(options: AdminOptions, startedAtMs: number): Routes {
     'GET /v1/pins': async () => jsonReply(await pinsOf(index, config().cache.pins)),
     'GET /v1/upstreams': async () =>
       jsonReply(upstreams.list().map((upstream) => upstreamView(upstream, upstream.status()))),
+    'GET /v1/authorities': async () => jsonReply(authoritiesOf(options.certificates.authorities)),
     'GET /v1/health': async () => jsonReply({ problems: await checkHealth(options) }),
     'GET /v1/config': async () => jsonReply(options.configRows()),
   };
@@ -128,6 +132,11 @@ function changingRoutes(options: AdminOptions): Routes {
       const whole = query.optional('whole') === 'true';
       const done = await purge(options.cache, image, whole);
       told('purge', done.image, request);
+      return jsonReply(done);
+    },
+    'POST /v1/authorities/renew': async (query, request) => {
+      const done = await renewAuthority(options.certificates, query);
+      told('renew', `${done.kind} CA`, request);
       return jsonReply(done);
     },
     'POST /v1/upstreams/check': async (query) => {

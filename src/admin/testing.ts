@@ -1,5 +1,6 @@
 import type { Adoption } from '../adopt/adoption.ts';
 import type { Cache, DownloadView, PurgeReport, WarmOptions, WarmReport } from '../cache/contract.ts';
+import type { Certificates } from '../certificates/certificates.ts';
 import { createCollect } from '../collect/collect.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/config.ts';
@@ -52,6 +53,15 @@ export interface PlayCache extends Cache {
   onWarm: (options: WarmOptions) => Promise<WarmReport>;
 }
 
+const playCertificates: Certificates = {
+  tls: undefined,
+  interception: undefined,
+  authorities: [],
+  reload: async () => {},
+  renew: () => Promise.reject(new Error('there is none')),
+  [Symbol.asyncDispose]: async () => {},
+};
+
 export async function stage(directory: string, clock: Clock, yaml = 'version: 0.1\n'): Promise<Stage> {
   const { config } = await loadConfig({ text: yaml, env: {} });
   const index = await openSqliteIndex({ path: `${directory}/index.db` });
@@ -77,6 +87,7 @@ export async function stage(directory: string, clock: Clock, yaml = 'version: 0.
     }),
     upstreams: playUpstreams(config, statuses),
     clock,
+    certificates: playCertificates,
     observer: { emit: (event) => void events.push(event) },
     metrics: { upstreamTotals: async () => [] },
     config: () => config,
@@ -133,6 +144,7 @@ export function requestFor(method: string, url: string): Request {
     scheme: 'http',
     clientPort: undefined,
     clientAddress: '',
+    clientCertificate: undefined,
     authority: undefined,
     body: noBody,
     notes,

@@ -217,3 +217,16 @@ export interface ConfigRowView {
   readonly value: string;
   readonly origin: string;
 }
+
+/** A certificate authority of ours that clients are to trust. */
+export interface AuthorityView {
+  readonly kind: 'server' | 'interception';
+  readonly pem: string;
+  /** SHA-256 of the certificate. */
+  readonly fingerprint: string;
+  readonly validToMs: number;
+  /** Absent where there is no other of its kind. */
+  readonly signsFromMs: number | undefined;
+  /** It signs now. */
+  readonly signs: boolean;
+}

@@ -112,8 +112,8 @@ describe("an operator's authority", () => {
     await using dir = await TempDir.make();
     const root = makeAuthority('Root');
     const intermediate = root.subordinate('Intermediate');
-    const paths = await filesOf(dir, intermediate.ca + root.ca, intermediate.key);
-    const authority = await openGivenAuthority({ kind: 'interception', ...paths, setting: 'intercept.ca' });
+    const files = await filesOf(dir, intermediate.ca + root.ca, intermediate.key);
+    const authority = await openGivenAuthority({ kind: 'interception', files, setting: 'intercept.ca' });
     assert.deepEqual(
       authority.trusted().map((each) => each.root.trim()),
       [root.ca.trim()],
@@ -134,8 +134,8 @@ describe("an operator's authority", () => {
     for (const { privateKey } of pairs) {
       const now = Date.now();
       const root = mintRoot('Theirs', privateKey, { from: now - dayMs, to: now + dayMs });
-      const paths = await filesOf(dir, root, privateKey.export({ type: 'pkcs8', format: 'pem' }));
-      const authority = await openGivenAuthority({ kind: 'interception', ...paths, setting: 'intercept.ca' });
+      const files = await filesOf(dir, root, privateKey.export({ type: 'pkcs8', format: 'pem' }));
+      const authority = await openGivenAuthority({ kind: 'interception', files, setting: 'intercept.ca' });
       await using server = await serveLeaves(createLeaves({ authority, clock: new FakeClock(now) }), 'cache');
       await shake(server.port, { servername: 'quay.io', ca: root });
     }
@@ -144,12 +144,12 @@ describe("an operator's authority", () => {
   test('is read again when told, and stays in use when the new files are no good', async () => {
     await using dir = await TempDir.make();
     const [one, other] = [makeAuthority(), makeAuthority()];
-    const paths = await filesOf(dir, one.ca, one.key);
-    const authority = await openGivenAuthority({ kind: 'interception', ...paths, setting: 'intercept.ca' });
-    await writeFile(paths.certificatePath, other.ca);
+    const files = await filesOf(dir, one.ca, one.key);
+    const authority = await openGivenAuthority({ kind: 'interception', files, setting: 'intercept.ca' });
+    await writeFile(files.certificatePath, other.ca);
     await assert.rejects(authority.reload(), /intercept\.ca: the key is not that of the first certificate; put/);
     assert.equal(authority.signer().root.trim(), one.ca.trim());
-    await writeFile(paths.keyPath, other.key);
+    await writeFile(files.keyPath, other.key);
     await authority.reload();
     assert.equal(authority.signer().root.trim(), other.ca.trim());
   });
@@ -171,9 +171,9 @@ describe("an operator's authority", () => {
     ];
     for (const [certificate, privateKey, message] of wrong)
       assert.throws(() => readSigner(certificate, privateKey, 'intercept.ca'), message);
-    const missing = { certificatePath: '/nowhere/ca.pem', keyPath: '/nowhere/ca.key' };
+    const files = { certificatePath: '/nowhere/ca.pem', keyPath: '/nowhere/ca.key' };
     await assert.rejects(
-      openGivenAuthority({ kind: 'interception', ...missing, setting: 'intercept.ca' }),
+      openGivenAuthority({ kind: 'interception', files, setting: 'intercept.ca' }),
       /intercept\.ca\.certificate: cannot read \/nowhere\/ca\.pem/,
     );
   });
@@ -184,8 +184,8 @@ function fingerprints(authority: { trusted(): readonly { readonly fingerprint: s
 }
 
 async function filesOf(dir: TempDir, certificate: string, key: string) {
-  const paths = { certificatePath: dir.join('ca.pem'), keyPath: dir.join('ca.key') };
-  await writeFile(paths.certificatePath, certificate);
-  await writeFile(paths.keyPath, key);
-  return paths;
+  const files = { certificatePath: dir.join('ca.pem'), keyPath: dir.join('ca.key') };
+  await writeFile(files.certificatePath, certificate);
+  await writeFile(files.keyPath, key);
+  return files;
 }

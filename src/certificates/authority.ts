@@ -24,7 +24,7 @@ export interface Trusted {
   readonly fingerprint: string;
   /** Milliseconds since the epoch. */
   readonly validTo: number;
-  /** From when on it signs; undefined when that is over, or has no end to it. */
+  /** From when on it signs, in milliseconds since the epoch; undefined where there is no other. */
   readonly signsFrom: number | undefined;
 }
 
@@ -32,4 +32,8 @@ export interface Trusted {
 export interface RenewableAuthority extends Authority {
   /** Makes a successor, which clients can be given from now on and which signs from then on. Again: the same one. */
   renew(signsFrom: number): Promise<Trusted>;
+}
+
+export function isRenewable(authority: Authority): authority is RenewableAuthority {
+  return 'renew' in authority;
 }

@@ -1,13 +1,12 @@
-import { readFile } from 'node:fs/promises';
-import { RegistryError } from '../oci/errors.ts';
+import type { PemFiles } from '../config/config.ts';
 import type { Authority, AuthorityKind, Trusted } from './authority.ts';
+import { readPem } from './pem-pair.ts';
 import { readSigner } from './signer.ts';
 import type { Signer } from './signer.ts';
 
 export interface GivenOptions {
   readonly kind: AuthorityKind;
-  readonly certificatePath: string;
-  readonly keyPath: string;
+  readonly files: PemFiles;
   /** The configuration's key of the two, for errors: `intercept.ca`. */
   readonly setting: string;
 }
@@ -45,20 +44,10 @@ class GivenAuthority implements Authority {
   }
 }
 
-async function read({ certificatePath, keyPath, setting }: GivenOptions): Promise<Signer> {
+async function read({ files: { certificatePath, keyPath }, setting }: GivenOptions): Promise<Signer> {
   const [certificate, key] = await Promise.all([
     readPem(certificatePath, `${setting}.certificate`),
     readPem(keyPath, `${setting}.key`),
   ]);
   return readSigner(certificate, key, setting);
-}
-
-async function readPem(path: string, setting: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    const message = `${setting}: cannot read ${path} (${why}); give a PEM file that this process may read`;
-    throw new RegistryError('UNAVAILABLE', message, { origin: 'operator', cause });
-  }
 }

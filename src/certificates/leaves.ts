@@ -4,6 +4,8 @@ import { createSecureContext } from 'node:tls';
 import type { Clock } from '../observe/clock.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Authority } from './authority.ts';
+import { preferredCiphers } from './ciphers.ts';
+import type { Identity } from './identity.ts';
 import { mintLeaf } from './mint.ts';
 import { maySign } from './signer.ts';
 import type { Signer } from './signer.ts';
@@ -18,23 +20,18 @@ export interface Leaves {
    * @throws RegistryError `NAME_INVALID` for what no certificate can name, `DENIED` for what the authority may not sign for
    */
   secureContextFor(name: string): Promise<SecureContext>;
-  /** The same, for servers that take certificates. Another object is another certificate. */
-  leafFor(name: string): Leaf;
-}
-
-export interface Leaf {
-  /** PEM, with what stands between it and those who trust it. */
-  readonly cert: string;
-  /** PEM */
-  readonly key: string;
-  readonly context: SecureContext;
+  /**
+   * The same, with more than one name where a client cannot say which of them it used.
+   * @throws as `secureContextFor`
+   */
+  leafFor(...names: readonly [string, ...(readonly string[])]): Identity;
 }
 
 export interface LeavesOptions {
   readonly authority: Authority;
   readonly clock: Clock;
-  /** Versions, ciphers, and who may sign the certificates of clients. */
-  readonly context?: Pick<SecureContextOptions, 'minVersion' | 'ciphers' | 'ca'>;
+  /** Versions, ciphers, who may sign the certificates of clients, whose sessions are resumed. */
+  readonly context?: SecureContextOptions;
   /** Names remembered at once. */
   readonly entriesMax?: number;
 }
@@ -53,7 +50,7 @@ const renewedAfter = 2 / 3;
 const defaultEntriesMax = 1_000;
 
 interface Entry {
-  readonly leaf: Leaf;
+  readonly identity: Identity;
   /** Of the authority's certificate. */
   readonly fingerprint: string;
   readonly renewAt: number;
@@ -81,29 +78,36 @@ class LeafTable implements Leaves {
   }
 
   /** Minting waits for nothing, so that two who ask at once cannot mint twice. */
-  leafFor(text: string): Leaf {
-    const name = parseSubjectName(text);
-    if (name === undefined) throw invalid(text);
+  leafFor(...texts: readonly string[]): Identity {
+    const names = texts.map(parsed);
+    const key = names.map(({ text }) => text).join(' ');
     const signer = this.#options.authority.signer();
-    const held = this.#entries.get(name.text);
-    this.#entries.delete(name.text);
+    const held = this.#entries.get(key);
+    this.#entries.delete(key);
     const isGood = held?.fingerprint === signer.fingerprint && this.#options.clock.now() < held.renewAt;
-    const entry = isGood ? held : this.#mint(name, signer);
-    this.#entries.set(name.text, entry);
+    const entry = isGood ? held : this.#mint(names, signer);
+    this.#entries.set(key, entry);
     this.#forget();
-    return entry.leaf;
+    return entry.identity;
   }
 
-  #mint(name: SubjectName, signer: Signer): Entry {
-    if (!maySign(signer, name)) throw denied(name, signer);
+  #mint(names: readonly SubjectName[], signer: Signer): Entry {
+    const forbidden = names.find((name) => !maySign(signer, name));
+    if (forbidden !== undefined) throw denied(forbidden, signer);
     const now = this.#options.clock.now();
     const to = Math.max(now + hourMs, Math.min(now + lifeMs, signer.validTo));
     const span = { from: now - skewMs, to };
-    const pair = { cert: mintLeaf(signer.issuer, name, this.#publicKey, span) + signer.chain, key: this.#keyPem };
+    const pair = { cert: mintLeaf(signer.issuer, names, this.#publicKey, span) + signer.chain, key: this.#keyPem };
     // No authorities instead of all that Node knows: clients show certificates only where somebody says whose.
-    const context = createSecureContext({ ca: [], ...this.#options.context, ...this.#sessions, ...pair });
+    const context = createSecureContext({
+      ca: [],
+      ciphers: preferredCiphers,
+      ...this.#sessions,
+      ...this.#options.context,
+      ...pair,
+    });
     const renewAt = now + (to - now) * renewedAfter;
-    return { leaf: { ...pair, context }, fingerprint: signer.fingerprint, renewAt };
+    return { identity: { ...pair, context }, fingerprint: signer.fingerprint, renewAt };
   }
 
   #forget(): void {
@@ -112,9 +116,11 @@ class LeafTable implements Leaves {
   }
 }
 
-function invalid(text: string): RegistryError {
+function parsed(text: string): SubjectName {
+  const name = parseSubjectName(text);
+  if (name !== undefined) return name;
   const shown = JSON.stringify(text.slice(0, 100));
-  return new RegistryError('NAME_INVALID', `${shown} is no host name and no address; ask for one that is`);
+  throw new RegistryError('NAME_INVALID', `${shown} is no host name and no address; ask for one that is`);
 }
 
 function denied({ text }: SubjectName, { constraints }: Signer): RegistryError {

@@ -24,18 +24,19 @@ export interface Span {
 }
 
 /** A certificate for a server with that key, PEM. */
-export function mintLeaf(issuer: Issuer, name: SubjectName, publicKey: KeyObject, span: Span): string {
-  const isShort = name.text.length <= commonNameCharactersMax;
-  const names = new x509.SubjectAlternativeName([generalName(name)]);
+export function mintLeaf(issuer: Issuer, names: readonly SubjectName[], publicKey: KeyObject, span: Span): string {
+  const title = names[0]?.text ?? '';
+  const isShort = title !== '' && title.length <= commonNameCharactersMax;
+  const alternatives = new x509.SubjectAlternativeName(names.map(generalName));
   const extensions = [
     extension(x509.id_ce_basicConstraints, new x509.BasicConstraints({ cA: false }), 'critical'),
     extension(x509.id_ce_keyUsage, new x509.KeyUsage(x509.KeyUsageFlags.digitalSignature), 'critical'),
     extension(x509.id_ce_extKeyUsage, new x509.ExtendedKeyUsage([x509.id_kp_serverAuth])),
     // Where the subject is empty, the names are all there is (RFC 5280, 4.2.1.6).
-    extension(x509.id_ce_subjectAltName, names, isShort ? undefined : 'critical'),
+    extension(x509.id_ce_subjectAltName, alternatives, isShort ? undefined : 'critical'),
     authorityKeyIdentifier(issuer.keyIdentifier),
   ];
-  return mint(issuer, { subject: isShort ? commonName(name.text) : new x509.Name([]), publicKey, span, extensions });
+  return mint(issuer, { subject: isShort ? commonName(title) : new x509.Name([]), publicKey, span, extensions });
 }
 
 /** A certificate authority's own certificate, PEM, for the key pair whose private half is given. */

@@ -4,7 +4,7 @@ import { access, open, readFile, stat, statfs, unlink } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import type { StatisticsView } from '../admin/views.ts';
-import type { Config, ListenAddress, TlsConfig } from '../config/config.ts';
+import type { Config, ListenAddress, PemFiles } from '../config/config.ts';
 import type { Clock } from '../observe/clock.ts';
 import { adminClient } from './admin-client.ts';
 import type { Finding } from './check.ts';
@@ -17,7 +17,7 @@ export async function checkLocal(config: Config, clock: Clock): Promise<readonly
   return [
     ...(running === undefined ? [] : [running]),
     ...(await checkStorage(config)),
-    ...(config.http.tls === undefined ? [] : [await checkTls(config.http.tls, clock.now())]),
+    ...(config.http.tls?.files === undefined ? [] : [await checkTls(config.http.tls.files, clock.now())]),
     ...(await checkAuthorities(config, clock.now())),
     // A running server is what holds the ports.
     ...(running === undefined ? await checkPorts(config) : []),
@@ -72,7 +72,7 @@ async function writeAndDelete(directory: string): Promise<void> {
   }
 }
 
-async function checkTls({ certificatePath, keyPath }: TlsConfig, nowMs: number): Promise<Finding> {
+async function checkTls({ certificatePath, keyPath }: PemFiles, nowMs: number): Promise<Finding> {
   return attempt('certificate', async () => {
     const certificate = new X509Certificate(await readFile(certificatePath));
     const key = createPrivateKey(await readFile(keyPath));
@@ -83,8 +83,9 @@ async function checkTls({ certificatePath, keyPath }: TlsConfig, nowMs: number):
   });
 }
 
-async function checkAuthorities({ upstreams }: Config, nowMs: number): Promise<readonly Finding[]> {
-  const paths = new Set(upstreams.flatMap(({ caPath }) => (caPath === undefined ? [] : [caPath])));
+async function checkAuthorities({ upstreams, http }: Config, nowMs: number): Promise<readonly Finding[]> {
+  const ofUpstreams = upstreams.flatMap(({ caPath }) => (caPath === undefined ? [] : [caPath]));
+  const paths = new Set([...ofUpstreams, ...(http.tls?.clients?.authorityPaths ?? [])]);
   return Promise.all(
     [...paths].map((path) =>
       attempt(`authority ${path}`, async () => {

@@ -10,6 +10,7 @@ const commands = [
   'check',
   'config',
   'client',
+  'ca',
   'ls',
   'du',
   'health',

@@ -1,5 +1,6 @@
 import { Command } from '@commander-js/extra-typings';
 import { version } from '../observe/version.ts';
+import { addCa } from './ca.ts';
 import { addCheck } from './check.ts';
 import { addClient } from './client.ts';
 import { addConfig } from './config.ts';
@@ -36,7 +37,7 @@ export function createProgram(context: Context): Program {
       getErrHelpWidth: () => helpColumns,
     })
     .exitOverride();
-  for (const add of [addServe, addCheck, addConfig, addClient, addHealth]) add(program, context);
+  for (const add of [addServe, addCheck, addConfig, addClient, addCa, addHealth]) add(program, context);
   for (const add of [addLs, addDu, addExplain, addPull, addPin, addUnpin, addRefresh, addPurge]) add(program, context);
   for (const add of [addGc, addGarbageCollect, addRebuild, addVersion]) add(program, context);
   return program;

@@ -5,6 +5,9 @@
  * A number without a limit is `Infinity`; what was not configured and has no default is `undefined`.
  */
 import type { Secret } from './secret.ts';
+import type { CertificatesConfig, TlsConfig } from './tls-config.ts';
+
+export type { CertificatesConfig, ClientCertificatesConfig, PemFiles, TlsConfig } from './tls-config.ts';
 
 /**
  * What a name means (ARCHITECTURE.md, "Registry mode").
@@ -21,6 +24,7 @@ export interface Config {
   readonly file: string | undefined;
   readonly log: LogConfig;
   readonly http: HttpConfig;
+  readonly certificates: CertificatesConfig;
   readonly storage: StorageConfig;
   readonly index: IndexConfig;
   readonly hosted: HostedConfig;
@@ -68,12 +72,6 @@ export interface HttpConfig {
 export interface ListenAddress {
   readonly host: string | undefined;
   readonly port: number;
-}
-
-export interface TlsConfig {
-  readonly certificatePath: string;
-  readonly keyPath: string;
-  readonly minimumVersion: 'TLSv1.2' | 'TLSv1.3';
 }
 
 export interface DebugConfig {

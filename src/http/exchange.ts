@@ -6,7 +6,7 @@ import type { Observer } from '../observe/events.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { errorReply } from './error-body.ts';
 import type { TrustedProxies } from './forwarded.ts';
-import type { BlobReplyBody, Handler, Reply } from './message.ts';
+import type { BlobReplyBody, Handler, Lobby, Reply } from './message.ts';
 import type { ListenerLimits } from './limits.ts';
 import { IncomingRequest, unanswerable } from './request.ts';
 import type { Peer } from './request.ts';
@@ -15,6 +15,8 @@ import { IncomingBody } from './request-body.ts';
 /** What all exchanges of a listener share. */
 export interface ExchangeContext {
   readonly handler: Handler;
+  /** Answers what is for everybody, whatever a peer is refused for. */
+  readonly lobby: Lobby;
   readonly observer: Observer;
   readonly clock: Clock;
   readonly pool: BufferPool;
@@ -45,6 +47,7 @@ export class Exchange {
   readonly #incoming: IncomingMessage;
   readonly #startedMs: number;
   readonly #request: IncomingRequest;
+  readonly #peer: Peer;
   #bytes = 0;
   #firstByteMs: number | undefined;
   #cut = false;
@@ -53,6 +56,7 @@ export class Exchange {
 
   constructor(context: ExchangeContext, peer: Peer, incoming: IncomingMessage, outgoing: ServerResponse) {
     this.#context = context;
+    this.#peer = peer;
     this.#incoming = incoming;
     this.#outgoing = outgoing;
     this.#startedMs = context.clock.monotonic();
@@ -84,10 +88,19 @@ export class Exchange {
       const refusal = unanswerable(this.#incoming);
       // Where one request is malformed, nobody can tell where the next one begins.
       if (refusal !== undefined) this.#outgoing.shouldKeepAlive = false;
-      await this.#send(refusal ?? (await this.#context.handler(this.#request)));
+      await this.#send(refusal ?? this.#context.lobby(this.#request) ?? (await this.#answer()));
     } catch (error) {
       this.#fail(error);
     }
+  }
+
+  async #answer(): Promise<Reply> {
+    const { refusal } = this.#peer;
+    if (refusal === undefined) return await this.#context.handler(this.#request);
+    const { status, ...entry } = refusal;
+    const { notes } = this.#request;
+    [notes.errorCode, notes.errorMessage, notes.origin] = ['REQUEST_INVALID', entry.message, 'client'];
+    return errorReply(status, entry);
   }
 
   /** The response is complete, or its connection gone. */

@@ -2,13 +2,13 @@ import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http';
 import type { AddressInfo, ListenOptions, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { Server as TlsServer } from 'node:tls';
-import type { TLSSocket } from 'node:tls';
 import type { BufferPool } from '../bytes/buffer-pool.ts';
+import type { ServerTls } from '../certificates/server-tls.ts';
 import type { HttpConfig, ListenAddress } from '../config/config.ts';
 import type { Clock } from '../observe/clock.ts';
 import type { Observer } from '../observe/events.ts';
 import { RegistryError } from '../oci/errors.ts';
+import { shownCertificate } from './client-certificate.ts';
 import { Connection } from './connection.ts';
 import { Exchange } from './exchange.ts';
 import type { ExchangeContext } from './exchange.ts';
@@ -17,18 +17,19 @@ import { plainAddress, TrustedProxies } from './forwarded.ts';
 import { makeHttpServer, takeConnections } from './http-server.ts';
 import { listenerLimits } from './limits.ts';
 import type { ListenerLimits } from './limits.ts';
-import type { Handler } from './message.ts';
+import type { Handler, Lobby } from './message.ts';
 import { refuseConnect, refuseUnparsed } from './refuse.ts';
-import { readTls } from './tls.ts';
-import type { TlsOptions } from './tls.ts';
+import type { Peer } from './request.ts';
+import { TlsDoor } from './tls-door.ts';
 
 export interface ListenerOptions {
   readonly handler: Handler;
   readonly observer: Observer;
   readonly clock: Clock;
   readonly pool: BufferPool;
-  /** With it, the port speaks TLS and plain HTTP; without, plain HTTP only. */
-  readonly tls?: TlsOptions | undefined;
+  readonly lobby?: Lobby;
+  /** With it, the port speaks TLS; without, plain HTTP only. */
+  readonly tls?: ServerTls | undefined;
   readonly trustedProxies?: readonly string[];
   /** Sent with every answer. */
   readonly headers?: HttpConfig['headers'];
@@ -43,15 +44,13 @@ export interface BoundAddress {
 }
 
 export interface Listener {
-  /** @throws RegistryError `UNAVAILABLE` (origin `operator`) when the address or the certificate cannot be used */
+  /** @throws RegistryError `UNAVAILABLE` (origin `operator`) when the address cannot be used */
   listen(address: ListenAddress): Promise<BoundAddress>;
   /** On a unix socket, made at this path. Throws as `listen` does. */
   listenAt(socketPath: string): Promise<void>;
   /** `undefined` before `listen` and after `close`. */
   readonly address: BoundAddress | undefined;
   readonly connections: number;
-  /** Reads certificate and key again; on an error the old ones stay in use. */
-  reloadTls(): Promise<void>;
   /** Accepts nothing more, lets running requests end, and destroys what is left after so many milliseconds. */
   close(deadlineMs: number): Promise<void>;
 }
@@ -68,7 +67,7 @@ class PortListener implements Listener {
   readonly #limits: ListenerLimits;
   readonly #context: ExchangeContext;
   readonly #http: HttpServer;
-  readonly #tls: TlsServer | undefined;
+  readonly #tls: TlsDoor | undefined;
   /** Node's own way from a socket to requests. */
   readonly #speakHttp: (socket: Socket) => void;
   /** Every accepted socket; one that speaks TLS is beneath another. */
@@ -87,7 +86,7 @@ class PortListener implements Listener {
     this.#http = makeHttpServer(this.#limits);
     this.#speakHttp = takeConnections(this.#http, (socket) => this.#accept(socket));
     this.#serve();
-    this.#tls = options.tls === undefined ? undefined : this.#makeTlsServer();
+    this.#tls = options.tls && this.#makeTlsDoor(options.tls);
   }
 
   get address(): BoundAddress | undefined {
@@ -109,7 +108,6 @@ class PortListener implements Listener {
   }
 
   async #listen(where: ListenOptions, text: string): Promise<void> {
-    await this.reloadTls();
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#http.once('error', reject);
     this.#http.listen({ ...where, backlog: connectBacklog }, resolve);
@@ -119,11 +117,6 @@ class PortListener implements Listener {
       throw cannotListen(text, this.#options.setting ?? 'http.addr', cause);
     }
     this.#http.removeListener('error', reject);
-  }
-
-  async reloadTls(): Promise<void> {
-    if (this.#tls === undefined || this.#options.tls === undefined) return;
-    this.#tls.setSecureContext(await readTls(this.#options.tls));
   }
 
   async close(deadlineMs: number): Promise<void> {
@@ -157,23 +150,24 @@ class PortListener implements Listener {
       this.#endWhenEmpty();
     });
     const tls = this.#tls;
-    if (tls === undefined) return this.#begin(socket, false);
+    if (tls === undefined) return this.#begin(socket, plain);
     this.#greeting.add(socket);
     socket.once('close', () => this.#greeting.delete(socket));
     peekFirstByte(socket, this.#limits.headersMsMax, (first) => {
       this.#greeting.delete(socket);
-      if (first === tlsHandshake) tls.emit('connection', socket);
-      else this.#begin(socket, false);
+      if (first === tlsHandshake) tls.enter(socket);
+      else this.#begin(socket, this.#options.tls?.plain === false ? plainOnly : plain);
     });
   }
 
-  #begin(socket: Socket, secure: boolean): void {
+  #begin(socket: Socket, kind: PeerKind): void {
     if (this.#draining) {
       socket.destroy();
       return;
     }
     const address = plainAddress(socket.remoteAddress);
-    const peer = { address, port: socket.remotePort, trusted: this.#context.proxies.trust(address), secure };
+    const trusted = this.#context.proxies.trust(address);
+    const peer = { address, port: socket.remotePort, trusted, ...kind };
     const connection = new Connection(socket, peer);
     this.#connections.set(socket, connection);
     socket.once('close', () => {
@@ -222,23 +216,36 @@ class PortListener implements Listener {
     if (current === undefined || current.isSending || current.isReceiving) socket.destroy();
   }
 
-  #makeTlsServer(): TlsServer {
-    const server = new TlsServer({
-      handshakeTimeout: this.#limits.headersMsMax,
-      ALPNProtocols: ['http/1.1'],
-      noDelay: true,
+  #makeTlsDoor(tls: ServerTls): TlsDoor {
+    return new TlsDoor(tls, this.#limits.headersMsMax, (socket) => {
+      const { certificate, refusal } = shownCertificate(socket, tls.clients);
+      this.#begin(socket, { secure: true, clientCertificate: certificate, refusal });
     });
-    server.on('secureConnection', (socket: TLSSocket) => this.#begin(socket, true));
-    server.on('tlsClientError', (_error: Error, socket: TLSSocket) => socket.destroy());
-    return server;
   }
 }
+
+/** What the way by which a client came says of it. */
+type PeerKind = Pick<Peer, 'secure' | 'clientCertificate' | 'refusal'>;
+
+const plain: PeerKind = { secure: false, clientCertificate: undefined, refusal: undefined };
+
+/** Begins as Go's own answer does, which people search for. */
+const plainOnly: PeerKind = {
+  ...plain,
+  refusal: {
+    status: 400,
+    code: 'REQUEST_INVALID',
+    message:
+      'Client sent an HTTP request to an HTTPS server. Ask with https:// instead (docker: take this host out of insecure-registries), or set http.tls.plain: true at the server for both',
+  },
+};
 
 function makeContext(options: ListenerOptions, limits: ListenerLimits, isDraining: () => boolean): ExchangeContext {
   const prefix = randomBytes(4).toString('hex');
   let count = 0;
   return {
     handler: options.handler,
+    lobby: options.lobby ?? (() => undefined),
     observer: options.observer,
     clock: options.clock,
     pool: options.pool,

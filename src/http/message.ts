@@ -1,6 +1,7 @@
 import type { BlobBody } from '../bytes/send.ts';
 import type { RequestDone } from '../observe/events.ts';
 import type { ByteStream } from '../oci/upload.ts';
+import type { ClientCertificate } from './client-certificate.ts';
 
 export type { Slice } from '../bytes/send.ts';
 
@@ -19,6 +20,8 @@ export interface Request {
   readonly clientAddress: string;
   /** `undefined` where a proxy or a unix socket hides it. */
   readonly clientPort: number | undefined;
+  /** `undefined` unless the client has shown one, on its own connection to us, that is to be believed. */
+  readonly clientCertificate: ClientCertificate | undefined;
   /**
    * The registry that was named outside of path and query: by the target of a request to a proxy (RFC 9112, 3.2.2).
    * `undefined` for a request to an origin server, that is nearly always.
@@ -70,3 +73,6 @@ export interface BlobReplyBody extends BlobBody {
 }
 
 export type Handler = (request: Request) => Promise<Reply>;
+
+/** What everybody may have, also who is refused everything else; `undefined` for all other requests. */
+export type Lobby = (request: Request) => Reply | undefined;

@@ -1,4 +1,6 @@
 import type { IncomingMessage } from 'node:http';
+import type { ClientCertificate } from './client-certificate.ts';
+import type { ErrorEntry } from './error-body.ts';
 import { errorReply } from './error-body.ts';
 import { firstOf } from './forwarded.ts';
 import type { TrustedProxies } from './forwarded.ts';
@@ -12,6 +14,14 @@ export interface Peer {
   /** It is a proxy whose X-Forwarded-* counts. */
   readonly trusted: boolean;
   readonly secure: boolean;
+  /** Of a client that has proved who it is. */
+  readonly clientCertificate: ClientCertificate | undefined;
+  /** Instead of an answer to anything that is not for everybody. */
+  readonly refusal: Refusal | undefined;
+}
+
+export interface Refusal extends ErrorEntry {
+  readonly status: number;
 }
 
 /** Read lazily: most requests need two of the headers and none of the rest. */
@@ -66,6 +76,10 @@ export class IncomingRequest implements Request {
     const scheme = forwarded === undefined ? undefined : firstOf(forwarded).toLowerCase();
     if (scheme === 'http' || scheme === 'https') return scheme;
     return this.#peer.secure ? 'https' : 'http';
+  }
+
+  get clientCertificate(): ClientCertificate | undefined {
+    return this.#peer.clientCertificate;
   }
 
   get clientAddress(): string {

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { connect as connectTcp } from 'node:net';
 import { afterEach, describe, test } from 'node:test';
@@ -10,12 +9,10 @@ import type { TLSSocket } from 'node:tls';
 import { makeAuthority, testAuthority } from '../../test/support/certificates.ts';
 import { exchangeBytes, fetchRaw } from '../../test/support/http-client.ts';
 import { close, get, hello, HttpServers, textReply } from '../../test/support/http-server.ts';
-import { TempDir } from '../../test/support/temp-dir.ts';
-import { BufferPool } from '../bytes/buffer-pool.ts';
-import { systemClock } from '../observe/clock.ts';
-import { createListener } from './listener.ts';
-import type { Handler } from './message.ts';
-import type { TlsOptions } from './tls.ts';
+import { serverTls } from '../../test/support/server-tls.ts';
+import type { Asked, Identity } from '../certificates/identity.ts';
+import type { ServerTls } from '../certificates/server-tls.ts';
+import type { Handler, Lobby } from './message.ts';
 
 const servers = new HttpServers();
 const authority = testAuthority();
@@ -24,11 +21,8 @@ afterEach(async () => {
   await servers.close();
 });
 
-function tlsOf({ cert, key }: { readonly cert: string; readonly key: string }): TlsOptions {
-  return { certificate: { pem: cert }, key: { pem: key }, minimumVersion: 'TLSv1.2' };
-}
-
-const ours = tlsOf(authority.issue(['localhost']));
+const certificate = authority.issue(['localhost']);
+const ours = serverTls(certificate);
 
 async function fetchTls(port: number, path = '/', ca = authority.ca): Promise<string> {
   const outgoing = request({ host: '127.0.0.1', port, path, servername: 'localhost', ca, agent: false }).end();
@@ -88,7 +82,9 @@ describe('a port with a certificate', () => {
   });
 
   test('refuses a client that speaks an older TLS than allowed', async () => {
-    const { port } = await servers.serve(hello, { tls: { ...ours, minimumVersion: 'TLSv1.3' } });
+    const { port } = await servers.serve(hello, {
+      tls: serverTls(certificate, { settings: { minVersion: 'TLSv1.3' } }),
+    });
     await assert.rejects(openTls(port, { maxVersion: 'TLSv1.2' }), /alert|version/i);
     assert.equal(await fetchTls(port), 'hello GET /');
   });
@@ -157,37 +153,65 @@ describe('a port with a certificate', () => {
   });
 });
 
-describe('certificates in files', () => {
-  test('are read again when told, and stay in use when the new ones are no good', async () => {
-    await using dir = await TempDir.make();
-    const files = { certificate: { path: dir.join('cert.pem') }, key: { path: dir.join('key.pem') } };
-    const write = async ({ cert, key }: { readonly cert: string; readonly key: string }): Promise<void> => {
-      await writeFile(files.certificate.path, cert);
-      await writeFile(files.key.path, key);
-    };
-    await write(authority.issue(['localhost']));
-    const { port, listener } = await servers.serve(hello, { tls: { ...files, minimumVersion: 'TLSv1.2' } });
-    assert.equal(await fetchTls(port), 'hello GET /');
+describe('an identity', () => {
+  test('that is another one is shown from the next connection on, and those under way go on', async () => {
     const other = makeAuthority('Another authority');
-    await write(other.issue(['localhost']));
-    await listener.reloadTls();
+    const later = serverTls(other.issue(['localhost']));
+    let now = ours;
+    const tls: ServerTls = { ...ours, identityFor: (asked) => now.identityFor(asked) };
+    const { port } = await servers.serve(hello, { tls });
+    const early = await openTls(port);
+    now = later;
     assert.equal(await fetchTls(port, '/', other.ca), 'hello GET /');
-    await write({ ...authority.issue(['localhost']), cert: other.issue(['localhost']).cert });
-    await assert.rejects(listener.reloadTls(), /certificate and key cannot be used together/);
-    await rm(files.key.path);
-    await assert.rejects(listener.reloadTls(), /http\.tls\.key: cannot read .*key\.pem/);
-    assert.equal(await fetchTls(port, '/', other.ca), 'hello GET /');
+    await assert.rejects(fetchTls(port), /certificate/);
+    early.write(get('/early', close));
+    const [answer] = (await once(early, 'data')) as [Buffer];
+    assert.match(answer.toString(), /hello GET \/early/);
   });
 
-  test('that are missing at the start are an error that names the setting', async () => {
-    const missing = { path: '/nowhere/cert.pem' };
-    const listener = createListener({
-      handler: hello,
-      observer: { emit: () => {} },
-      clock: systemClock,
-      pool: new BufferPool(),
-      tls: { certificate: missing, key: missing, minimumVersion: 'TLSv1.2' },
-    });
-    await assert.rejects(listener.listen({ host: '127.0.0.1', port: 0 }), /http\.tls\.certificate: cannot read/);
+  test('is asked for by the name of the handshake, and by our address where there is none', async () => {
+    const asked: Asked[] = [];
+    const tls: ServerTls = { ...ours, identityFor: (each) => (asked.push(each), ours.identityFor(each)) };
+    const { port } = await servers.serve(hello, { tls });
+    (await openTls(port)).destroy();
+    (await openTls(port, { servername: '', checkServerIdentity: () => undefined })).destroy();
+    const unnamed = { serverName: undefined, localAddress: '127.0.0.1' };
+    assert.deepEqual(asked, [unnamed, { ...unnamed, serverName: 'localhost' }, unnamed]);
+  });
+
+  test('that cannot be had ends the handshake, and nothing else', async () => {
+    const identityFor = (each: Asked): Identity => {
+      if (each.serverName === 'nobody.example') throw new Error('nobody');
+      return ours.identityFor(each);
+    };
+    const { port } = await servers.serve(hello, { tls: { ...ours, identityFor } });
+    await assert.rejects(openTls(port, { servername: 'nobody.example' }));
+    assert.equal(await fetchTls(port), 'hello GET /');
+  });
+});
+
+describe('a port for TLS alone', () => {
+  const tls = serverTls(certificate, { plain: false });
+
+  test('tells a client that speaks plain HTTP what to do', async () => {
+    const { port, logOf } = await servers.serve(hello, { tls });
+    const answer = await fetchRaw(port, '/v2/');
+    assert.equal(answer.status, 400);
+    const { errors } = JSON.parse(answer.body.toString()) as { errors: { code: string; message: string }[] };
+    assert.equal(errors[0]?.code, 'REQUEST_INVALID');
+    assert.match(errors[0]?.message ?? '', /^Client sent an HTTP request to an HTTPS server\. Ask with https:/);
+    assert.equal(await fetchTls(port), 'hello GET /');
+    assert.deepEqual(
+      (await logOf(2)).map(({ status }) => status),
+      [400, 200],
+    );
+  });
+
+  test('gives everybody what is for everybody', async () => {
+    const lobby: Lobby = ({ url }) => (url === '/ca.crt' ? textReply('trust me') : undefined);
+    const { port } = await servers.serve(hello, { tls, lobby });
+    assert.equal((await fetchRaw(port, '/ca.crt')).body.toString(), 'trust me');
+    assert.equal(await fetchTls(port, '/ca.crt'), 'trust me');
+    assert.equal((await fetchRaw(port, '/')).status, 400);
   });
 });

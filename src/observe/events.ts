@@ -78,6 +78,7 @@ export type Event =
   | { readonly type: 'task.failed'; readonly task: string; readonly message: string }
   | { readonly type: 'adoption.trouble'; readonly path: string; readonly reason: string }
   | AdoptionProgressed
+  | CertificateEvent
   | { readonly type: 'admin.acted'; readonly action: string; readonly target: string; readonly requestId: string };
 
 /** One request answered: the access log's line, and why it went as it did. */
@@ -169,6 +170,26 @@ export interface AdoptionProgressed {
   readonly troubles: number;
   readonly ms: number;
 }
+
+/** `certificate` is one of few: `http.tls`, `server CA`, `interception CA`. */
+export type CertificateEvent =
+  | { readonly type: 'certificate.held'; readonly certificate: string; readonly validToMs: number }
+  | {
+      readonly type: 'certificate.expiring';
+      readonly certificate: string;
+      /** The day, as 2030-12-31. */
+      readonly on: string;
+      /** Until then; negative when it is over. */
+      readonly days: number;
+      readonly advice: string;
+    }
+  | {
+      readonly type: 'authority.renewed';
+      readonly authority: 'server' | 'interception';
+      readonly fingerprint: string;
+      /** When it begins to sign. */
+      readonly from: string;
+    };
 
 export interface Observer {
   emit(event: Event): void;

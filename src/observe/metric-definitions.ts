@@ -72,6 +72,10 @@ export const metricDefinitions = {
 
   store_failures_total: counter('Operations of the store that failed.', 'operation', 'code'),
   task_failures_total: counter('Background tasks that failed.', 'task'),
+  certificate_expiry_timestamp_seconds: gauge(
+    'When a certificate of ours ends, in seconds since the epoch: that of http.tls, and our certificate authorities.',
+    'certificate',
+  ),
   config_reloads_total: counter('Times the configuration was read again; result is ok or invalid.', 'result'),
   log_lines_dropped_total: counter('Log lines lost because nobody read them fast enough.'),
 } as const satisfies Readonly<Record<string, MetricDefinition>>;

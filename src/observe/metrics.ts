@@ -85,6 +85,7 @@ function instrumentsOf(make: ReturnType<typeof makers>, options: MetricsOptions)
     notices: make.counter('notices_total'),
     storeFailures: make.counter('store_failures_total'),
     taskFailures: make.counter('task_failures_total'),
+    expiry: make.gauge('certificate_expiry_timestamp_seconds'),
     reloads: make.counter('config_reloads_total'),
   };
 }
@@ -134,6 +135,7 @@ function counting(to: Instruments): Counting {
     'notices.dropped': ({ endpoint, count }) => to.notices.inc({ endpoint, result: 'dropped' }, count),
     'store.failed': ({ operation, code }) => to.storeFailures.inc({ operation, code }),
     'task.failed': ({ task }) => to.taskFailures.inc({ task }),
+    'certificate.held': ({ certificate, validToMs }) => to.expiry.set({ certificate }, validToMs / 1000),
     'config.reloaded': () => to.reloads.inc({ result: 'ok' }),
     'config.invalid': () => to.reloads.inc({ result: 'invalid' }),
   };

@@ -99,6 +99,12 @@ const sentences: Sentences = {
     event.state === 'done'
       ? { level: event.manifests + event.blobs > 0 ? 'info' : 'debug', text: 'the volume was read' }
       : { level: 'info', text: 'reading the volume; what is asked for is looked up first' },
+  'certificate.held': () => undefined,
+  'certificate.expiring': ({ days }) => ({
+    level: days < 7 ? 'error' : 'warn',
+    text: days < 0 ? 'a certificate has ended' : 'a certificate ends soon',
+  }),
+  'authority.renewed': () => ({ level: 'warn', text: 'a certificate authority has a successor; give it to clients' }),
   'admin.acted': () => ({ level: 'info', text: 'an operator acted' }),
 };
 

@@ -16,6 +16,7 @@ function request(): Request {
     scheme: 'http',
     clientPort: undefined,
     clientAddress: '10.0.0.1',
+    clientCertificate: undefined,
     authority: undefined,
     body: noBody,
     notes: {

@@ -18,8 +18,8 @@ export interface Authority {
   readonly ca: string;
   /** Its key, PEM. */
   readonly key: string;
-  /** A server certificate for these DNS names and IPv4 addresses. */
-  issue(names: readonly string[]): ServerCertificate;
+  /** A certificate for these DNS names and IPv4 addresses; a server's unless something else is said. */
+  issue(names: readonly string[], purpose?: 'server' | 'client'): ServerCertificate;
   /** One that this one vouches for. */
   subordinate(name: string): Authority;
 }
@@ -45,11 +45,11 @@ function authority(name: string, { privateKey, publicKey }: KeyPair, ca: string)
       const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
       return authority(its, pair, authorityCertificate(name, its, pair.publicKey, privateKey));
     },
-    issue(names) {
+    issue(names, purpose = 'server') {
       const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
       const cert = issue(names[0] ?? 'nobody', pair.publicKey, [
         extension(OID.subjectAltName, sequence(...names.map(generalName))),
-        extension(OID.extendedKeyUsage, sequence(OID.serverAuth)),
+        extension(OID.extendedKeyUsage, sequence(purpose === 'server' ? OID.serverAuth : OID.clientAuth)),
         extension(OID.authorityKeyIdentifier, sequence(tlv(0x80, keyIdentifier(publicKey)))),
       ]);
       return { cert, key: pair.privateKey.export({ type: 'pkcs8', format: 'pem' }) };
@@ -142,5 +142,6 @@ const OID = {
   subjectAltName: oid('551d11'),
   extendedKeyUsage: oid('551d25'),
   serverAuth: oid('2b06010505070301'),
+  clientAuth: oid('2b06010505070302'),
   ecdsaWithSha256: oid('2a8648ce3d040302'),
 };

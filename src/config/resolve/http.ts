@@ -1,6 +1,7 @@
-import type { DebugConfig, HttpConfig, ListenAddress, LogConfig, Mode, TlsConfig } from '../config.ts';
+import type { DebugConfig, HttpConfig, ListenAddress, LogConfig, Mode } from '../config.ts';
 import type { FileConfig } from '../schema/schema.ts';
 import { socketPathBytesMax, type Resolving } from './resolving.ts';
+import { resolveTls } from './tls.ts';
 
 /** Where we listen when nobody says so. Without a file, nobody but this machine is meant. */
 const everywhere: ListenAddress = { host: undefined, port: 5000 };
@@ -16,7 +17,7 @@ export function resolveHttp(http: FileConfig['http'], mode: Mode, hasFile: boole
     sockets,
     prefix: http.prefix,
     headers: Object.entries(http.headers),
-    tls: resolveTls(http.tls, resolving),
+    tls: resolveTls(http.tls, mode, resolving),
     debug: resolveDebug(http.debug, mode, resolving),
     trustedProxies: http.trustedproxies,
     drainMs: http.draintimeout,
@@ -42,21 +43,6 @@ function resolvePlaces(
     );
   }
   return { listen, sockets };
-}
-
-function resolveTls(tls: FileConfig['http']['tls'], resolving: Resolving): TlsConfig | undefined {
-  const { certificate, key } = tls ?? {};
-  if (tls === undefined || (certificate === undefined && key === undefined)) return undefined;
-  if (certificate === undefined)
-    resolving.problem(['http', 'tls', 'key'], 'a key without its certificate; write http.tls.certificate, too');
-  if (key === undefined)
-    resolving.problem(['http', 'tls', 'certificate'], 'a certificate without its key; write http.tls.key, too');
-  if (certificate === undefined || key === undefined) return undefined;
-  return {
-    certificatePath: resolving.file(['http', 'tls', 'certificate'], certificate),
-    keyPath: resolving.file(['http', 'tls', 'key'], key),
-    minimumVersion: tls.minimumtls === 'tls1.3' ? 'TLSv1.3' : 'TLSv1.2',
-  };
 }
 
 function resolveDebug(debug: FileConfig['http']['debug'], mode: Mode, resolving: Resolving): DebugConfig | undefined {

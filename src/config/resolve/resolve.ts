@@ -16,6 +16,7 @@ import { resolveRegistryProxy, type RegistryProxy } from './registry-proxy.ts';
 import type { Resolving } from './resolving.ts';
 import { readSections } from './sections.ts';
 import { resolveAdmin, resolveIndex, resolveStorage } from './storage.ts';
+import { resolveCertificates } from './tls.ts';
 import { resolveUpstreams } from './upstreams.ts';
 
 type PlainMap = Readonly<Record<string, Plain>>;
@@ -43,6 +44,7 @@ export function resolveConfig({ file, plain, keys }: FileToResolve, resolving: R
     file,
     log: resolveLog(sections.log, sections.loglevel, resolving),
     http,
+    certificates: resolveCertificates(sections, storage, resolving),
     storage,
     index: resolveIndex(storage),
     hosted: resolveHosted(sections, mode, resolving),

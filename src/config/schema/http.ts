@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { parseListenAddress, parseListenPlace, parseNetwork, parsePathPrefix } from '../value/address.ts';
+import { parseCipherSuite } from '../value/cipher-suite.ts';
 import { parseRegistryUrl } from '../value/url.ts';
 import { parsedBy } from '../value/value-error.ts';
 import { flag, list, listOf, registryDuration, text } from './values.ts';
@@ -7,10 +8,18 @@ import { flag, list, listOf, registryDuration, text } from './values.ts';
 const tlsSchema = z.strictObject({
   certificate: text().optional().describe('A PEM file: our certificate, then its chain.'),
   key: text().optional().describe("A PEM file: the certificate's key."),
-  minimumtls: z.enum(['tls1.2', 'tls1.3']).prefault('tls1.2').describe('The oldest TLS version that is accepted.'),
+  minimumtls: z
+    .enum(['tls1.0', 'tls1.1', 'tls1.2', 'tls1.3'])
+    .prefault('tls1.2')
+    .describe('The oldest TLS version that is accepted: tls1.2 or tls1.3; older ones mean tls1.2.'),
   auto: flag()
     .optional()
     .describe('A certificate from our own CA for whatever name the client asks for, made at first start.'),
+  plain: flag()
+    .optional()
+    .describe(
+      'Plain HTTP is served on the same port. Default: true; false in registry mode, and where certificates of clients are demanded.',
+    ),
   clientcas: list().optional().describe('PEM files: who may sign the certificates of clients.'),
   clientauth: z
     .enum([
@@ -20,8 +29,10 @@ const tlsSchema = z.strictObject({
       'require-and-verify-client-cert',
     ])
     .optional()
-    .describe('What is asked of the certificates of clients.'),
-  ciphersuites: list().optional().describe('The cipher suites that are accepted, by their Go names.'),
+    .describe('What is asked of the certificates of clients. Default with clientcas: require-and-verify-client-cert.'),
+  ciphersuites: listOf(parseCipherSuite)
+    .optional()
+    .describe('The cipher suites of TLS 1.2 that are accepted, by their Go names.'),
   letsencrypt: z
     .strictObject({
       cachefile: text().optional().describe('Where certificates are kept.'),

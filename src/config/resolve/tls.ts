@@ -1,0 +1,119 @@
+import { join } from 'node:path';
+import type {
+  CertificatesConfig,
+  ClientCertificatesConfig,
+  Mode,
+  PemFiles,
+  StorageConfig,
+  TlsConfig,
+} from '../config.ts';
+import type { FileConfig } from '../schema/schema.ts';
+import type { Path } from '../tree/tree.ts';
+import { tlsCiphers } from '../value/cipher-suite.ts';
+import type { Resolving } from './resolving.ts';
+
+type TlsSection = NonNullable<FileConfig['http']['tls']>;
+
+const tlsPath: Path = ['http', 'tls'];
+
+export function resolveTls(tls: FileConfig['http']['tls'], mode: Mode, resolving: Resolving): TlsConfig | undefined {
+  if (tls === undefined) return undefined;
+  const files = resolvePair(tls, tlsPath, resolving);
+  const auto = tls.auto ?? false;
+  if (files === undefined && !auto) return undefined;
+  const clients = resolveClients(tls, resolving);
+  return {
+    files,
+    auto,
+    minimumVersion: resolveMinimum(tls, resolving),
+    ciphers: resolveCiphers(tls, resolving),
+    clients,
+    plain: resolvePlain(tls, mode, clients, resolving),
+  };
+}
+
+/** A certificate and its key: both, or neither. */
+function resolvePair(
+  { certificate, key }: { readonly certificate?: string | undefined; readonly key?: string | undefined },
+  path: Path,
+  resolving: Resolving,
+): PemFiles | undefined {
+  const setting = path.join('.');
+  if (certificate === undefined && key === undefined) return undefined;
+  if (certificate === undefined)
+    resolving.problem([...path, 'key'], `a key without its certificate; write ${setting}.certificate, too`);
+  if (key === undefined)
+    resolving.problem([...path, 'certificate'], `a certificate without its key; write ${setting}.key, too`);
+  if (certificate === undefined || key === undefined) return undefined;
+  return {
+    certificatePath: resolving.file([...path, 'certificate'], certificate),
+    keyPath: resolving.file([...path, 'key'], key),
+  };
+}
+
+function resolveMinimum({ minimumtls }: TlsSection, resolving: Resolving): TlsConfig['minimumVersion'] {
+  if (minimumtls === 'tls1.0' || minimumtls === 'tls1.1')
+    resolving.notices.push(
+      `http.tls.minimumtls: ${minimumtls} is not spoken any more (RFC 8996); clients need TLS 1.2, as if tls1.2 were written`,
+    );
+  return minimumtls === 'tls1.3' ? 'TLSv1.3' : 'TLSv1.2';
+}
+
+function resolveCiphers({ ciphersuites, minimumtls }: TlsSection, resolving: Resolving): string | undefined {
+  if (ciphersuites === undefined || ciphersuites.length === 0) return undefined;
+  if (minimumtls === 'tls1.3') {
+    resolving.notices.push('http.tls.ciphersuites is about TLS 1.2 and says nothing where minimumtls is tls1.3');
+    return undefined;
+  }
+  const { ciphers, broken } = tlsCiphers(ciphersuites);
+  if (broken.length > 0)
+    resolving.notices.push(`http.tls.ciphersuites: ${broken.join(', ')} can be broken and not used any more`);
+  return ciphers;
+}
+
+function resolveClients(tls: TlsSection, resolving: Resolving): ClientCertificatesConfig | undefined {
+  const { clientcas = [], clientauth } = tls;
+  if (clientcas.length === 0 && clientauth === undefined) return undefined;
+  const how = clientauth ?? 'require-and-verify-client-cert';
+  const verified = how === 'verify-client-cert-if-given' || how === 'require-and-verify-client-cert';
+  if (verified && clientcas.length === 0)
+    resolving.problem(
+      [...tlsPath, 'clientauth'],
+      'nobody is named whose certificates would do; write http.tls.clientcas, too',
+    );
+  return {
+    authorityPaths: clientcas.map((file, index) => resolving.file([...tlsPath, 'clientcas', index], file)),
+    required: how === 'require-any-client-cert' || how === 'require-and-verify-client-cert',
+    verified,
+  };
+}
+
+/** Where certificates of clients are demanded, plain HTTP would be the way round them. */
+function resolvePlain(
+  { plain }: TlsSection,
+  mode: Mode,
+  clients: ClientCertificatesConfig | undefined,
+  resolving: Resolving,
+): boolean {
+  const isBarred = clients?.required === true;
+  if (plain === true && isBarred)
+    resolving.problem(
+      [...tlsPath, 'plain'],
+      'plain HTTP knows no certificates of clients, and clientauth demands them; remove one of the two',
+    );
+  const decided = plain ?? (mode === 'entrepot' && !isBarred);
+  if (plain === undefined) resolving.derive('http.tls.plain', String(decided));
+  return decided;
+}
+
+export function resolveCertificates(
+  { intercept }: Pick<FileConfig, 'intercept'>,
+  storage: StorageConfig,
+  resolving: Resolving,
+): CertificatesConfig {
+  const ca = intercept.ca ?? {};
+  return {
+    directory: storage.driver === 'filesystem' ? join(storage.rootDirectory, 'entrepot/certificates') : undefined,
+    interception: { files: resolvePair(ca, ['intercept', 'ca'], resolving), constrain: ca.constrain ?? [] },
+  };
+}
