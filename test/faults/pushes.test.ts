@@ -89,7 +89,7 @@ describe('a server that is killed', () => {
     assert.equal((await pull(server.origin, 'app', '1')).digest, image.digest);
   });
 
-  test('and has lost its index still knows which names are its own', async () => {
+  test('and has lost its index still knows which names are its own, and what they hold', async () => {
     await using hub = await CountingUpstream.start();
     hub.publish('library/app:1', makeImage({ seed: 'somebody else' }));
     hub.forbid();
@@ -102,7 +102,8 @@ describe('a server that is killed', () => {
       await rm(join(dir.path, 'registry/entrepot', name), { force: true });
     }
     await using entrepot = await Entrepot.start({ upstreams: { 'docker.io': hub }, directory: dir.path });
-    assert.equal((await get(`${entrepot.origin}/v2/app/manifests/1`)).status, 404);
+    assert.equal((await get(`${entrepot.origin}/v2/app/manifests/2`)).status, 404);
+    assert.equal((await pull(entrepot.origin, 'app', '1')).digest, image.digest);
     hub.assertUntouched();
   });
 });

@@ -45,6 +45,8 @@ class Writing {
   readonly #yard: Yard;
   /** Whose names are not on the disk yet. */
   readonly #changed = new Set<string>();
+  /** Several repositories may hold the same manifest: its bytes are written once. */
+  readonly #contents = new Map<Digest, Promise<void>>();
 
   constructor(yard: Yard) {
     this.#yard = yard;
@@ -56,7 +58,7 @@ class Writing {
       return this.#write(linkPath(layersPath(layout, link.repository), link.digest), link.digest);
     if (link.digest === undefined) return;
     if (link.kind === 'manifest') {
-      await this.#writeContent(link.digest, link.bytes);
+      await this.#contentOnce(link.digest, link.bytes);
       return this.#write(linkPath(revisionsPath(layout, link.repository), link.digest), link.digest);
     }
     const tags = tagsPath(layout, link.repository);
@@ -82,6 +84,12 @@ class Writing {
 
   async sync(): Promise<void> {
     await together(this.#changed, writtenTogether, (path) => syncDirectory(path).catch(unlessMissing));
+  }
+
+  #contentOnce(digest: Digest, bytes: Uint8Array | undefined): Promise<void> {
+    const running = this.#contents.get(digest) ?? this.#writeContent(digest, bytes);
+    this.#contents.set(digest, running);
+    return running;
   }
 
   /** Where `registry:2` looks for manifests: among the blobs. */
