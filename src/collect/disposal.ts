@@ -12,8 +12,8 @@ export interface DisposalContext {
   readonly holder: string;
 }
 
-/** A disk needs a moment to delete a file. In milliseconds. */
-const leaseMs = 10_000;
+/** As long as a push has to settle: whoever was suspended for so long must not delete what was pushed since. In milliseconds. */
+const leaseMs = 60_000;
 
 /**
  * Deletes the files of blobs that have left the index, whether they were evicted or collected. Under the leases of a

@@ -86,7 +86,8 @@ test('any tree of values is a configuration, or a list of what is wrong and what
       fc.oneof(fitting(fileKeys), fc.dictionary(word, value, { maxKeys: 6 })),
       async (file) => await loadsOrSays(JSON.stringify(file), {}),
     ),
-    { numRuns: 300 },
+    // A map where a word is asked for, with a key that is in the way of making a text of it.
+    { numRuns: 300, examples: [[{ log: { formatter: { toString: 0 } } }]] },
   );
 });
 

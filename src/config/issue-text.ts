@@ -31,6 +31,11 @@ function unionText(
   };
 }
 
+/** Not `String`: a map may have a key that says how it becomes one. */
+function asText(input: unknown): string {
+  return typeof input === 'string' ? input : (JSON.stringify(input) ?? 'nothing');
+}
+
 function sentence(issue: Issue, keys: KeyNode): string {
   switch (issue.code) {
     case 'custom':
@@ -38,7 +43,7 @@ function sentence(issue: Issue, keys: KeyNode): string {
     case 'invalid_type':
       return issue.input === undefined ? 'is missing; add it' : kindText(issue.input, keys);
     case 'invalid_value':
-      return wordText(String(issue.input), issue.values.map(String));
+      return wordText(asText(issue.input), issue.values.map(String));
     case 'too_small':
       return `${shown(issue.input)} is too small; write at least ${issue.minimum}`;
     case 'too_big':

@@ -21,9 +21,9 @@ export class FakeClock implements Clock {
     this.#start = start;
   }
 
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch: whole ones, as the system's clock tells them, though timers may run between them. */
   now(): number {
-    return this.#start + this.#elapsed;
+    return this.#start + Math.floor(this.#elapsed);
   }
 
   /** Milliseconds since this clock was made. */
