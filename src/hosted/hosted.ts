@@ -1,6 +1,7 @@
 import { BufferPool } from '../bytes/buffer-pool.ts';
 import { HashThread } from '../bytes/hash-thread.ts';
 import type { Timer } from '../observe/clock.ts';
+import { settlingPrefix } from '../index/settling.ts';
 import type { RepositoryKey, WritableRepository } from '../oci/repository.ts';
 import type { HostedContext, HostedOptions } from './context.ts';
 import { HostedRepository } from './repository.ts';
@@ -60,10 +61,19 @@ class TheHosted implements Hosted {
     try {
       if (idleMsMax !== Number.POSITIVE_INFINITY) await this.#uploads.expire(clock.now() - idleMsMax, dryRun);
       await this.#uploads.sweep();
+      await this.#releaseLeft();
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       observer.emit({ type: 'task.failed', task: 'forgetting given-up uploads', message });
     }
     if (!this.#closed) this.#timer = clock.setTimer(everyMs, () => void this.tidy());
+  }
+
+  /** What a killed process was settling is nobody's any more. The next push would take it over; perhaps none comes. */
+  async #releaseLeft(): Promise<void> {
+    const { index, isGone } = this.#context;
+    for (const lease of await index.leases.list(settlingPrefix)) {
+      if (isGone(lease.holder)) await index.leases.release(lease, '');
+    }
   }
 }

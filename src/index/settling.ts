@@ -5,8 +5,10 @@ import type { Digest } from '../oci/digest.ts';
  * the store holds and what the index says of it, nobody else comes.
  */
 export function settlingKeyOf(digest: Digest): string {
-  return `settle:${digest}`;
+  return `${settlingPrefix}${digest}`;
 }
+
+export const settlingPrefix = 'settle:';
 
 /** The lease of whoever downloads a blob, or takes it away. */
 export function downloadKeyOf(digest: Digest): string {
