@@ -9,6 +9,17 @@ const outfile = process.argv[2] ?? manifest.bin.entrepot;
 /** The first Node with all that the program uses. Not in package.json, where npm would hold the machine's own Node to it. */
 const oldestNode = '24.15';
 
+/** What runs in a thread of its own needs a text of its own (`src/access/bcrypt.ts`). */
+const worker = await build({
+  entryPoints: ['src/access/bcrypt-worker.ts'],
+  bundle: true,
+  write: false,
+  platform: 'node',
+  format: 'cjs',
+  target: `node${oldestNode}`,
+  logLevel: 'warning',
+});
+
 await build({
   entryPoints: ['src/main.ts'],
   outfile,
@@ -16,6 +27,7 @@ await build({
   platform: 'node',
   format: 'esm',
   target: `node${oldestNode}`,
+  define: { bcryptWorkerSource: JSON.stringify(worker.outputFiles[0]?.text) },
   // Some dependencies are CommonJS, and ask for Node's own modules with a `require` that ES modules do not have.
   banner: {
     js: "#!/usr/bin/env node\nimport { createRequire as __createRequire } from 'node:module';\nconst require = __createRequire(import.meta.url);",

@@ -1,10 +1,16 @@
+import { dirname, join } from 'node:path';
 import { createAccess } from './access/access.ts';
+import type { AccessOptions } from './access/access.ts';
 import { refusalOf } from './access/rules.ts';
 import { createAdoption } from './adopt/adoption.ts';
 import type { Adoption } from './adopt/adoption.ts';
 import { collectLines } from './admin/collect.ts';
 import type { CollectRequest } from './admin/collect.ts';
 import type { CollectLine } from './admin/views.ts';
+import { createBcrypt } from './access/bcrypt.ts';
+import { createLogins } from './access/logins.ts';
+import type { Logins } from './access/logins.ts';
+import { openTokenKey } from './access/token-key.ts';
 import { createCache } from './cache/cache.ts';
 import { fateOf, thisProcess } from './cache/holder.ts';
 import type { KeeperLimits } from './cache/keeper.ts';
@@ -27,6 +33,7 @@ import type { Observer } from './observe/events.ts';
 import { version } from './observe/version.ts';
 import type { RepositoryName } from './oci/reference.ts';
 import type { Asker, RepositoryKey } from './oci/repository.ts';
+import { fullNamesOf } from './registry/place.ts';
 import { Settings, sourceOf } from './settings.ts';
 import type { BlobStore } from './store/blob-store.ts';
 import { openFilesystemStore } from './store/filesystem/store.ts';
@@ -52,7 +59,7 @@ export async function furnish(scope: AsyncDisposableStack, settings: Settings, a
   scope.defer(() => table.close());
   const upstreams = config.cache.offline ? offline(table) : table;
   const ground = { ...around, store, index, upstreams };
-  const access = createAccess({ ...ground, exposure: (name) => settings.upstream(name).exposure });
+  const access = createAccess({ ...ground, ...rulersOf(settings) });
   const processes = { holder: thisProcess(), isGone: (holder: string) => fateOf(holder) !== 'unknown' };
   const links = scope.use(new LinkWriter({ ...ground, ...processes }));
   const drain = (): Promise<boolean> => links.drain();
@@ -84,11 +91,35 @@ export async function furnish(scope: AsyncDisposableStack, settings: Settings, a
   const health = scope.use(createHealth({ ...ground, services, config: () => settings.config.health }));
   const noticesOf = notify.noticesOf.bind(notify);
   const hosted = scope.use(createHosted({ ...ground, ...access, ...processes, ...rules, mayMount, noticesOf }));
+  const logins = await openLogins(scope, settings, around);
   await assertCovered(index, (name) => settings.routing.isHosted(name));
   await index.pins.configure(config.cache.pins);
   const certificates = scope.use(await openCertificates({ ...around, config, intercepts: false }));
   adoption.begin();
-  return { store, index, table, upstreams, access, adoption, cache, collect, hosted, notify, health, certificates };
+  const base = { store, index, table, upstreams };
+  return { ...base, access, adoption, cache, collect, hosted, notify, health, certificates, logins };
+}
+
+/** What the operator says of who may see and do what, asked anew each time. */
+function rulersOf(settings: Settings): Pick<AccessOptions, 'exposure' | 'may'> {
+  return {
+    exposure: (name) => settings.upstream(name).exposure,
+    may: (...question) => settings.permissions.may(...question),
+  };
+}
+
+async function openLogins(scope: AsyncDisposableStack, settings: Settings, { clock }: Around): Promise<Logins> {
+  const { index } = settings.config;
+  const bcrypt = scope.use(createBcrypt());
+  return createLogins({
+    clock,
+    auth: () => settings.config.auth,
+    files: () => settings.loaded.authFiles,
+    may: (...question) => settings.permissions.may(...question),
+    namesOf: (name, action) => fullNamesOf(name, action, settings.routing),
+    compare: (...question) => bcrypt.compare(...question),
+    tokenKey: await openTokenKey(index.kind === 'sqlite' ? join(dirname(index.path), 'token.key') : undefined),
+  });
 }
 
 /** Where no server is at it. */

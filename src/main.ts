@@ -2,6 +2,7 @@ import type { CollectLine } from './admin/views.ts';
 import type { CollectRequest } from './cli/garbage-collect.ts';
 import { processOutput } from './cli/output.ts';
 import { runCli } from './cli/run.ts';
+import { askSecret } from './cli/secret.ts';
 import { untilStopped } from './cli/signals.ts';
 import type { Config } from './config/config.ts';
 import type { Loaded } from './config/load.ts';
@@ -22,6 +23,7 @@ process.exitCode = await runCli(process.argv.slice(2), {
     const { rebuildIndex } = await import('./rebuild.ts');
     return rebuildIndex(loaded, { observer, clock: systemClock, env: process.env });
   },
+  askSecret,
   openUpstreams,
   collectStopped,
   untilStopped,

@@ -1,5 +1,9 @@
+import { challengeOf } from './access/challenge.ts';
+import type { Logins } from './access/logins.ts';
+import { provideUsers } from './access/new-htpasswd.ts';
 import { refusalOf } from './access/rules.ts';
 import { createAdmin } from './admin/admin.ts';
+import { withRemoteAdmin } from './admin/remote.ts';
 import { createDebug } from './admin/debug.ts';
 import { createLobby } from './admin/lobby.ts';
 import { explain } from './config/explain.ts';
@@ -13,7 +17,7 @@ import { furnish } from './furnish.ts';
 import type { Rooms } from './furnish.ts';
 import type { Config } from './config/config.ts';
 import type { Health } from './health/health.ts';
-import type { Handler } from './http/message.ts';
+import type { Handler, Reply, Request } from './http/message.ts';
 import type { Index } from './index/contract.ts';
 import { systemClock } from './observe/clock.ts';
 import type { Clock } from './observe/clock.ts';
@@ -24,12 +28,15 @@ import { fanOut } from './observe/observers.ts';
 import { version } from './observe/version.ts';
 import { RegistryError } from './oci/errors.ts';
 import { parseRepositoryName } from './oci/reference.ts';
+import { fullName } from './oci/repository.ts';
 import type { Asker, Page, PageRequest, RepositoryKey } from './oci/repository.ts';
 import type { Notify } from './notify/notify.ts';
+import type { AdmissionOptions } from './registry/admission.ts';
 import type { News } from './registry/news.ts';
 import { failureReply } from './registry/failure.ts';
 import { createRegistry } from './registry/registry.ts';
 import type { RegistryOptions } from './registry/registry.ts';
+import { withTokenService } from './registry/token-service.ts';
 import { newsOrigin, originOf, Settings } from './settings.ts';
 
 export interface ServerOptions {
@@ -63,28 +70,26 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
 async function start(scope: AsyncDisposableStack, options: Required<ServerOptions>): Promise<RunningServer> {
   const { log, clock, env } = options;
-  const settings = new Settings(options.loaded);
-  const { config } = settings;
   const metrics = createMetrics({ version, droppedLines: () => log.droppedLines() });
   const observer = fanOut(log, metrics);
+  const settings = new Settings(await withUsers(options.loaded, observer));
+  const { config } = settings;
   const rooms = await furnish(scope, settings, { observer, clock, env });
   let accepting = true;
 
   const doors = new Doors(observer, clock);
   scope.defer(() => doors.close(0));
-  const addresses = await doors.open(config.http, behind(rooms, settings));
   const { prometheusPath } = config.http.debug ?? {};
   const told = { ...rooms, version, observer, metrics, clock, accepting: () => accepting };
+  const failure = (error: unknown, request: Request, challenge?: string): Reply =>
+    failureReply(error, request, { label: undefined, challenge });
+  const rows = { config: () => settings.config, configRows: () => explain(settings.loaded) };
+  const admin = createAdmin({ ...told, ...rows, failure });
+  const remote = { token: () => settings.loaded.authFiles.adminToken, clock, failure };
+  const open = withRemoteAdmin(remote, admin, publicHandler(rooms, settings));
+  const addresses = await doors.open(config.http, behind(rooms, open));
   await doors.openDebug(config.http, createDebug({ ...told, prometheusPath }));
-  const adminSocket = await doors.openAdmin(
-    config.admin,
-    createAdmin({
-      ...told,
-      config: () => settings.config,
-      configRows: () => explain(settings.loaded),
-      failure: (error, request) => failureReply(error, request, { label: undefined }),
-    }),
-  );
+  const adminSocket = await doors.openAdmin(config.admin, admin);
   await beginWork(rooms, observer);
 
   const refuse = (error: unknown): void => observer.emit({ type: 'config.invalid', message: messageOf(error) });
@@ -99,7 +104,7 @@ async function start(scope: AsyncDisposableStack, options: Required<ServerOption
     const waiting = restartNotice(options.loaded, loaded);
     if (waiting !== undefined) observer.emit({ type: 'config.notice', message: waiting });
   };
-  const load = (): Promise<Loaded> => loadConfig({ path: config.file, env });
+  const load = (): Promise<Loaded> => loadConfig({ path: config.file, env, running: true });
   const watched = { initial: options.loaded, clock, onChange, onInvalid: refuse };
   const watcher = scope.use(watchConfig(load, watched));
 
@@ -129,16 +134,45 @@ async function beginWork({ notify, health, hosted, cache }: Rooms, observer: Obs
   });
 }
 
-function behind(rooms: Rooms, settings: Settings): Behind {
-  const { tls, authorities } = rooms.certificates;
+function behind({ certificates }: Rooms, handler: Handler): Behind {
+  const { tls, authorities } = certificates;
+  return { handler, lobby: createLobby(() => authorities), tls };
+}
+
+/** With the file of users that a configuration for registry may leave to be made. */
+async function withUsers(loaded: Loaded, observer: Observer): Promise<Loaded> {
+  const { files, notice } = await provideUsers(loaded.config.auth, loaded.authFiles);
+  if (notice !== undefined) observer.emit({ type: 'config.notice', message: notice });
+  return { ...loaded, authFiles: files };
+}
+
+function publicHandler(rooms: Rooms, settings: Settings): Handler {
+  const { service } = rooms.logins;
+  const isClosed = (): boolean => settings.permissions.isClosed;
+  const realm = (): string => (settings.config.auth.kind === 'htpasswd' ? settings.config.auth.realm : '');
+  const registry = createRegistry(registryOf(rooms, settings));
+  return whileWell(rooms.health, withTokenService({ service, isClosed, realm }, registry));
+}
+
+function admissionOf(logins: Logins, settings: Settings): AdmissionOptions {
   return {
-    handler: whileWell(rooms.health, createRegistry(registryOf(rooms, settings))),
-    lobby: createLobby(() => authorities),
-    tls,
+    identify: ({ headers, clientAddress, clientCertificate }) => {
+      // To registry a certificate is a condition, and says nothing about who somebody is.
+      const [name] = settings.config.mode === 'entrepot' ? (clientCertificate?.names ?? []) : [];
+      const certificate = name === undefined ? undefined : { name, groups: [] };
+      return logins.identify({ authorization: headers['authorization'], clientAddress, certificate });
+    },
+    may: (...question) => settings.permissions.may(...question),
+    isClosed: () => settings.permissions.isClosed,
+    challenge: (challenged) => challengeOf(settings.config.auth, settings.permissions.isClosed, challenged),
+    externalUrl: () => settings.config.http.externalUrl ?? '',
   };
 }
 
-function registryOf({ cache, hosted, index, access, notify, adoption }: Rooms, settings: Settings): RegistryOptions {
+function registryOf(
+  { cache, hosted, index, access, notify, adoption, logins }: Rooms,
+  settings: Settings,
+): RegistryOptions {
   const judge = (key: RepositoryKey): RegistryError | undefined =>
     key.upstream === undefined ? undefined : refusalOf(settings.upstream(key.upstream), key);
   const mayList = async (key: RepositoryKey, asker: Asker): Promise<boolean> =>
@@ -158,6 +192,7 @@ function registryOf({ cache, hosted, index, access, notify, adoption }: Rooms, s
     news: () => newsOf(notify, settings.config),
     catalog: (page, ask) => catalogOf(index, page, (key) => mayList(key, ask.asker)),
     judge,
+    admission: admissionOf(logins, settings),
   };
 }
 
@@ -191,7 +226,7 @@ async function catalogOf(
   for (;;) {
     const rows = await index.repositories.list({ limit: page.limit, last });
     for (const { key } of rows.items) {
-      last = key.upstream === undefined ? key.name : `${key.upstream}/${key.name}`;
+      last = fullName(key);
       if (await mayList(key)) items.push(last);
       if (items.length === page.limit) return { items, next: last };
     }

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { CollectRules } from './collect/contract.ts';
+import { permissionsOf } from './access/permissions.ts';
+import type { Permissions } from './access/permissions.ts';
 import type { Config, UpstreamConfig } from './config/config.ts';
 import type { Loaded } from './config/load.ts';
 import { upstreamLookup } from './config/upstream-lookup.ts';
@@ -20,12 +22,14 @@ export class Settings {
   #lookup: (host: string) => UpstreamConfig | undefined;
   #routing: RoutingTable;
   #rules: HostedRules;
+  #permissions: Permissions;
 
   constructor(loaded: Loaded) {
     this.#loaded = loaded;
     this.#lookup = upstreamLookup(loaded.config.upstreams);
     this.#routing = routingOf(loaded.config, this.#lookup);
     this.#rules = rulesOf(loaded.config);
+    this.#permissions = permissionsOf(loaded.config.access.rules);
   }
 
   get loaded(): Loaded {
@@ -52,6 +56,10 @@ export class Settings {
     return { ...collect, notNow: allKnown ? undefined : notNow, byItself: !hosted.readOnly };
   }
 
+  get permissions(): Permissions {
+    return this.#permissions;
+  }
+
   /** @throws RegistryError `UPSTREAM_UNKNOWN` */
   upstream(name: string): UpstreamConfig {
     const config = this.#lookup(name);
@@ -64,6 +72,7 @@ export class Settings {
     this.#lookup = upstreamLookup(loaded.config.upstreams);
     this.#routing = routingOf(loaded.config, this.#lookup);
     this.#rules = rulesOf(loaded.config);
+    this.#permissions = permissionsOf(loaded.config.access.rules);
   }
 }
 

@@ -5,7 +5,8 @@ import type { Observer } from '../observe/events.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { isDigestReference } from '../oci/reference.ts';
 import type { Reference } from '../oci/reference.ts';
-import type { Asker, RepositoryKey } from '../oci/repository.ts';
+import { fullName } from '../oci/repository.ts';
+import type { Action, Asker, RepositoryKey } from '../oci/repository.ts';
 import type { UpstreamRepository, Upstreams } from '../upstream/contract.ts';
 
 export interface AccessOptions {
@@ -15,6 +16,8 @@ export interface AccessOptions {
   readonly observer: Observer;
   /** Who may see what only our credentials can see, by the upstream's canonical name. */
   exposure(upstream: string): 'anyone' | 'authenticated' | 'passthrough';
+  /** The operator's rules. */
+  may(asker: Asker, action: Action, repository: string): boolean;
 }
 
 /** Who may see what. One function stands before every lookup, every joining of a download, every listing. */
@@ -49,18 +52,26 @@ export function createAccess(options: AccessOptions): Access {
   const asking = new Map<string, Promise<Visibility>>();
 
   async function mayRead(asker: Asker, key: RepositoryKey, reference: Reference | undefined): Promise<void> {
+    if (!options.may(asker, 'pull', fullName(key))) throw forbidden(asker, 'pull', key);
     if (asker.kind === 'operator' || key.upstream === undefined) return;
     const known = await visibilityOf(key);
     if (known !== undefined && isRecent(known) && known.public) return;
-    if (options.exposure(key.upstream) === 'anyone') return;
+    if (isTrusted(asker, key.upstream)) return;
     const now = known !== undefined && isRecent(known) ? known : await recheckOnce(key, reference, known);
-    if (!now.public) throw hidden(key);
+    if (!now.public) throw hidden(asker, key);
   }
 
   async function mayList(asker: Asker, key: RepositoryKey): Promise<boolean> {
+    if (!options.may(asker, 'pull', fullName(key))) return false;
     if (asker.kind === 'operator' || key.upstream === undefined) return true;
     if (upstreams.find(key.upstream) === undefined) return false;
-    return options.exposure(key.upstream) === 'anyone' || isPublic(key);
+    return isTrusted(asker, key.upstream) || isPublic(key);
+  }
+
+  /** Whether whatever our own credentials can see there is shown to the asker, too. */
+  function isTrusted(asker: Asker, upstream: string): boolean {
+    const exposure = options.exposure(upstream);
+    return exposure === 'anyone' || (exposure === 'authenticated' && asker.kind === 'user');
   }
 
   async function isPublic(key: RepositoryKey): Promise<boolean> {
@@ -166,11 +177,23 @@ async function orDenied<T>(asked: Promise<T>): Promise<T | 'denied'> {
   }
 }
 
+/** The operator's rules do not let the asker do that. Logging in may change it for those who have not. */
+export function forbidden(asker: Asker, action: Action, key: RepositoryKey): RegistryError {
+  const who = asker.kind === 'user' ? asker.name : 'who has not logged in';
+  const what = action === 'push' ? `push to ${fullName(key)}` : `${action} from ${fullName(key)}`;
+  const message = `${who} may not ${what}: no rule under "access" allows it; ask the operator`;
+  return new RegistryError(codeFor(asker), message, { origin: 'operator' });
+}
+
+function codeFor({ kind }: Asker): 'UNAUTHORIZED' | 'DENIED' {
+  return kind === 'anonymous' ? 'UNAUTHORIZED' : 'DENIED';
+}
+
 /** The same words whether it exists or not: only those who may see it learn that. */
-function hidden(key: RepositoryKey): RegistryError {
+function hidden(asker: Asker, key: RepositoryKey): RegistryError {
   const setting = `upstreams."${key.upstream}".exposure`;
   return new RegistryError(
-    'DENIED',
+    codeFor(asker),
     `${key.upstream}/${key.name} is not public, and ${setting} shares what this cache's own credentials can read with authenticated users only; set it to "anyone" to share it with everybody`,
     key.upstream === undefined ? {} : { upstream: key.upstream },
   );

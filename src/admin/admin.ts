@@ -20,6 +20,7 @@ import { imagesPage, usage } from './images.ts';
 import { locate, repositoryText } from './locate.ts';
 import type { Located } from './locate.ts';
 import { pin, pinsOf, unpin } from './pins.ts';
+import { remoteBase } from './remote.ts';
 import { pullLines } from './pull.ts';
 import { queryOf } from './query.ts';
 import type { Query } from './query.ts';
@@ -56,8 +57,9 @@ export function createAdmin(options: AdminOptions): Handler {
   return async (request) => {
     try {
       const { pathname, searchParams } = new URL(request.url, 'http://admin');
-      const route = routes[`${request.method} ${pathname}`];
-      if (route === undefined) throw unknownRoute(request.method, pathname, routes);
+      const path = pathname.startsWith(`${remoteBase}/`) ? pathname.slice(remoteBase.length) : pathname;
+      const route = routes[`${request.method} ${path}`];
+      if (route === undefined) throw unknownRoute(request.method, path, routes);
       return await route(queryOf(searchParams), request);
     } catch (error) {
       return options.failure(error, request);

@@ -14,6 +14,8 @@ export interface Context {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly out: Output;
   readonly clock: Clock;
+  /** A password, from a terminal or a pipe. */
+  readonly askSecret: (question: string) => Promise<string>;
   /** Loaded when needed, so that `entrepot ls` does not wait for a server's worth of code. */
   readonly startServer: StartServer;
   readonly rebuildIndex: (loaded: Loaded, observer: Observer) => Promise<Rebuilt>;

@@ -21,6 +21,7 @@ const commands = [
   'refresh',
   'purge',
   'rebuild',
+  'htpasswd',
   'version',
 ];
 

@@ -9,6 +9,7 @@ import { addDu } from './du.ts';
 import { addExplain } from './explain.ts';
 import { addGarbageCollect } from './garbage-collect.ts';
 import { addGc } from './gc.ts';
+import { addHtpasswd } from './htpasswd.ts';
 import { addLs } from './ls.ts';
 import { addHealth } from './health.ts';
 import { addPin } from './pin.ts';
@@ -39,7 +40,7 @@ export function createProgram(context: Context): Program {
     .exitOverride();
   for (const add of [addServe, addCheck, addConfig, addClient, addCa, addHealth]) add(program, context);
   for (const add of [addLs, addDu, addExplain, addPull, addPin, addUnpin, addRefresh, addPurge]) add(program, context);
-  for (const add of [addGc, addGarbageCollect, addRebuild, addVersion]) add(program, context);
+  for (const add of [addGc, addGarbageCollect, addRebuild, addHtpasswd, addVersion]) add(program, context);
   return program;
 }
 

@@ -18,6 +18,7 @@ export interface Play {
   readonly terminal?: boolean;
   readonly columns?: number;
   readonly upstreams?: Upstreams;
+  readonly secret?: string;
   readonly startServer?: Context['startServer'];
   readonly rebuildIndex?: Context['rebuildIndex'];
   readonly collectStopped?: Context['collectStopped'];
@@ -37,6 +38,7 @@ export async function cli(args: readonly string[], play: Play): Promise<Ran> {
       noteTerminal: play.terminal ?? false,
       columns: play.columns ?? 100,
     },
+    askSecret: async () => play.secret ?? '',
     startServer: play.startServer ?? (() => Promise.reject(new Error('not expected'))),
     rebuildIndex: play.rebuildIndex ?? (() => Promise.reject(new Error('not expected'))),
     openUpstreams: async () => play.upstreams ?? noUpstreams,

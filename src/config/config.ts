@@ -4,10 +4,13 @@
  * Nothing here is as written in the file. What the file may say is `schema.ts`; how one becomes the other is `resolve.ts`.
  * A number without a limit is `Infinity`; what was not configured and has no default is `undefined`.
  */
+import type { AccessConfig, AuthConfig } from './access-config.ts';
 import type { Secret } from './secret.ts';
 import type { CertificatesConfig, TlsConfig } from './tls-config.ts';
 
 export type { CertificatesConfig, ClientCertificatesConfig, PemFiles, TlsConfig } from './tls-config.ts';
+
+export type { AccessConfig, AccessRule, AuthConfig, TokenAuthConfig, Who } from './access-config.ts';
 
 /**
  * What a name means (ARCHITECTURE.md, "Registry mode").
@@ -34,6 +37,8 @@ export interface Config {
   readonly defaultUpstream: string | undefined;
   readonly cache: CacheConfig;
   readonly collect: CollectConfig;
+  readonly access: AccessConfig;
+  readonly auth: AuthConfig;
   readonly admin: AdminConfig;
   readonly lists: ListsConfig;
   readonly notifications: NotificationsConfig;
@@ -276,4 +281,6 @@ export interface CollectConfig {
 export interface AdminConfig {
   /** The path of the unix socket; undefined where there can be none. */
   readonly socket: string | undefined;
+  /** A file with what remote administration has to show; without it there is none. */
+  readonly tokenPath: string | undefined;
 }

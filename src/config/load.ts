@@ -1,6 +1,8 @@
 import { access, constants, open } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { resolve as absolutePath } from 'node:path';
+import { readAuthFiles } from './auth-files.ts';
+import type { AuthFiles } from './auth-files.ts';
 import { builtinUpstreams } from './builtin-upstreams.ts';
 import type { Config } from './config.ts';
 import { overlayEnvironment, type Environment } from './env/overlay.ts';
@@ -20,12 +22,15 @@ export interface LoadOptions {
   /** The file's content, where it has been read already (or in a test). */
   readonly text?: string | undefined;
   readonly env: Environment;
+  /** A server runs with it: what is made at a first start must be there by now. */
+  readonly running?: boolean;
   /** What is known of the machine; for tests. */
   readonly machine?: Partial<Machine>;
 }
 
 export interface Loaded {
   readonly config: Config;
+  readonly authFiles: AuthFiles;
   /** Where each given value stands, by its key: `upstreams.docker.io.url`. What isn't here is a default. */
   readonly origins: ReadonlyMap<string, Origin>;
   /** What an operator should know, a sentence each. */
@@ -58,7 +63,8 @@ export async function loadConfig(options: LoadOptions): Promise<Loaded> {
   const plain = plainOf(overlaid.tree, fileKeys, fileKeys, [], problems) as Readonly<Record<string, Plain>>;
   const judged = judgeSupport(overlaid.tree, plain);
   const config = resolveConfig({ file: hasFile ? file : undefined, plain, keys: fileKeys }, resolving);
-  problems.push(...resolving.problems, ...judged.problems, ...(await unreadable(resolving)));
+  const authFiles = await readAuthFiles(config, resolving);
+  problems.push(...resolving.problems, ...judged.problems, ...(await unreadable(resolving, options.running === true)));
   const files = [
     ...(named === undefined ? [] : [absolutePath(named)]),
     ...new Set(resolving.files.map((each) => each.file)),
@@ -66,6 +72,7 @@ export async function loadConfig(options: LoadOptions): Promise<Loaded> {
   if (problems.length > 0) throw new ConfigError(inOrder(problems), files);
   return {
     config,
+    authFiles,
     origins: originsOf(overlaid.tree),
     notices: [...overlaid.notices, ...judged.notices, ...resolving.notices],
     files,
@@ -93,16 +100,21 @@ async function readText(path: string): Promise<string> {
 }
 
 /** Files that are named and can't be read: better known now than at the first request. */
-async function unreadable({ files, tree }: Resolving): Promise<readonly Problem[]> {
-  const problems = await Promise.all(files.map(async (each) => await problemOf(each, tree)));
+async function unreadable({ files, tree }: Resolving, all: boolean): Promise<readonly Problem[]> {
+  const problems = await Promise.all(files.map(async (each) => await problemOf(each, tree, all)));
   return problems.filter((problem) => problem !== undefined);
 }
 
-async function problemOf({ path, file }: NamedFile, tree: MapTree): Promise<Problem | undefined> {
+async function problemOf(
+  { path, file, optional }: NamedFile,
+  tree: MapTree,
+  all: boolean,
+): Promise<Problem | undefined> {
   try {
     await access(file, constants.R_OK);
     return undefined;
   } catch (error) {
+    if (optional === true && !all && codeOf(error) === 'ENOENT') return undefined;
     return {
       key: pathText(path),
       origin: originAt(tree, path),

@@ -19,13 +19,6 @@ const explained = (text: string): Support => ({ kind: 'explained', text });
 const refused = (text: string, ...unless: readonly Plain[]): Support => ({ kind: 'refused', text, unless });
 const notYet = (...unless: readonly Plain[]): Support => refused('not supported by this version; remove it', ...unless);
 
-/** Who may do what: without it, whoever gets here may pull and push. */
-const notYetGuarded = (...unless: readonly Plain[]): Support =>
-  refused(
-    'not supported by this version; remove it, and let only those reach this server who may pull and push',
-    ...unless,
-  );
-
 /** The longest pattern that leads to a key counts; `*` is a name of the operator's own, indexes of lists are left out. */
 export const support: Readonly<Record<string, Support>> = {
   version: honoured,
@@ -57,9 +50,9 @@ export const support: Readonly<Record<string, Support>> = {
   intercept: notYet(),
   'intercept.ca': honoured,
   'intercept.resolver': honoured,
-  access: notYetGuarded([]),
+  access: honoured,
   'admin.socket': honoured,
-  'admin.tokenfile': notYet(),
+  'admin.tokenfile': honoured,
   collect: honoured,
   mirror: notYet([]),
   'proxy.remoteurl': honoured,
@@ -70,8 +63,8 @@ export const support: Readonly<Record<string, Support>> = {
   'proxy.exec': refused('a command is not run; write upstreams.NAME.credentials with helper, provider or passwordfile'),
   'auth.none': explained('without rules, everybody may pull and push'),
   'auth.silly': refused('made for tests of another registry; remove it'),
-  'auth.htpasswd': notYetGuarded(),
-  'auth.token': notYetGuarded(),
+  'auth.htpasswd': honoured,
+  'auth.token': honoured,
   notifications: honoured,
   health: honoured,
   validation: honoured,

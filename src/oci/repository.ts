@@ -10,8 +10,37 @@ export interface RepositoryKey {
   readonly name: RepositoryName;
 }
 
-/** Who asks. Anonymous is a subject like any other. */
-export type Asker = { readonly kind: 'anonymous' } | { readonly kind: 'operator' };
+/** As people and rules write it: `docker.io/library/redis`, `local/app`. */
+export function fullName({ upstream, name }: RepositoryKey): string {
+  return upstream === undefined ? name : `${upstream}/${name}`;
+}
+
+/** What a rule or a token can allow somebody to do with a repository. */
+export type Action = 'pull' | 'push' | 'delete';
+
+/** Who asks. Anonymous is a subject like any other; the operator comes through the admin socket alone. */
+export type Asker =
+  | {
+      readonly kind: 'anonymous';
+      readonly grants?: Grants | undefined;
+      /** What he brought to prove that he is somebody is not believed: a password, a token. */
+      readonly refused?: string | undefined;
+    }
+  | {
+      readonly kind: 'user';
+      readonly name: string;
+      readonly groups: readonly string[];
+      readonly grants?: Grants | undefined;
+    }
+  | { readonly kind: 'operator' };
+
+/** What the token of a request is good for: never more than its bearer may, often less. */
+export interface Grants {
+  /** @param repository its full name */
+  allows(action: Action, repository: string): boolean;
+  /** It is good for the list of all repositories. */
+  readonly catalog: boolean;
+}
 
 /** What a request asks for besides content. */
 export interface Ask {

@@ -55,19 +55,23 @@ export interface FailureContext {
   readonly label: string | undefined;
   /** For 405. */
   readonly allow?: string | undefined;
+  /** For 401: how to log in. Where nobody can, that would be a lie, and it is a 403. */
+  readonly challenge?: string | undefined;
 }
 
 /** Answers with what went wrong, and notes it for the log. What is no RegistryError is a bug of ours, told to the log only. */
-export function failureReply(error: unknown, request: Request, { label, allow }: FailureContext): Reply {
+export function failureReply(error: unknown, request: Request, { label, allow, challenge }: FailureContext): Reply {
   const known = error instanceof RegistryError ? error : undefined;
   const { notes } = request;
   notes.errorCode = known?.code ?? 'UNKNOWN';
   notes.errorMessage = error instanceof Error ? error.message : String(error);
   notes.origin = known?.origin ?? 'entrepot';
-  const { status, code } = answers[known?.code ?? 'UNKNOWN'];
+  const isVain = known?.code === 'UNAUTHORIZED' && challenge === undefined;
+  const { status, code } = answers[isVain ? 'DENIED' : (known?.code ?? 'UNKNOWN')];
   const message = `${sentence(known, label)} (request ${request.id})`;
   const headers: Record<string, string> = { 'Docker-Distribution-Api-Version': 'registry/2.0' };
   if (known?.retryAfterSeconds !== undefined) headers['Retry-After'] = String(Math.ceil(known.retryAfterSeconds));
+  if (status === 401 && challenge !== undefined) headers['WWW-Authenticate'] = challenge;
   if (status === 405) headers['Allow'] = allow ?? 'GET, HEAD';
   return errorReply(
     status,

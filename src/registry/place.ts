@@ -3,7 +3,8 @@ import type { Mode } from '../config/config.ts';
 import { upstreamName } from '../config/value/upstream-name.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { isRepositoryName, parseRepositoryName } from '../oci/reference.ts';
-import type { RepositoryKey } from '../oci/repository.ts';
+import { fullName } from '../oci/repository.ts';
+import type { Action, RepositoryKey } from '../oci/repository.ts';
 import { shown } from './url.ts';
 
 /** What routing depends on besides the request. */
@@ -81,6 +82,17 @@ export function repositoryNamed(name: string, table: RoutingTable): RepositoryKe
     if (error instanceof RegistryError) return undefined;
     throw error;
   }
+}
+
+/**
+ * What a token that names a repository may be good for. As in a path, the name of one part may be ours or, to pull, Docker
+ * Hub's.
+ */
+export function fullNamesOf(name: string, action: Action, table: RoutingTable): readonly string[] {
+  const key = repositoryNamed(name, table);
+  if (key === undefined) return [];
+  const lent = action === 'pull' ? publicNamesake({ key, door: 'own', namespace: undefined }, table) : undefined;
+  return [fullName(key), ...(lent === undefined ? [] : [fullName(lent.key)])];
 }
 
 /**

@@ -3,8 +3,10 @@ import type { Handler, Reply, Request } from '../http/message.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Reference } from '../oci/reference.ts';
 import type { UploadId } from '../oci/upload.ts';
-import { isWritable } from '../oci/repository.ts';
-import type { Ask, Repository, RepositoryKey } from '../oci/repository.ts';
+import { fullName, isWritable } from '../oci/repository.ts';
+import type { Ask, Asker, Repository, RepositoryKey } from '../oci/repository.ts';
+import { actionOf, admit, admitToCatalog, admitToPing, assertBelieved, challengeFor, isMirrorOf } from './admission.ts';
+import type { AdmissionOptions } from './admission.ts';
 import { getBlob } from './blobs.ts';
 import { listCatalog } from './catalog.ts';
 import type { Catalog } from './catalog.ts';
@@ -23,6 +25,7 @@ import { listTags } from './tags.ts';
 import { appendToUpload, cancelUpload, finishUpload, startUpload, tellUpload } from './uploads.ts';
 
 export interface RegistryOptions {
+  readonly admission: AdmissionOptions;
   /** Asked anew for every request, so that a reload takes effect at once. */
   readonly routing: () => RoutingTable;
   /**
@@ -47,13 +50,19 @@ export function createRegistry(options: RegistryOptions): Handler {
   return async (request) => {
     const table = options.routing();
     let found = routed(request, table);
+    let asker: Asker = { kind: 'anonymous' };
     try {
+      if (isGuarded(found)) asker = await options.admission.identify(request);
+      if (options.admission.isClosed() || !isMirrorOf(request, found)) assertBelieved(asker);
       if ('lent' in found && found.lent && (await options.isClaimed(found.askedName))) {
         found = routed(request, { ...table, isClaimed: () => true });
       }
-      return await answer(options, request, found);
+      return await answer({ options, request, asker }, found);
     } catch (error) {
-      return failureReply(lentInVain(error, request, found) ?? error, request, { label: labelOf(found) });
+      const isChallenged = error instanceof RegistryError && error.code === 'UNAUTHORIZED';
+      const challenge = isChallenged ? challengeFor(options.admission, request, found, asker) : undefined;
+      const shown = lentInVain(error, request, found) ?? error;
+      return failureReply(shown, request, { label: labelOf(found), challenge });
     }
   };
 }
@@ -72,38 +81,42 @@ function routed({ method, url, authority }: Request, table: RoutingTable): Route
   return route(method, url, authority, table);
 }
 
-async function answer(options: RegistryOptions, request: Request, found: Route | RouteFailure): Promise<Reply> {
+/** A request, and who sent it. */
+interface Visit {
+  readonly options: RegistryOptions;
+  readonly request: Request;
+  readonly asker: Asker;
+}
+
+async function answer(visit: Visit, found: Route | RouteFailure): Promise<Reply> {
+  const { options, request } = visit;
   switch (found.kind) {
     case 'failure':
       return failureReply(found.error, request, { label: undefined, allow: found.allow });
     case 'root':
       return rootReply;
     case 'ping':
+      if (mustLogIn(visit, found)) admitToPing(visit.asker);
       return pingReply;
-    case 'catalog':
-      return await listCatalog(options.catalog, found, options.lists().catalog, askOf(request));
+    case 'catalog': {
+      const asker = admitToCatalog(options.admission, visit.asker);
+      return await listCatalog(options.catalog, found, options.lists().catalog, askOf({ ...visit, asker }));
+    }
     case 'tags':
-      return await listTags(await open(options, request, found), options.lists().tags);
+      return await listTags(await open(visit, found), options.lists().tags);
     case 'referrers':
-      return await listReferrers(await open(options, request, found), found.digest);
+      return await listReferrers(await open(visit, found), found.digest);
     case 'manifest':
-      if (request.method === 'PUT')
-        return await putManifest(await openToWrite(options, request, found), found.reference);
-      if (request.method === 'DELETE')
-        return await deleteManifest(await openToWrite(options, request, found), found.reference);
-      return await pulled(options, found, await open(options, request, found), (asked) =>
-        getManifest(asked, found.reference),
-      );
+      if (request.method === 'PUT') return await putManifest(await openToWrite(visit, found), found.reference);
+      if (request.method === 'DELETE') return await deleteManifest(await openToWrite(visit, found), found.reference);
+      return await pulled(options, found, await open(visit, found), (asked) => getManifest(asked, found.reference));
     case 'blob':
-      if (request.method === 'DELETE')
-        return await deleteBlob(await openToWrite(options, request, found), found.digest);
-      return await pulled(options, found, await open(options, request, found), (asked) => getBlob(asked, found.digest));
+      if (request.method === 'DELETE') return await deleteBlob(await openToWrite(visit, found), found.digest);
+      return await pulled(options, found, await open(visit, found), (asked) => getBlob(asked, found.digest));
     case 'uploads':
-      return await startUpload(await openToWrite(options, request, found), (name) =>
-        repositoryNamed(name, options.routing()),
-      );
+      return await startUpload(await openToWrite(visit, found), (name) => repositoryNamed(name, options.routing()));
     case 'upload':
-      return await answerUpload(await openToWrite(options, request, found), found.id);
+      return await answerUpload(await openToWrite(visit, found), found.id);
   }
 }
 
@@ -120,6 +133,16 @@ async function pulled(
   return reply;
 }
 
+/** People and load balancers look at `/`; what leads nowhere says so to anybody. */
+function isGuarded({ kind }: Route | RouteFailure): boolean {
+  return kind !== 'root' && kind !== 'failure';
+}
+
+/** Where nobody can log in, nobody is asked to. */
+function mustLogIn({ options, request, asker }: Visit, found: Route): boolean {
+  return challengeFor(options.admission, request, found, asker) !== undefined;
+}
+
 function answerUpload(asked: AskedToWrite, id: UploadId): Promise<Reply> {
   switch (asked.request.method) {
     case 'PATCH':
@@ -133,20 +156,22 @@ function answerUpload(asked: AskedToWrite, id: UploadId): Promise<Reply> {
   }
 }
 
-async function openToWrite(options: RegistryOptions, request: Request, target: ContentRoute): Promise<AskedToWrite> {
-  const asked = await open(options, request, target);
+async function openToWrite(visit: Visit, target: ContentRoute): Promise<AskedToWrite> {
+  const asked = await open(visit, target);
   const { repository } = asked;
   if (!isWritable(repository)) throw new Error(`${repository.label} cannot be written to`);
   return { ...asked, repository };
 }
 
 /** @throws RegistryError when the operator's rules refuse it, or nobody has such a repository */
-async function open(options: RegistryOptions, request: Request, target: ContentRoute): Promise<Asked> {
+async function open(visit: Visit, target: ContentRoute): Promise<Asked> {
+  const { options, request, asker } = visit;
   const { key } = target;
   const reference = referenceOf(target);
   request.notes.upstream = key.upstream;
   request.notes.repository = key.name;
   request.notes.reference = reference;
+  admit(options.admission, asker, actionOf(request.method, target), target);
   const refusal = options.judge(key, reference);
   if (refusal !== undefined) throw refusal;
   const repository = await options.repositories(key);
@@ -154,14 +179,14 @@ async function open(options: RegistryOptions, request: Request, target: ContentR
     throw new RegistryError('NAME_UNKNOWN', `${key.name} is a name hosted here, and nobody has pushed it`);
   }
   const news = options.news?.();
-  const ask = { ...askOf(request), ...(news === undefined ? {} : { sent: sentRequest(request, target, news) }) };
+  const ask = { ...askOf(visit), ...(news === undefined ? {} : { sent: sentRequest(request, target, news) }) };
   return { request, target, repository, ask, origin: options.origin() };
 }
 
-function askOf(request: Request): Ask {
+function askOf({ request, asker }: Visit): Ask {
   const control = request.headers['cache-control'];
   return {
-    asker: { kind: 'anonymous' },
+    asker,
     revalidate: control !== undefined && /(?:^|[\s,])no-cache(?:$|[\s,=])/i.test(control),
     requestId: request.id,
   };
@@ -174,6 +199,5 @@ function referenceOf(target: ContentRoute): Reference | undefined {
 
 function labelOf(found: Route | RouteFailure): string | undefined {
   if (!('key' in found)) return undefined;
-  const { upstream, name } = found.key;
-  return upstream === undefined ? name : `${upstream}/${name}`;
+  return fullName(found.key);
 }

@@ -31,6 +31,13 @@ export async function serveRegistry(options: Partial<RegistryOptions> = {}): Pro
       return { items: later.slice(0, limit), next: later.length > limit ? later[limit - 1] : undefined };
     },
     judge: () => undefined,
+    admission: {
+      identify: async () => ({ kind: 'anonymous' }),
+      may: () => true,
+      isClosed: () => false,
+      challenge: () => undefined,
+      externalUrl: () => '',
+    },
     isClaimed: async () => false,
     origin: () => '',
     lists: () => ({ catalog: ourPages, tags: ourPages }),

@@ -74,9 +74,14 @@ describe('the README', () => {
     }
   });
 
+  test('has rules that can be loaded', async () => {
+    const [text = ''] = codeBlocks(readme).flatMap((block) => (block.language === 'yaml' ? [block.text] : []));
+    assert.equal((await loadConfig({ text, env: {} })).config.access.rules.length, 2);
+  });
+
   test('has a configuration that can be loaded', async () => {
     await using directory = await TempDir.make();
-    const [given] = codeBlocks(readme).filter(({ language }) => language === 'yaml');
+    const given = codeBlocks(readme).findLast(({ language }) => language === 'yaml');
     const paths = [...(given?.text ?? '').matchAll(/(?:passwordfile|ca): ([^\s}]+)/g)].map(([, path = '']) => path);
     assert.equal(paths.length, 2);
     let text = given?.text ?? '';

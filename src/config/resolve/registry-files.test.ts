@@ -157,17 +157,33 @@ upstreams:
 });
 
 describe("registry's other keys", () => {
-  test('that change who may do what are refused, never dropped', async () => {
-    for (const auth of [
-      '{ htpasswd: { realm: r, path: /p } }',
-      '{ token: { realm: r, service: s, issuer: i, rootcertbundle: /c } }',
-      '{ silly: { realm: r, service: s } }',
-      'htpasswd',
-    ]) {
+  test('that change who may do what are refused where they say too little, never dropped', async () => {
+    for (const [auth, said] of [
+      ['{ silly: { realm: r, service: s } }', /auth\.silly: .*remove it/u],
+      ['htpasswd', /auth\.htpasswd: names no file; write auth\.htpasswd\.path/u],
+      ['{ htpasswd: { path: /p }, token: {} }', /auth\.token: a second way to log in beside htpasswd; leave one/u],
+      [
+        '{ token: { realm: r, service: s, jwks: /nowhere } }',
+        /auth\.token: issuer is missing; add auth\.token\.issuer/u,
+      ],
+      ['{ token: { realm: r, service: s, issuer: i } }', /auth\.token: .*add rootcertbundle or jwks/u],
+      ['{ token: { issuer: i, service: s, jwks: /nowhere } }', /auth\.token: realm is missing/u],
+      ['{ token: { realm: r, service: s, issuer: i, rootcertbundle: /nowhere } }', /\/nowhere does not exist/u],
+      ['{ token: { signingalgorithms: [none] } }', /signingalgorithms: none is not an algorithm/u],
+    ] as const) {
       const problems = await problemsOf(`${image2}auth: ${auth}\n`);
-      assert.match(problems.join('\n'), /^config\.yml:19:\d+: auth\.\w+: .*remove it/u);
+      assert.match(problems.join('\n'), said);
+      assert.match(problems.join('\n'), /^config\.yml:19:\d+: auth/u);
     }
     assert.equal((await loadText(`${image2}auth: none\n`)).config.mode, 'registry');
+  });
+
+  test('let users in and nobody else, or whoever has a token', async () => {
+    const { config } = await loadText(`${image2}auth: { htpasswd: { realm: r, path: /nowhere/users } }\n`);
+    assert.deepEqual(config.auth, { kind: 'htpasswd', realm: 'r', path: '/nowhere/users' });
+    assert.deepEqual(config.access.rules[0]?.who, [{ kind: 'authenticated' }]);
+    const problems = await problemsOf('auth: { htpasswd: { path: /nowhere/users } }\n');
+    assert.match(problems.join('\n'), /nowhere\/users does not exist/u);
   });
 
   test('that another store would need are refused with what to use', async () => {

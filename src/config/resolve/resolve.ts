@@ -10,6 +10,7 @@ import { upstreamLookup } from '../upstream-lookup.ts';
 import { canonicalPin } from '../value/pin.ts';
 import { resolveHealth } from './health.ts';
 import { resolveHosted, resolveLists } from './hosted.ts';
+import { resolveAccess, resolveAuth } from './access.ts';
 import { resolveHttp, resolveLog } from './http.ts';
 import { resolveNotifications } from './notifications.ts';
 import { resolveRegistryProxy, type RegistryProxy } from './registry-proxy.ts';
@@ -39,6 +40,7 @@ export function resolveConfig({ file, plain, keys }: FileToResolve, resolving: R
   const storage = resolveStorage(sections.storage, mode, resolving);
   const http = resolveHttp(sections.http, mode, file !== undefined, resolving);
   const upstreams = upstreamsOf(mode, table, proxy);
+  const auth = resolveAuth(sections.auth, mode, resolving);
   return {
     mode,
     file,
@@ -52,6 +54,8 @@ export function resolveConfig({ file, plain, keys }: FileToResolve, resolving: R
     defaultUpstream: defaultUpstreamOf(mode, sections, upstreams, resolving),
     cache: resolveCache(sections.cache, proxy, resolving),
     collect: resolveCollect(sections.collect),
+    access: resolveAccess(sections, auth),
+    auth,
     admin: resolveAdmin(sections.admin, { storage, listen: http.listen }, resolving),
     lists: resolveLists(sections, mode, resolving),
     notifications: resolveNotifications(sections.notifications, resolving),

@@ -24,6 +24,8 @@ export interface Derived {
 export interface NamedFile {
   readonly path: Path;
   readonly file: string;
+  /** It may not be there yet. */
+  readonly optional?: boolean;
 }
 
 /** The path of a unix socket has room for this many bytes on Linux, its final zero left out. */
@@ -60,6 +62,13 @@ export class Resolving {
   file(path: Path, file: string): string {
     const absolute = this.path(file);
     this.files.push({ path, file: absolute });
+    return absolute;
+  }
+
+  /** The same for one that need not be there, and counts from when it is. */
+  optionalFile(path: Path, file: string): string {
+    const absolute = this.path(file);
+    this.files.push({ path, file: absolute, optional: true });
     return absolute;
   }
 }

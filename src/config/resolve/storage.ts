@@ -42,6 +42,7 @@ export interface AroundAdmin {
 
 export function resolveAdmin(admin: FileConfig['admin'], around: AroundAdmin, resolving: Resolving): AdminConfig {
   const socket = admin.socket === undefined ? defaultSocket(around, resolving.machine) : resolving.path(admin.socket);
+  const tokenPath = admin.tokenfile && resolving.file(['admin', 'tokenfile'], admin.tokenfile);
   const isTooLong = Buffer.byteLength(socket) > socketPathBytesMax;
   if (admin.socket !== undefined) {
     if (isTooLong)
@@ -49,14 +50,14 @@ export function resolveAdmin(admin: FileConfig['admin'], around: AroundAdmin, re
         ['admin', 'socket'],
         `is longer than the ${socketPathBytesMax} bytes that the path of a socket may have; write a shorter one`,
       );
-    return { socket };
+    return { socket, tokenPath };
   }
   if (isTooLong)
     resolving.notices.push(
       `there is no admin socket: ${socket} is longer than ${socketPathBytesMax} bytes; set admin.socket to a shorter path`,
     );
   else resolving.derive('admin.socket', socket);
-  return { socket: isTooLong ? undefined : socket };
+  return { socket: isTooLong ? undefined : socket, tokenPath };
 }
 
 /** Without a directory of its own, told apart by its port: the command line finds it with the same configuration. */

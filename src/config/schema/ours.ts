@@ -3,6 +3,7 @@ import { parseNameServer } from '../value/address.ts';
 import { parseFiniteDuration } from '../value/duration.ts';
 import { parseHost, parseUpstreamName } from '../value/upstream-name.ts';
 import { parsedBy, quoted, ValueError } from '../value/value-error.ts';
+import { parseWho } from '../value/who.ts';
 import { count, duration, durationOrForever, flag, globs, list, listOf, sizeLimit, text } from './values.ts';
 
 /** Keys that registry does not have; `upstreams` has a file of its own. */
@@ -51,7 +52,11 @@ export const adminSchema = z.strictObject({
   socket: text()
     .optional()
     .describe('The socket that the command line talks to. Default: `<rootdirectory>/entrepot/admin.sock`.'),
-  tokenfile: text().optional().describe('A file with the token of remote administration.'),
+  tokenfile: text()
+    .optional()
+    .describe(
+      'A file with a token. With it, the admin API is at `/admin/v1/` of the public port, too, for `Authorization: Bearer TOKEN`.',
+    ),
 });
 
 export const interceptSchema = z.strictObject({
@@ -77,9 +82,13 @@ const action = z.enum(['pull', 'push', 'delete']);
 
 export const accessSchema = z.array(
   z.strictObject({
-    who: list().describe('Users, `group:NAME`, or `anonymous`.'),
-    may: z.union([action, z.array(action)]).describe('pull, push, delete.'),
-    on: globs().describe('Globs of repositories.'),
+    who: listOf(parseWho).describe(
+      'Users, `group:NAME`, `authenticated` (or `*`: any user), or `anonymous` (anybody, with a login or without).',
+    ),
+    may: z
+      .union([action, z.array(action)])
+      .describe('pull, push, delete: the actions that the rule is about, and allows. `[]` is about all, and forbids.'),
+    on: globs().describe('Globs of `upstream/repository`, such as `docker.io/**`, and of the bare names hosted here.'),
   }),
 );
 

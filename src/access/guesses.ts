@@ -1,0 +1,93 @@
+import type { Clock } from '../observe/clock.ts';
+import { RegistryError } from '../oci/errors.ts';
+
+/** Wrong passwords that cost nothing: people mistype, machines have been told the old one. */
+const freeOfAddress = 5;
+/** For one user from all addresses together: many machines may have been told the old one. */
+const freeOfUser = 50;
+const firstDelayMs = 250;
+const delayMsMax = 5_000;
+/** Without a wrong one for so long, all is forgotten. */
+const forgetMs = 15 * 60_000;
+const rememberedMax = 10_000;
+/** Of an address that guesses: so many may wait for their turn. */
+const waitingMax = 8;
+
+interface Record {
+  failures: number;
+  lastMs: number;
+  /** Settles when the one before has had its answer. */
+  turn: Promise<void>;
+  waiting: number;
+}
+
+/**
+ * Makes guessing passwords slow. After some wrong ones an address has its attempts judged one after the other, each after
+ * a longer while; a user who is guessed at from many addresses has them judged late. Nobody is ever locked out: whoever
+ * has the right password gets in, and those whose password is remembered (`passwords.ts`) do not come by here.
+ */
+export class Guesses {
+  readonly #clock: Clock;
+  readonly #records = new Map<string, Record>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /**
+   * @returns what `judge` says: whether it was the right one
+   * @throws RegistryError `TOOMANYREQUESTS` when too many guesses of the address wait already
+   */
+  async judged(address: string, user: string, judge: () => Promise<boolean>): Promise<boolean> {
+    const ofAddress = this.#recordOf(`address ${address}`);
+    const ofUser = this.#recordOf(`user ${user}`);
+    if (ofAddress.failures < freeOfAddress) return this.#judge(ofAddress, ofUser, judge);
+    if (ofAddress.waiting >= waitingMax) throw tooMany();
+    ofAddress.waiting += 1;
+    const before = ofAddress.turn;
+    const mine = Promise.withResolvers<void>();
+    ofAddress.turn = mine.promise;
+    try {
+      await before;
+      return await this.#judge(ofAddress, ofUser, judge);
+    } finally {
+      ofAddress.waiting -= 1;
+      mine.resolve();
+    }
+  }
+
+  async #judge(ofAddress: Record, ofUser: Record, judge: () => Promise<boolean>): Promise<boolean> {
+    const delayMs = Math.max(delayOf(ofAddress, freeOfAddress), delayOf(ofUser, freeOfUser));
+    if (delayMs > 0) await this.#clock.sleep(delayMs);
+    const isRight = await judge();
+    for (const record of [ofAddress, ofUser]) {
+      // One right password does not make an address innocent: it may be the guesser's own.
+      record.failures = isRight ? Math.max(0, record.failures - 1) : record.failures + 1;
+      record.lastMs = this.#clock.monotonic();
+    }
+    return isRight;
+  }
+
+  #recordOf(key: string): Record {
+    const nowMs = this.#clock.monotonic();
+    const known = this.#records.get(key);
+    this.#records.delete(key);
+    const isOld = known !== undefined && known.waiting === 0 && nowMs - known.lastMs > forgetMs;
+    const record =
+      known === undefined || isOld ? { failures: 0, lastMs: nowMs, turn: Promise.resolve(), waiting: 0 } : known;
+    this.#records.set(key, record);
+    const oldest = this.#records.size > rememberedMax ? this.#records.keys().next().value : undefined;
+    if (oldest !== undefined) this.#records.delete(oldest);
+    return record;
+  }
+}
+
+function delayOf({ failures }: Record, free: number): number {
+  return failures < free ? 0 : Math.min(firstDelayMs * 2 ** Math.min(failures - free, 20), delayMsMax);
+}
+
+function tooMany(): RegistryError {
+  return new RegistryError('TOOMANYREQUESTS', 'too many wrong passwords came from this address; wait and try again', {
+    retryAfterSeconds: delayMsMax / 1_000,
+  });
+}

@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { FakeClock } from '../../test/support/fake-clock.ts';
+import { createPasswords } from './passwords.ts';
+
+const hash = `$2y$12$${'a'.repeat(53)}`;
+
+function scene() {
+  const clock = new FakeClock();
+  const users = new Map([['ann', hash]]);
+  const compared: string[] = [];
+  const compare = async (password: string, against: string): Promise<boolean> => {
+    compared.push(against);
+    return password === 'right';
+  };
+  return { clock, users, compared, passwords: createPasswords({ clock, users: () => users, compare }) };
+}
+
+/** Whether it has settled without any time passing. */
+async function isInstant(clock: FakeClock, attempt: Promise<unknown>): Promise<boolean> {
+  let settled = false;
+  const watch = (): void => void (settled = true);
+  attempt.then(watch, watch);
+  for (let turn = 0; turn < 5; turn += 1) await clock.advance(0);
+  return settled;
+}
+
+describe('a password', () => {
+  test('that was right is remembered for a while, but not longer than it stays right', async () => {
+    const { clock, users, compared, passwords } = scene();
+    for (let count = 0; count < 3; count += 1) assert.equal(await passwords.verify('ann', 'right', 'here'), true);
+    assert.equal(compared.length, 1);
+    assert.equal(await passwords.verify('ann', 'wrong', 'here'), false);
+    users.set('ann', hash.replace('a', 'b'));
+    assert.equal(await passwords.verify('ann', 'right', 'here'), true);
+    assert.equal(compared.length, 3);
+    await clock.advance(10 * 60_000);
+    assert.equal(await passwords.verify('ann', 'right', 'here'), true);
+    assert.equal(compared.length, 4);
+    users.delete('ann');
+    assert.equal(await passwords.verify('ann', 'right', 'here'), false);
+  });
+
+  test('of a user who does not exist takes as much work as any, and is never right', async () => {
+    const { compared, passwords } = scene();
+    assert.equal(await passwords.verify('nobody', 'right', 'here'), false);
+    assert.match(compared[0] ?? '', /^\$2b\$12\$.{53}$/);
+  });
+});
+
+describe('guessing', () => {
+  test('gets slower and slower for an address, one guess at a time, and too many at once are refused', async () => {
+    const { clock, passwords } = scene();
+    for (let count = 0; count < 5; count += 1) assert.equal(await passwords.verify('ann', `${count}`, 'there'), false);
+    const guesses = Array.from({ length: 8 }, (_, at) => passwords.verify('ann', `g${at}`, 'there'));
+    const results: boolean[] = [];
+    for (const guess of guesses) void guess.then((result) => results.push(result));
+    await assert.rejects(passwords.verify('ann', 'right', 'there'), { code: 'TOOMANYREQUESTS', retryAfterSeconds: 5 });
+    await clock.advance(250);
+    assert.equal(results.length, 1);
+    await clock.advance(250);
+    assert.equal(results.length, 1);
+    for (let second = 0; second < 60; second += 1) await clock.advance(1_000);
+    assert.deepEqual(
+      results,
+      guesses.map(() => false),
+    );
+  });
+
+  test('locks nobody else out, and nobody who has been in', async () => {
+    const { clock, passwords } = scene();
+    await passwords.verify('ann', 'right', 'there');
+    for (let count = 0; count < 5; count += 1) await passwords.verify('ann', `${count}`, 'there');
+    assert.equal(await isInstant(clock, passwords.verify('ann', 'right', 'there')), true);
+    assert.equal(await isInstant(clock, passwords.verify('ann', 'other', 'elsewhere')), true);
+    const late = passwords.verify('bob', 'right', 'there');
+    assert.equal(await isInstant(clock, late), false);
+    await clock.advance(5_000);
+    assert.equal(await late, false);
+  });
+
+  test('of one user from many addresses is slow as well', async () => {
+    const { clock, passwords } = scene();
+    for (let count = 0; count < 50; count += 1) await passwords.verify('ann', `${count}`, `address ${count}`);
+    const late = passwords.verify('ann', 'right', 'a new address');
+    assert.equal(await isInstant(clock, late), false);
+    await clock.advance(5_000);
+    assert.equal(await late, true);
+    assert.equal(await isInstant(clock, passwords.verify('bob', 'x', 'a new address')), true);
+  });
+
+  test('is forgotten after a quiet quarter of an hour', async () => {
+    const { clock, passwords } = scene();
+    for (let count = 0; count < 5; count += 1) await passwords.verify('ann', `${count}`, 'there');
+    await clock.advance(16 * 60_000);
+    assert.equal(await isInstant(clock, passwords.verify('ann', 'x', 'there')), true);
+  });
+});
