@@ -2,6 +2,7 @@ import type { BlobReader, Bytes, ByteSource, OpenOptions } from '../oci/blob.ts'
 import { RegistryError } from '../oci/errors.ts';
 import type { Download } from './download.ts';
 import { Passage } from './passage.ts';
+import type { Fork } from './passage.ts';
 import type { Phase } from './phase.ts';
 
 /** A blob that is still arriving, as any other blob. */
@@ -105,7 +106,7 @@ class DownloadReader implements ByteSource {
   }
 
   async #passBy(phase: Phase & { kind: 'unstored' }, into: Uint8Array, position: number): Promise<number> {
-    if (this.#verified && this.#unverifiedEnd > phase.fork.position) {
+    if (this.#verified && !this.#continues(phase.fork, position)) {
       throw new RegistryError('UNAVAILABLE', 'what was sent can no longer be verified; ask again', { origin: 'store' });
     }
     const { digest, source } = this.#download;
@@ -113,6 +114,11 @@ class DownloadReader implements ByteSource {
     const fork = this.#verified ? phase.fork : undefined;
     const passage = await this.#ownSource(phase, async () => new Passage(load, fork));
     return passage.read(into, position);
+  }
+
+  /** Whether the passage, which hashes on from the fork, hashes everything that this reader has had so far. */
+  #continues(fork: Fork, position: number): boolean {
+    return this.#unverifiedEnd === 0 || (this.#unverifiedEnd <= fork.position && fork.position <= position);
   }
 
   async #ownSource(phase: Phase, open: () => Promise<ByteSource>): Promise<ByteSource> {

@@ -182,10 +182,10 @@ export class Fetching {
     // Failed first, so that nobody joins what is being closed.
     this.#stage.fail(error, this.#closing.aborted ? 'suspended' : 'failed');
     if (failure?.code === 'DIGEST_INVALID') return this.closeFile();
-    const arrival = this.#arrival;
+    // Until the release it is told of as before: who follows would take its absence for the end of these bytes.
+    await this.#stage.letGo(this.#arrival?.suspend());
+    await tenure.release(this.#arrival?.state ?? '');
     this.#arrival = undefined;
-    await this.#stage.letGo(arrival?.suspend());
-    await tenure.release(arrival?.state ?? '');
   }
 
   /** What has arrived is of no use any more: somebody else writes now, or it was never of this blob. */

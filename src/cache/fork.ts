@@ -1,4 +1,5 @@
 import type { Hash } from 'node:crypto';
+import { withheldBytes } from '../bytes/growth.ts';
 import type { Growth } from '../bytes/growth.ts';
 import type { Bytes } from '../oci/blob.ts';
 import { algorithmOf, digestOfHash, startHash } from '../oci/digest.ts';
@@ -14,14 +15,15 @@ export function forkAtStart(digest: Digest): Fork {
 }
 
 /**
- * Hashes on to where the first gap is: readers may have come so far, and what they have read counts in the end. What
- * cannot be read back is left out.
+ * Hashes on to where the first gap is, and no further than readers may have come: what they have read counts in the end,
+ * and where they go on must be where the hash does. What cannot be read back is left out.
  * @throws RegistryError `DIGEST_INVALID` when there is no gap, and the content is wrong
  */
 export async function hashOn(digest: Digest, fork: Fork, growth: Growth, bytes: Bytes): Promise<Fork> {
-  const hash = fork.hash.copy();
-  const end = growth.extents.endOfRunAt(fork.position);
-  let { position } = fork;
+  const end = endFor(growth);
+  const from = fork.position > end ? forkAtStart(digest) : fork;
+  const hash = from.hash.copy();
+  let { position } = from;
   const buffer = Buffer.allocUnsafeSlow(Math.min(readBytes, end - position));
   while (position < end) {
     const length = await bytes.read(buffer.subarray(0, end - position), position).catch(() => 0);
@@ -31,6 +33,11 @@ export async function hashOn(digest: Digest, fork: Fork, growth: Growth, bytes: 
   }
   if (position === growth.size) verify(digest, hash, growth);
   return { position, hash };
+}
+
+function endFor(growth: Growth): number {
+  const end = growth.extents.endOfRunAt(0);
+  return end === growth.size ? end : Math.max(0, Math.min(end, growth.size - withheldBytes));
 }
 
 function verify(digest: Digest, hash: Hash, growth: Growth): void {

@@ -1,4 +1,5 @@
 /** A disk that fails: the file operations of the store, replaced for the length of a test. */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { TestContext } from 'node:test';
 import { OpenFile } from '../../src/store/filesystem/open-file.ts';
 import { storeFailure } from '../../src/store/failure.ts';
@@ -21,6 +22,18 @@ type Write = (this: OpenFile, bytes: Uint8Array, position: number) => Promise<vo
 export function failSync(t: TestContext, code: string): Disposable {
   return healing(t.mock.method(OpenFile.prototype, 'sync', () => Promise.reject(errno(code))));
 }
+
+/** It takes so long, in milliseconds, to close a file. */
+export function slowClose(t: TestContext, ms: number): Disposable {
+  const close: Close = Reflect.get(OpenFile.prototype, 'close');
+  const replaced = t.mock.method(OpenFile.prototype, 'close', async function (this: OpenFile) {
+    await delay(ms);
+    return close.call(this);
+  } satisfies Close);
+  return healing(replaced);
+}
+
+type Close = (this: OpenFile) => Promise<void>;
 
 /** No file can be made. */
 export function failOpen(t: TestContext, code: string): Disposable {

@@ -1,6 +1,7 @@
 /** fetching → unstored: the store fails, or may not hold it. That costs the entry, never the answer. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { withheldBytes } from '../../src/bytes/growth.ts';
 import { together } from '../support/client.ts';
 import { corrupt } from '../support/upstream-faults.ts';
 import { failOpen, failReads, failSync, failWrites } from './broken-disk.ts';
@@ -34,6 +35,19 @@ describe('a disk that fills up while a blob arrives', () => {
       assert.equal(world.entrepot.told('download').at(-1)?.step, 'unstored');
     });
   }
+
+  test('at its very end lets nobody complete a body that began with a lie', async (t) => {
+    await using world = await World.start();
+    using _lie = world.upstream.fault({ path: '/blobs/', times: 1 }, corrupt(mib));
+    const gate = world.upstream.gate({ path: '/blobs/', times: 1 }, { at: 3 * mib });
+    using client = await world.open();
+    await client.read(world.blob.size - withheldBytes);
+    await gate.arrived();
+    using _full = failWrites(t, 'ENOSPC');
+    gate.release();
+    await assert.rejects(client.rest(), 'the upstream sends the right bytes now, but it was given a wrong one');
+    await world.nothingKept();
+  });
 
   test('is tried again by the next client, and kept when there is room', async (t) => {
     await using world = await World.start();

@@ -2,18 +2,16 @@
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'node:test';
+import { withheldBytes } from '../../src/bytes/growth.ts';
 import { drain, open, together } from '../support/client.ts';
-import { Entrepot } from '../support/entrepot.ts';
 import { FakeClock } from '../support/fake-clock.ts';
-import { TempDir } from '../support/temp-dir.ts';
 import { corrupt } from '../support/upstream-faults.ts';
-import { failWrites } from './broken-disk.ts';
+import { failWrites, slowClose } from './broken-disk.ts';
+import { beside, sql, stopAt } from './shared-store.ts';
 import { assertPiece, assertRefused, assertWhole, becomes, mib, unfinishedIn, urlOf, World } from './world.ts';
 
 const blobs = { path: '/blobs/' };
-const hour = 3_600_000;
 
 describe('two servers over one store', () => {
   test('fetch a blob once that is asked of both at the same time', async () => {
@@ -63,6 +61,21 @@ describe('two servers over one store', () => {
     await world.onlyKept();
   });
 
+  test('are lied to together up to its very end: no client of either completes a wrong body', async () => {
+    await using world = await World.start();
+    await using other = await beside(world);
+    using _lie = world.upstream.fault({ ...blobs, times: 1 }, corrupt(mib));
+    const gate = world.upstream.gate({ ...blobs, times: 1 }, { at: 3 * mib });
+    const ours = world.drain();
+    await gate.arrived();
+    using theirs = await open(urlOf(other.origin, world.blob));
+    await theirs.read(world.blob.size - withheldBytes);
+    gate.release();
+    assertRefused(await ours);
+    await assert.rejects(theirs.rest(), 'it was given the wrong byte, too');
+    await world.nothingKept();
+  });
+
   test('help each other out: when the one cannot keep it, the clients of the other have the right bytes', async (t) => {
     await using world = await World.start();
     await using other = await beside(world);
@@ -93,7 +106,7 @@ describe('a server that stops while a blob arrives', () => {
     await world.onlyKept();
   });
 
-  test('leaves it to the one beside it, whose clients notice nothing', async () => {
+  test('leaves it to the one beside it, whose clients notice nothing, however slow its disk is', async (t) => {
     await using world = await World.start();
     await using other = await beside(world);
     const gate = world.upstream.gate({ ...blobs, times: 1 }, { at: mib });
@@ -101,10 +114,18 @@ describe('a server that stops while a blob arrives', () => {
     await gate.arrived();
     using theirs = await open(urlOf(other.origin, world.blob));
     assertPiece(await theirs.read(mib), world.blob);
+    using _slow = slowClose(t, 200);
     await world.entrepot.stop();
     assertRefused(await ours);
     assertPiece(await theirs.rest(), world.blob, mib);
     world.assertFetchedOnce();
+    assert.deepEqual(
+      other
+        .told('download')
+        .map(({ step }) => step)
+        .slice(0, 2),
+      ['following', 'resumed'],
+    );
     await becomes([], () => unfinishedIn(world.entrepot.storeDirectory));
   });
 
@@ -200,87 +221,3 @@ describe('a server that is thought dead while it is not', () => {
     assert.deepEqual(rows, [{ bytes: world.blob.size }]);
   });
 });
-
-describe('what a server left behind', () => {
-  test('and nobody knows of any more is gone after the next start', async () => {
-    await using world = await World.start();
-    await stopAt(world, mib);
-    sql(world, 'DELETE FROM leases');
-    await world.entrepot.restart();
-    await world.nothingKept();
-  });
-
-  test('unfinished, and nobody asked for again for a day, is gone', async () => {
-    const clock = new FakeClock();
-    await using world = await World.start({ clock });
-    await stopAt(world, mib);
-    await clock.advance(23 * hour);
-    await world.entrepot.restart();
-    assert.equal((await unfinishedIn(world.entrepot.storeDirectory)).length, 1);
-    const gone = becomes([], () => unfinishedIn(world.entrepot.storeDirectory));
-    await world.overTime(gone, 10 * 60_000);
-  });
-
-  test('unfinished because the upstream gave up is gone after a day as well, without any restart', async () => {
-    const clock = new FakeClock();
-    await using world = await World.start({ clock });
-    world.upstream.gate(blobs, { at: mib });
-    using client = await world.open();
-    await client.read(mib);
-    await world.upstream.down();
-    await assert.rejects(world.overTime(client.rest()));
-    await becomes(1, async () => (await unfinishedIn(world.entrepot.storeDirectory)).length);
-    const gone = becomes([], () => unfinishedIn(world.entrepot.storeDirectory));
-    await world.overTime(gone, 10 * 60_000);
-    await world.upstream.up();
-  });
-
-  test('does not disturb what another server is just bringing in', async () => {
-    await using world = await World.start();
-    const gate = world.upstream.gate(blobs, { at: mib });
-    const client = world.drain();
-    await gate.arrived();
-    await using _other = await beside(world);
-    gate.release();
-    assertWhole(await client, world.blob);
-    await world.onlyKept();
-  });
-});
-
-/** Another server over the same store and index, with a socket of its own. */
-async function beside(world: World, clock?: FakeClock): Promise<Entrepot> {
-  const dir = await TempDir.make();
-  const entrepot = await Entrepot.start({
-    directory: dir.path,
-    upstreams: { 'docker.io': world.upstream },
-    config: {
-      storage: { filesystem: { rootdirectory: world.entrepot.storeDirectory } },
-      admin: { socket: dir.join('admin.sock') },
-    },
-    ...(clock && { clock }),
-  });
-  const stop = entrepot[Symbol.asyncDispose].bind(entrepot);
-  return Object.assign(entrepot, {
-    [Symbol.asyncDispose]: async () => {
-      await stop();
-      await dir[Symbol.asyncDispose]();
-    },
-  });
-}
-
-/** Stops the server in good order when so many bytes have arrived. */
-async function stopAt(world: World, bytes: number): Promise<void> {
-  world.upstream.gate({ ...blobs, times: 1 }, { at: bytes });
-  using client = await world.open();
-  await client.read(bytes);
-  await world.entrepot.stop();
-  await assert.rejects(client.rest());
-}
-
-/** Straight at the index's file, as nothing of ours would. */
-function sql({ entrepot }: World, statement: string): unknown[] {
-  const database = new DatabaseSync(join(entrepot.storeDirectory, 'entrepot/index.db'));
-  const rows = database.prepare(statement).all();
-  database.close();
-  return rows.map((row) => ({ ...row }));
-}
