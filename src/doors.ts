@@ -4,6 +4,7 @@ import { BufferPool } from './bytes/buffer-pool.ts';
 import type { ServerTls } from './certificates/server-tls.ts';
 import type { AdminConfig, HttpConfig } from './config/config.ts';
 import { urlHost } from './config/value/address.ts';
+import type { Interception } from './http/interception.ts';
 import { createListener } from './http/listener.ts';
 import type { Listener, ListenerOptions } from './http/listener.ts';
 import type { Handler, Lobby } from './http/message.ts';
@@ -15,6 +16,8 @@ export interface Behind {
   readonly handler: Handler;
   readonly lobby: Lobby;
   readonly tls: ServerTls | undefined;
+  /** Clients may use them as their proxy. */
+  readonly interception: Interception | undefined;
 }
 
 /** Every listener of ours, opened and closed together. */
@@ -34,8 +37,9 @@ export class Doors {
   }
 
   /** @returns where it listens now, as URLs */
-  async open(http: HttpConfig, { handler, lobby, tls }: Behind): Promise<readonly string[]> {
-    const more = { observer: this.#observer, lobby, tls, trustedProxies: http.trustedProxies, headers: http.headers };
+  async open(http: HttpConfig, { handler, lobby, tls, interception }: Behind): Promise<readonly string[]> {
+    const told = { observer: this.#observer, trustedProxies: http.trustedProxies, headers: http.headers };
+    const more = { ...told, lobby, tls, interception };
     const addresses: string[] = [];
     for (const wanted of http.listen) {
       const { port } = await this.#make(this.#public, handler, more).listen(wanted);

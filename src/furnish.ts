@@ -1,6 +1,7 @@
 import { dirname, join } from 'node:path';
 import { createAccess } from './access/access.ts';
-import type { AccessOptions } from './access/access.ts';
+import type { Access, AccessOptions } from './access/access.ts';
+import { ClientRights } from './access/client-rights.ts';
 import { refusalOf } from './access/rules.ts';
 import { createAdoption } from './adopt/adoption.ts';
 import type { Adoption } from './adopt/adoption.ts';
@@ -16,6 +17,7 @@ import { fateOf, thisProcess } from './cache/holder.ts';
 import type { KeeperLimits } from './cache/keeper.ts';
 import { policyOf } from './cache/policies.ts';
 import { openCertificates } from './certificates/certificates.ts';
+import type { Certificates } from './certificates/certificates.ts';
 import { createCollect } from './collect/collect.ts';
 import type { CollectRules } from './collect/contract.ts';
 import type { Config, SizeLimit } from './config/config.ts';
@@ -59,7 +61,8 @@ export async function furnish(scope: AsyncDisposableStack, settings: Settings, a
   scope.defer(() => table.close());
   const upstreams = config.cache.offline ? offline(table) : table;
   const ground = { ...around, store, index, upstreams };
-  const access = createAccess({ ...ground, ...rulersOf(settings) });
+  const rights = new ClientRights({ ...ground, windows: () => settings.config.intercept ?? noWindows });
+  const access = createAccess({ ...ground, ...rulersOf(settings), rights });
   const processes = { holder: thisProcess(), isGone: (holder: string) => fateOf(holder) !== 'unknown' };
   const links = scope.use(new LinkWriter({ ...ground, ...processes }));
   const drain = (): Promise<boolean> => links.drain();
@@ -80,23 +83,20 @@ export async function furnish(scope: AsyncDisposableStack, settings: Settings, a
       policy: (name) => policyOf(settings.upstream(name)),
     }),
   );
-  const isRefused = ({ upstream, ...key }: RepositoryKey): boolean =>
-    upstream !== undefined && refusalOf(settings.upstream(upstream), { upstream, ...key }) !== undefined;
-  const mayMount = async (asker: Asker, key: RepositoryKey): Promise<boolean> =>
-    (await access.mayList(asker, key)) && !isRefused(key);
+  const { mayMount, mayRead } = admission(access, settings);
   const rules = { rules: () => settings.rules, uploads: () => settings.config.hosted.uploads };
   const services = scope.use(createServices(around.clock, around.env));
   const told = { config: () => settings.config.notifications, source: sourceOf(config), services };
   const notify = scope.use(createNotify({ ...ground, ...processes, ...told }));
   const health = scope.use(createHealth({ ...ground, services, config: () => settings.config.health }));
   const noticesOf = notify.noticesOf.bind(notify);
-  const hosted = scope.use(createHosted({ ...ground, ...access, ...processes, ...rules, mayMount, noticesOf }));
+  const hosted = scope.use(createHosted({ ...ground, ...processes, ...rules, mayRead, mayMount, noticesOf }));
   const logins = await openLogins(scope, settings, around);
   await assertCovered(index, (name) => settings.routing.isHosted(name));
   await index.pins.configure(config.cache.pins);
-  const certificates = scope.use(await openCertificates({ ...around, config, intercepts: false }));
+  const certificates = scope.use(await openOurs(config, around));
   adoption.begin();
-  const base = { store, index, table, upstreams };
+  const base = { store, index, table, upstreams, rights };
   return { ...base, access, adoption, cache, collect, hosted, notify, health, certificates, logins };
 }
 
@@ -147,6 +147,24 @@ function ownerOf(settings: Settings): (name: RepositoryName) => RepositoryKey | 
     return mode === 'registry' || routing.isHosted(name) ? { upstream: undefined, name } : undefined;
   };
 }
+
+/** Who may take something over, and read what is hosted. */
+function admission(access: Access, settings: Settings) {
+  const isRefused = ({ upstream, ...key }: RepositoryKey): boolean =>
+    upstream !== undefined && refusalOf(settings.upstream(upstream), { upstream, ...key }) !== undefined;
+  return {
+    mayMount: async (asker: Asker, key: RepositoryKey): Promise<boolean> =>
+      (await access.mayList(asker, key)) && !isRefused(key),
+    mayRead: (asker: Asker, key: RepositoryKey): Promise<unknown> => access.mayRead(asker, key, { object: 'list' }),
+  };
+}
+
+function openOurs(config: Config, around: Around): Promise<Certificates> {
+  return openCertificates({ ...around, config, intercepts: config.intercept !== undefined });
+}
+
+/** Without the proxy nobody comes with credentials of an upstream's. */
+const noWindows = { proofMs: 0, outageMs: 0 };
 
 export async function openStore({ storage }: Config): Promise<BlobStore> {
   if (storage.driver === 'filesystem') return openFilesystemStore({ root: storage.rootDirectory });

@@ -38,6 +38,8 @@ import { createRegistry } from './registry/registry.ts';
 import type { RegistryOptions } from './registry/registry.ts';
 import { withTokenService } from './registry/token-service.ts';
 import { newsOrigin, originOf, Settings } from './settings.ts';
+import { transparentProxy } from './transparent.ts';
+import type { TransparentProxy } from './transparent.ts';
 
 export interface ServerOptions {
   readonly loaded: Loaded;
@@ -77,6 +79,7 @@ async function start(scope: AsyncDisposableStack, options: Required<ServerOption
   const rooms = await furnish(scope, settings, { observer, clock, env });
   let accepting = true;
 
+  const proxy = transparentProxy({ ...rooms, observer, clock, env, settings });
   const doors = new Doors(observer, clock);
   scope.defer(() => doors.close(0));
   const { prometheusPath } = config.http.debug ?? {};
@@ -86,8 +89,8 @@ async function start(scope: AsyncDisposableStack, options: Required<ServerOption
   const rows = { config: () => settings.config, configRows: () => explain(settings.loaded) };
   const admin = createAdmin({ ...told, ...rows, failure });
   const remote = { token: () => settings.loaded.authFiles.adminToken, clock, failure };
-  const open = withRemoteAdmin(remote, admin, publicHandler(rooms, settings));
-  const addresses = await doors.open(config.http, behind(rooms, open));
+  const open = withRemoteAdmin(remote, admin, publicHandler(rooms, settings, proxy));
+  const addresses = await doors.open(config.http, behind(rooms, open, proxy));
   await doors.openDebug(config.http, createDebug({ ...told, prometheusPath }));
   const adminSocket = await doors.openAdmin(config.admin, admin);
   await beginWork(rooms, observer);
@@ -134,9 +137,10 @@ async function beginWork({ notify, health, hosted, cache }: Rooms, observer: Obs
   });
 }
 
-function behind({ certificates }: Rooms, handler: Handler): Behind {
+/** What clients get to see. */
+function behind({ certificates }: Rooms, handler: Handler, proxy: TransparentProxy | undefined): Behind {
   const { tls, authorities } = certificates;
-  return { handler, lobby: createLobby(() => authorities), tls };
+  return { handler, lobby: createLobby(() => authorities), tls, interception: proxy?.interception };
 }
 
 /** With the file of users that a configuration for registry may leave to be made. */
@@ -146,11 +150,11 @@ async function withUsers(loaded: Loaded, observer: Observer): Promise<Loaded> {
   return { ...loaded, authFiles: files };
 }
 
-function publicHandler(rooms: Rooms, settings: Settings): Handler {
+function publicHandler(rooms: Rooms, settings: Settings, proxy: TransparentProxy | undefined): Handler {
   const { service } = rooms.logins;
   const isClosed = (): boolean => settings.permissions.isClosed;
   const realm = (): string => (settings.config.auth.kind === 'htpasswd' ? settings.config.auth.realm : '');
-  const registry = createRegistry(registryOf(rooms, settings));
+  const registry = createRegistry({ ...registryOf(rooms, settings), beyond: proxy?.beyond });
   return whileWell(rooms.health, withTokenService({ service, isClosed, realm }, registry));
 }
 

@@ -60,6 +60,10 @@ export class Settings {
     return this.#permissions;
   }
 
+  find(host: string): UpstreamConfig | undefined {
+    return this.#lookup(host);
+  }
+
   /** @throws RegistryError `UPSTREAM_UNKNOWN` */
   upstream(name: string): UpstreamConfig {
     const config = this.#lookup(name);

@@ -6,6 +6,7 @@ import { silent } from '../observe/events.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { parseRepositoryName } from '../oci/reference.ts';
 import type { Upstream, UpstreamRepository } from '../upstream/contract.ts';
+import { ClientRights } from './client-rights.ts';
 import { createAccess } from './access.ts';
 
 const key = { upstream: 'quay.example', name: parseRepositoryName('team/app') };
@@ -20,11 +21,15 @@ function closedSince(checkedAtMs: number, clock: FakeClock) {
   const upstream = { hasCredentials: true, repository: () => repository } as Partial<Upstream> as Upstream;
   const visibility: Visibility = { public: true, checkedAtMs };
   const repositories = { visibility: async () => visibility, setVisibility: async () => {} };
-  return createAccess({
+  const ground = {
     index: { repositories } as Partial<Record<keyof Index, unknown>> as Index,
     upstreams: { find: () => upstream, list: () => [upstream], close: async () => {} },
     clock,
     observer: silent,
+  };
+  return createAccess({
+    ...ground,
+    rights: new ClientRights({ ...ground, windows: () => ({ proofMs: 0, outageMs: 0 }) }),
     exposure: () => 'authenticated',
     may: () => true,
   });
@@ -34,7 +39,7 @@ test('what a clock that went wrong saw public in the future is looked at again',
   const clock = new FakeClock();
   const asker = { kind: 'anonymous' } as const;
   const recently = closedSince(clock.now() - hour / 2, clock);
-  await recently.mayRead(asker, key, undefined);
+  await recently.mayRead(asker, key, { object: 'list' });
   const inTheFuture = closedSince(clock.now() + 24 * hour, clock);
-  await assert.rejects(inTheFuture.mayRead(asker, key, undefined), { code: 'UNAUTHORIZED' });
+  await assert.rejects(inTheFuture.mayRead(asker, key, { object: 'list' }), { code: 'UNAUTHORIZED' });
 });

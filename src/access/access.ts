@@ -6,8 +6,9 @@ import { RegistryError } from '../oci/errors.ts';
 import { isDigestReference } from '../oci/reference.ts';
 import type { Reference } from '../oci/reference.ts';
 import { fullName } from '../oci/repository.ts';
-import type { Action, Asker, RepositoryKey } from '../oci/repository.ts';
-import type { UpstreamRepository, Upstreams } from '../upstream/contract.ts';
+import type { Action, Asker, Presented, RepositoryKey, Wanted } from '../oci/repository.ts';
+import type { Identity, UpstreamRepository, Upstreams } from '../upstream/contract.ts';
+import type { ClientRights } from './client-rights.ts';
 
 export interface AccessOptions {
   readonly index: Index;
@@ -18,21 +19,25 @@ export interface AccessOptions {
   exposure(upstream: string): 'anyone' | 'authenticated' | 'passthrough';
   /** The operator's rules. */
   may(asker: Asker, action: Action, repository: string): boolean;
+  /** Of those who come with credentials of an upstream's. */
+  readonly rights: ClientRights;
 }
 
 /** Who may see what. One function stands before every lookup, every joining of a download, every listing. */
 export interface Access {
   /**
-   * @param reference what is asked for; `undefined` for a listing
-   * @throws RegistryError `DENIED` when the asker may not read it
+   * @returns as whom the upstream is to be asked for what is not held
+   * @throws RegistryError `DENIED`, `UNAUTHORIZED` when the asker may not read it; what kept us from finding out
    */
-  mayRead(asker: Asker, key: RepositoryKey, reference: Reference | undefined): Promise<void>;
+  mayRead(asker: Asker, key: RepositoryKey, wanted: Wanted): Promise<Identity>;
   /** The same for showing that it is there. Asks no upstream: what is not known to be readable is not shown. */
   mayList(asker: Asker, key: RepositoryKey): Promise<boolean>;
   /** Whether anybody may read the repository upstream, as far as that is known. */
   isPublic(key: RepositoryKey): Promise<boolean>;
   /** To be told before content that the upstream has just given us comes to be held. */
-  witness(key: RepositoryKey): Promise<void>;
+  witness(key: RepositoryKey, identity?: Identity): Promise<void>;
+  /** To be told when the upstream refuses what it was said to show to anybody. False when nothing is new in that. */
+  doubt(key: RepositoryKey): Promise<boolean>;
 }
 
 /** What was public an hour ago is asked about again, in milliseconds. */
@@ -47,44 +52,87 @@ const rememberedMax = 10_000;
  * go with the configuration: what was obtained with them stays what it is when they are gone.
  */
 export function createAccess(options: AccessOptions): Access {
-  const { index, upstreams, clock, observer } = options;
+  const { index, upstreams, clock, observer, rights } = options;
   const remembered = new Map<string, Visibility>();
   const asking = new Map<string, Promise<Visibility>>();
 
-  async function mayRead(asker: Asker, key: RepositoryKey, reference: Reference | undefined): Promise<void> {
+  async function mayRead(asker: Asker, key: RepositoryKey, wanted: Wanted): Promise<Identity> {
     if (!options.may(asker, 'pull', fullName(key))) throw forbidden(asker, 'pull', key);
-    if (asker.kind === 'operator' || key.upstream === undefined) return;
+    if (asker.kind === 'operator' || key.upstream === undefined) return 'own';
+    if (asker.presents !== undefined) return await mayReadThere(asker, asker.presents, key, wanted);
     const known = await visibilityOf(key);
-    if (known !== undefined && isRecent(known) && known.public) return;
-    if (isTrusted(asker, key.upstream)) return;
-    const now = known !== undefined && isRecent(known) ? known : await recheckOnce(key, reference, known);
+    if (known !== undefined && isRecent(known) && known.public) return 'own';
+    if (await isTrusted(asker, key, wanted)) return 'own';
+    const now = known !== undefined && isRecent(known) ? known : await recheckOnce(key, wanted, known);
     if (!now.public) throw hidden(asker, key);
+    return 'own';
+  }
+
+  /** For one who believes to talk to the upstream itself: whatever is not public he sees as it shows it to him. */
+  async function mayReadThere(
+    asker: Asker,
+    presents: Presented,
+    key: RepositoryKey,
+    wanted: Wanted,
+  ): Promise<Identity> {
+    const known = await keptVisibility(key);
+    const isKnown = known !== undefined && isRecent(known);
+    const away: Visibility = known ?? { public: false, checkedAtMs: 0 };
+    const now = isKnown ? known : await recheckOnce(key, wanted, known).catch(unlessAway(away));
+    if (now.public || (await isTrusted(asker, key, wanted))) return 'own';
+    if (presents.upstream !== key.upstream) throw hidden(asker, key);
+    const identity = await rights.prove(presents, key, wanted);
+    // From now on nothing of it may pass for what anybody could have fetched.
+    if (known === undefined) await index.repositories.setVisibility(key, { public: false, checkedAtMs: clock.now() });
+    await rights.bring(key);
+    return identity;
   }
 
   async function mayList(asker: Asker, key: RepositoryKey): Promise<boolean> {
     if (!options.may(asker, 'pull', fullName(key))) return false;
     if (asker.kind === 'operator' || key.upstream === undefined) return true;
     if (upstreams.find(key.upstream) === undefined) return false;
-    return isTrusted(asker, key.upstream) || isPublic(key);
+    return (isExposed(asker, key.upstream) && !(await rights.isBrought(key))) || isPublic(key);
   }
 
   /** Whether whatever our own credentials can see there is shown to the asker, too. */
-  function isTrusted(asker: Asker, upstream: string): boolean {
+  function isExposed(asker: Asker, upstream: string): boolean {
     const exposure = options.exposure(upstream);
     return exposure === 'anyone' || (exposure === 'authenticated' && asker.kind === 'user');
+  }
+
+  /** Where clients have brought something in themselves, being there does not mean that we could have fetched it. */
+  async function isTrusted(asker: Asker, key: RepositoryKey, wanted: Wanted): Promise<boolean> {
+    if (key.upstream === undefined || !isExposed(asker, key.upstream)) return false;
+    return !(await rights.isBrought(key)) || (await rights.isOurs(key, wanted, recheckMs));
   }
 
   async function isPublic(key: RepositoryKey): Promise<boolean> {
     return (await visibilityOf(key))?.public ?? false;
   }
 
-  async function witness(key: RepositoryKey): Promise<void> {
-    if (!isOpen(key) || (await index.repositories.visibility(key)) !== undefined) return;
+  async function witness(key: RepositoryKey, identity: Identity = 'own'): Promise<void> {
+    if (typeof identity === 'object' || !isOpen(key) || (await index.repositories.visibility(key)) !== undefined)
+      return;
     await index.repositories.setVisibility(key, { public: true, checkedAtMs: clock.now() });
   }
 
   function isOpen(key: RepositoryKey): boolean {
     return key.upstream !== undefined && upstreams.find(key.upstream)?.hasCredentials === false;
+  }
+
+  async function doubt(key: RepositoryKey): Promise<boolean> {
+    const kept = await index.repositories.visibility(key);
+    if (kept?.public !== true) return false;
+    remembered.delete(nameOf(key));
+    await index.repositories.setVisibility(key, { public: true, checkedAtMs: 0 });
+    return true;
+  }
+
+  /** What was found out, and nothing that is only likely. */
+  async function keptVisibility(key: RepositoryKey): Promise<Visibility | undefined> {
+    const inMemory = remembered.get(nameOf(key));
+    return inMemory !== undefined && isRecent(inMemory) ? inMemory : await index.repositories.visibility(key);
   }
 
   async function visibilityOf(key: RepositoryKey): Promise<Visibility | undefined> {
@@ -105,8 +153,8 @@ export function createAccess(options: AccessOptions): Access {
 
   /** For all who ask for the same at the same time. */
   async function recheckOnce(...question: Parameters<typeof recheck>): Promise<Visibility> {
-    const [key, reference] = question;
-    const name = `${nameOf(key)} ${reference ?? ''}`;
+    const [key, wanted] = question;
+    const name = `${nameOf(key)} ${wanted.object === 'list' ? '' : wanted.reference}`;
     const running = asking.get(name);
     if (running !== undefined) return running;
     const mine = recheck(...question).finally(() => asking.delete(name));
@@ -115,14 +163,10 @@ export function createAccess(options: AccessOptions): Access {
   }
 
   /** When the upstream cannot be asked, what was last known counts. */
-  async function recheck(
-    key: RepositoryKey,
-    reference: Reference | undefined,
-    known: Visibility | undefined,
-  ): Promise<Visibility> {
+  async function recheck(key: RepositoryKey, wanted: Wanted, known: Visibility | undefined): Promise<Visibility> {
     let isPublicNow: boolean | undefined;
     try {
-      isPublicNow = await anybodyMayRead(key, reference);
+      isPublicNow = await anybodyMayRead(key, wanted.object === 'list' ? undefined : wanted.reference);
     } catch (error) {
       if (known !== undefined) return known;
       throw error;
@@ -160,7 +204,7 @@ export function createAccess(options: AccessOptions): Access {
     return `${isOpen(key) ? 'anybody' : 'we'} at ${key.upstream ?? ''}/${key.name}`;
   }
 
-  return { mayRead, mayList, isPublic, witness };
+  return { mayRead, mayList, isPublic, witness, doubt };
 }
 
 async function has(repository: UpstreamRepository, reference: Reference): Promise<boolean> {
@@ -175,6 +219,14 @@ async function orDenied<T>(asked: Promise<T>): Promise<T | 'denied'> {
     if (error instanceof RegistryError && error.code === 'UPSTREAM_DENIED') return 'denied';
     throw error;
   }
+}
+
+/** What is known already has to do while the upstream cannot be asked. */
+function unlessAway(known: Visibility): (error: unknown) => Visibility {
+  return (error) => {
+    if (error instanceof RegistryError && error.origin === 'upstream') return known;
+    throw error;
+  };
 }
 
 /** The operator's rules do not let the asker do that. Logging in may change it for those who have not. */

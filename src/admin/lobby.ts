@@ -7,7 +7,7 @@ import type { Lobby, Reply, Request } from '../http/message.ts';
  */
 export function createLobby(authorities: () => readonly Authority[]): Lobby {
   return (request) => {
-    if (!request.url.startsWith('/ca.crt') || request.authority !== undefined) return undefined;
+    if (!request.url.startsWith('/ca.crt') || request.via !== undefined) return undefined;
     const { pathname, searchParams } = new URL(request.url, 'http://us');
     if (pathname !== '/ca.crt') return undefined;
     return caReply(request, authorities(), searchParams.get('ca'));

@@ -24,7 +24,7 @@ export function withRemoteAdmin({ token, clock, failure }: RemoteOptions, admin:
   const guesses = new Guesses(clock);
   return async (request) => {
     const wanted = token();
-    const isMeant = request.url.startsWith(`${remoteBase}/v1/`) && request.authority === undefined;
+    const isMeant = request.url.startsWith(`${remoteBase}/v1/`) && request.via === undefined;
     if (wanted === undefined || !isMeant) return rest(request);
     try {
       if (isShown(request, wanted)) return await admin(request);

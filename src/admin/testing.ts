@@ -145,7 +145,8 @@ export function requestFor(method: string, url: string): Request {
     clientPort: undefined,
     clientAddress: '',
     clientCertificate: undefined,
-    authority: undefined,
+    via: undefined,
+    gone: new AbortController().signal,
     body: noBody,
     notes,
   };
@@ -278,6 +279,9 @@ function playUpstreams({ upstreams }: Config, statuses: Map<string, Partial<Upst
       hasCredentials: credentials.kind !== 'none',
       status,
       check: async () => status(),
+      relay: async () => {
+        throw new Error('not expected');
+      },
       repository: () => {
         throw new Error('explaining and listing ask no upstream');
       },

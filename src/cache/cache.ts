@@ -41,6 +41,7 @@ export interface CacheOptions {
   readonly mayRead: RepositoryContext['mayRead'];
   readonly isPublic: RepositoryContext['isPublic'];
   readonly witness: RepositoryContext['witness'];
+  readonly doubt: RepositoryContext['doubt'];
 }
 
 /** In milliseconds. */

@@ -9,6 +9,7 @@ import type { Answer, Outcome, RepositoryKey } from '../oci/repository.ts';
 import type { Identity, UpstreamRepository } from '../upstream/contract.ts';
 import { isOutlived, judge } from './freshness.ts';
 import type { Policy } from './freshness.ts';
+import { suffixOf } from './identity.ts';
 import type { RepositoryContext } from './repository.ts';
 
 /** Where a tag points, and how we know. */
@@ -154,7 +155,9 @@ export class Manifests {
   async #pointStale(tag: Tag, held: HeldTag | undefined, reason: unknown): Promise<Pointed | undefined> {
     if (held?.digest === undefined || !isOutlived(reason, this.#policy)) {
       if (!isCode(reason, 'MANIFEST_UNKNOWN')) throw reason;
-      if (held !== undefined) await this.#remember(() => this.#context.index.tags.remove(this.#key, tag));
+      const isOurMatter = typeof this.#identity !== 'object';
+      if (held !== undefined && isOurMatter)
+        await this.#remember(() => this.#context.index.tags.remove(this.#key, tag));
       return undefined;
     }
     const { value } = await this.#stale(tag, held.digest, held.checkedAtMs, reason);
@@ -209,7 +212,7 @@ export class Manifests {
   /** By way of the transaction that also moves the tags that were waiting for this manifest. */
   #put(manifest: Manifest): Promise<boolean> {
     return this.#remember(async () => {
-      await this.#context.witness(this.#key);
+      await this.#context.witness(this.#key, this.#identity);
       await this.#context.index.manifests.put(this.#key, manifest, this.#context.clock.now());
     });
   }
@@ -232,7 +235,7 @@ export class Manifests {
   }
 
   #workKey(kind: string, reference: string): string {
-    return `${kind}:${this.#key.upstream ?? ''}/${this.#key.name}:${reference}`;
+    return `${kind}:${this.#key.upstream ?? ''}/${this.#key.name}:${reference}${suffixOf(this.#identity)}`;
   }
 }
 

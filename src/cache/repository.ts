@@ -5,6 +5,7 @@ import type { Observer } from '../observe/events.ts';
 import type { BlobReader } from '../oci/blob.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Descriptor, ManifestContent } from '../oci/manifest.ts';
+import { RegistryError } from '../oci/errors.ts';
 import { isDigestReference } from '../oci/reference.ts';
 import type { Reference, Tag } from '../oci/reference.ts';
 import type {
@@ -17,9 +18,11 @@ import type {
   Referrer,
   Repository,
   RepositoryKey,
+  Wanted,
 } from '../oci/repository.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import type { Identity, UpstreamRepository } from '../upstream/contract.ts';
+import { isSame } from './identity.ts';
 import type { Download } from './download.ts';
 import { readerOf } from './download-reader.ts';
 import type { Downloads } from './downloads.ts';
@@ -42,12 +45,18 @@ export interface RepositoryContext {
   readonly once: OnceInCluster;
   readonly uses: Uses;
   readonly refusals: Refusals;
-  /** @throws RegistryError when the asker may not read it. Stands before every lookup and every joining of a download. */
-  mayRead(asker: Asker, key: RepositoryKey, reference: Reference | undefined): Promise<void>;
+  /**
+   * Stands before every lookup and every joining of a download.
+   * @returns as whom to ask the upstream for what is not held
+   * @throws RegistryError when the asker may not read it
+   */
+  mayRead(asker: Asker, key: RepositoryKey, wanted: Wanted): Promise<Identity>;
   /** Whether anybody may read this repository upstream. */
   isPublic(key: RepositoryKey): Promise<boolean>;
   /** To be told before content that the upstream has just given us comes to be held. */
-  witness(key: RepositoryKey): Promise<void>;
+  witness(key: RepositoryKey, identity: Identity): Promise<void>;
+  /** To be told when the upstream refuses what it was said to show to anybody. False when nothing is new in that. */
+  doubt(key: RepositoryKey): Promise<boolean>;
 }
 
 /** What an upstream's repository looks like from behind the cache: the same, faster, and there when the upstream is not. */
@@ -55,10 +64,8 @@ export class CachedRepository implements Repository {
   readonly key: RepositoryKey;
   readonly label: string;
   readonly #upstream: UpstreamRepository;
-  readonly #identity: Identity = 'own';
   readonly #policy: Policy;
   readonly #context: RepositoryContext;
-  readonly #manifests: Manifests;
 
   constructor(
     key: RepositoryKey,
@@ -72,69 +79,75 @@ export class CachedRepository implements Repository {
     this.#upstream = upstream;
     this.#policy = policy;
     this.#context = context;
-    this.#manifests = new Manifests(key, upstream, this.#identity, policy, context);
   }
 
   async resolve(reference: Reference, ask: Ask): Promise<Answer<Descriptor> | undefined> {
-    await this.#context.mayRead(ask.asker, this.key, reference);
-    const answer = isDigestReference(reference)
-      ? await this.#manifests.describe(reference)
-      : await this.#manifests.resolveTag(reference, ask.revalidate);
+    const answer = await this.#allowed(ask, { object: 'manifest', reference }, (as) =>
+      isDigestReference(reference)
+        ? this.#manifests(as).describe(reference)
+        : this.#manifests(as).resolveTag(reference, ask.revalidate),
+    );
     return this.#tell('manifest', answer);
   }
 
   async manifest(reference: Reference, ask: Ask): Promise<Answer<ManifestContent> | undefined> {
-    await this.#context.mayRead(ask.asker, this.key, reference);
-    const answer = isDigestReference(reference)
-      ? await this.#manifests.byDigest(reference)
-      : await this.#manifests.byTag(reference, ask.revalidate);
+    const answer = await this.#allowed(ask, { object: 'manifest', reference }, (as) =>
+      isDigestReference(reference)
+        ? this.#manifests(as).byDigest(reference)
+        : this.#manifests(as).byTag(reference, ask.revalidate),
+    );
     return this.#tell('manifest', answer);
   }
 
   async stat(digest: Digest, ask: Ask): Promise<Answer<Descriptor> | undefined> {
-    await this.#context.mayRead(ask.asker, this.key, digest);
-    const held = await findHeld(this.#context, digest);
-    if (held !== undefined) {
-      return (await this.#mayShare(digest)) ? this.#tell('blob', answerOf(blobDescriptor(held), 'hit')) : undefined;
-    }
-    const size = await this.#upstream.blobSize(digest, this.#identity);
-    if (size === undefined) return undefined;
-    return this.#tell('blob', answerOf({ digest, size, mediaType: octetStream }, 'miss'));
+    const answer = await this.#allowed(ask, { object: 'blob', reference: digest }, async (as) => {
+      const held = await findHeld(this.#context, digest);
+      if (held !== undefined) {
+        return (await this.#mayShare(digest, as)) ? answerOf(blobDescriptor(held), 'hit') : undefined;
+      }
+      const size = await this.#upstream.blobSize(digest, as);
+      return size === undefined ? undefined : answerOf({ digest, size, mediaType: octetStream }, 'miss');
+    });
+    return this.#tell('blob', answer);
   }
 
   async blob(digest: Digest, ask: Ask): Promise<Answer<BlobReader> | undefined> {
-    await this.#context.mayRead(ask.asker, this.key, digest);
-    const held = await findHeld(this.#context, digest);
-    const mayShare = held !== undefined && (await this.#mayShare(digest));
-    if (held !== undefined && !mayShare) return undefined;
-    const found = held === undefined ? await this.#download(digest) : answerOf(held, 'hit');
-    if (found === undefined) return undefined;
-    const again = async (): Promise<BlobReader | undefined> => (await this.#download(digest))?.value;
-    return this.#tell('blob', { ...found, value: lasting(found.value, again) });
+    const answer = await this.#allowed(ask, { object: 'blob', reference: digest }, async (as) => {
+      const held = await findHeld(this.#context, digest);
+      const mayShare = held !== undefined && (await this.#mayShare(digest, as));
+      if (held !== undefined && !mayShare) return undefined;
+      const found = held === undefined ? await this.#download(digest, as) : answerOf(held, 'hit');
+      if (found === undefined) return undefined;
+      const again = async (): Promise<BlobReader | undefined> => (await this.#download(digest, as))?.value;
+      return { ...found, value: lasting(found.value, again) };
+    });
+    return this.#tell('blob', answer);
   }
 
   /** Brings a blob in without serving it to anybody. False when that did not succeed. */
   async fetch(digest: Digest): Promise<boolean> {
     const { downloads, index } = this.#context;
     const expected = await index.manifests.described(this.key, digest);
-    const download = downloads.start(digest, this.#source(), expected?.size);
+    const download = downloads.start(digest, this.#source('own'), expected?.size);
     await download.ended;
     return download.phase.kind === 'stored';
   }
 
   /** The upstream's own list; what is held when the upstream cannot be asked. */
   async tags(page: PageRequest, ask: Ask): Promise<Answer<Page<Tag>> | undefined> {
-    await this.#context.mayRead(ask.asker, this.key, undefined);
+    const as = await this.#context.mayRead(ask.asker, this.key, { object: 'list' });
     try {
-      const list = await this.#upstream.tags(page, this.#identity);
+      const list = await this.#upstream.tags(page, as);
       if (list !== undefined) return this.#tell('tags', answerOf(list, 'miss'));
     } catch (error) {
-      if (!isOutlived(error, this.#policy)) throw error;
+      if (!isOutlived(error, policyFor(as, this.#policy))) throw error;
       const held = await this.#context.index.tags.list(this.key, page);
       if (held.items.length === 0 && page.last === undefined) throw error;
       return this.#tell('tags', answerOf(held, 'stale'));
     }
-    const held = this.#policy.keep.notfound ? await this.#context.index.tags.list(this.key, page) : undefined;
+    const held = policyFor(as, this.#policy).keep.notfound
+      ? await this.#context.index.tags.list(this.key, page)
+      : undefined;
     return held === undefined || held.items.length === 0 ? undefined : this.#tell('tags', answerOf(held, 'stale'));
   }
 
@@ -144,12 +157,12 @@ export class CachedRepository implements Repository {
     artifactType: string | undefined,
     ask: Ask,
   ): Promise<Answer<readonly Referrer[]> | undefined> {
-    await this.#context.mayRead(ask.asker, this.key, subject);
+    const as = await this.#context.mayRead(ask.asker, this.key, { object: 'manifest', reference: subject });
     try {
-      const list = await this.#upstream.referrers(subject, artifactType, this.#identity);
+      const list = await this.#upstream.referrers(subject, artifactType, as);
       return list === undefined ? undefined : this.#tell('referrers', answerOf(list, 'miss'));
     } catch (error) {
-      if (!isOutlived(error, this.#policy)) throw error;
+      if (!isOutlived(error, policyFor(as, this.#policy))) throw error;
       const held = await this.#context.index.manifests.referrers(this.key, subject);
       if (held.length === 0) throw error;
       const wanted = held.filter((referrer) => artifactType === undefined || referrer.artifactType === artifactType);
@@ -161,50 +174,50 @@ export class CachedRepository implements Repository {
    * Whether this repository has earned a blob that is here: the upstream's repository has answered for it, or both it
    * and a repository that has it are public. That a manifest names it proves nothing.
    */
-  async #mayShare(digest: Digest): Promise<boolean> {
+  async #mayShare(digest: Digest, as: Identity): Promise<boolean> {
     const { index, uses } = this.#context;
     const standing = await index.blobs.standing(this.key, digest);
     if (standing !== 'member') {
       if (standing === 'public' && (await this.#context.isPublic(this.key))) await this.#addMember(digest);
-      else if (!(await this.#earn(digest))) return false;
+      else if (!(await this.#earn(digest, as))) return false;
     }
     uses.note(this.key, digest);
     return true;
   }
 
-  async #download(digest: Digest): Promise<Answer<BlobReader> | undefined> {
+  async #download(digest: Digest, as: Identity): Promise<Answer<BlobReader> | undefined> {
     const { downloads, index } = this.#context;
     const running = downloads.find(digest);
-    if (running !== undefined && !(await this.#mayJoin(digest, running.source.key))) return undefined;
+    if (running !== undefined && !(await this.#mayJoin(digest, running.source.key, as))) return undefined;
     const expected = await index.manifests.described(this.key, digest);
     const outcome = downloads.find(digest) === undefined ? 'miss' : 'coalesced';
-    const download = downloads.start(digest, this.#source(), expected?.size);
-    const isMine = this.#isMine(download.source.key);
+    const download = downloads.start(digest, this.#source(as), expected?.size);
+    const isMine = this.#isMine(download.source.key) && isSame(download.source.identity, as);
     const size = await download.opened.catch((error: unknown) => {
       if (isMine) throw error;
     });
     if (size !== undefined) {
-      return (await this.#hasEarned(download)) ? answerOf(readerOf(download, size), outcome) : undefined;
+      return (await this.#hasEarned(download, as)) ? answerOf(readerOf(download, size), outcome) : undefined;
     }
     if (isMine) return undefined;
     // Somebody else's source did not have it, or failed: ours may do better.
     await download.ended;
-    return this.#download(digest);
+    return this.#download(digest, as);
   }
 
   /** Whether to wait for a download of another repository: it has perhaps not been answered yet, and proves nothing. */
-  async #mayJoin(digest: Digest, other: RepositoryKey): Promise<boolean> {
-    return this.#isMine(other) || (await this.#isAsPublicAs(other)) || this.#earn(digest);
+  async #mayJoin(digest: Digest, other: RepositoryKey, as: Identity): Promise<boolean> {
+    return this.#isMine(other) || (await this.#isAsPublicAs(other)) || this.#earn(digest, as);
   }
 
   /**
    * It is perhaps somebody else's download, was at rest after all, or comes by way of another process: then this
    * repository has not answered for it yet.
    */
-  async #hasEarned(download: Download): Promise<boolean> {
+  async #hasEarned(download: Download, as: Identity): Promise<boolean> {
     const { digest, earned, source } = download;
     if (earned && this.#isMine(source.key)) return true;
-    if (!earned || !(await this.#isAsPublicAs(source.key))) return this.#mayShare(digest);
+    if (!earned || !(await this.#isAsPublicAs(source.key))) return this.#mayShare(digest, as);
     await this.#addMember(digest);
     return true;
   }
@@ -215,8 +228,8 @@ export class CachedRepository implements Repository {
   }
 
   /** Asks the upstream's repository itself. */
-  async #earn(digest: Digest): Promise<boolean> {
-    if ((await this.#upstream.blobSize(digest, this.#identity)) === undefined) return false;
+  async #earn(digest: Digest, as: Identity): Promise<boolean> {
+    if ((await this.#upstream.blobSize(digest, as)) === undefined) return false;
     await this.#addMember(digest);
     return true;
   }
@@ -226,8 +239,31 @@ export class CachedRepository implements Repository {
     await remember(observer, () => index.blobs.addMember(this.key, digest, clock.now()));
   }
 
-  #source(): Source {
-    return { key: this.key, repository: this.#upstream, identity: this.#identity, ranges: this.#policy.ranges };
+  /**
+   * Does what the asker may have done. What is public is looked at once more when it is there: nobody who was let in as
+   * anybody sees what a client of the upstream's has brought in meanwhile.
+   */
+  async #allowed<T>(ask: Ask, wanted: Wanted, act: (as: Identity) => Promise<T>): Promise<T> {
+    const context = this.#context;
+    const as = await context.mayRead(ask.asker, this.key, wanted);
+    try {
+      const result = await act(as);
+      if (as === 'own') await context.mayRead(ask.asker, this.key, wanted);
+      return result;
+    } catch (error) {
+      const isDenied = error instanceof RegistryError && error.code === 'UPSTREAM_DENIED' && as === 'own';
+      const presents = ask.asker.kind !== 'operator' && ask.asker.presents !== undefined;
+      if (!isDenied || !presents || !(await context.doubt(this.key))) throw error;
+      return await act(await context.mayRead(ask.asker, this.key, wanted));
+    }
+  }
+
+  #manifests(as: Identity): Manifests {
+    return new Manifests(this.key, this.#upstream, as, policyFor(as, this.#policy), this.#context);
+  }
+
+  #source(identity: Identity): Source {
+    return { key: this.key, repository: this.#upstream, identity, ranges: this.#policy.ranges };
   }
 
   #isMine(key: RepositoryKey): boolean {
@@ -241,6 +277,11 @@ export class CachedRepository implements Repository {
     }
     return answer;
   }
+}
+
+/** A refusal of a client's own credentials is its own: nothing is kept for it that it may not have, and nothing is gone. */
+function policyFor(as: Identity, policy: Policy): Policy {
+  return typeof as === 'object' ? { ...policy, keep: { notfound: false, denied: false } } : policy;
 }
 
 const octetStream = 'application/octet-stream';

@@ -57,6 +57,7 @@ export class PlayUpstream {
       throw new Error('nobody asks for that here');
     };
     const repository: UpstreamRepository = {
+      prove: async () => undefined,
       resolve: unplayed,
       manifest: unplayed,
       blobSize: unplayed,

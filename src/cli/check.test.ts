@@ -30,6 +30,9 @@ function upstreams(statuses: Readonly<Record<string, Partial<UpstreamStatus>>>):
       name,
       url: status.url,
       hasCredentials: false,
+      relay: async () => {
+        throw new Error('not expected');
+      },
       repository: () => {
         throw new Error('not expected');
       },

@@ -5,12 +5,9 @@
  * A number without a limit is `Infinity`; what was not configured and has no default is `undefined`.
  */
 import type { AccessConfig, AuthConfig } from './access-config.ts';
+import type { InterceptConfig } from './intercept-config.ts';
 import type { Secret } from './secret.ts';
 import type { CertificatesConfig, TlsConfig } from './tls-config.ts';
-
-export type { CertificatesConfig, ClientCertificatesConfig, PemFiles, TlsConfig } from './tls-config.ts';
-
-export type { AccessConfig, AccessRule, AuthConfig, TokenAuthConfig, Who } from './access-config.ts';
 
 /**
  * What a name means (ARCHITECTURE.md, "Registry mode").
@@ -20,6 +17,10 @@ export type { AccessConfig, AccessRule, AuthConfig, TokenAuthConfig, Who } from 
  * - `registry-proxy`: the same with `proxy.remoteurl`: every name is that one upstream's.
  */
 export type Mode = 'entrepot' | 'registry' | 'registry-proxy';
+
+export type * from './access-config.ts';
+export type { InterceptConfig } from './intercept-config.ts';
+export type * from './tls-config.ts';
 
 export interface Config {
   readonly mode: Mode;
@@ -39,6 +40,8 @@ export interface Config {
   readonly collect: CollectConfig;
   readonly access: AccessConfig;
   readonly auth: AuthConfig;
+  /** The transparent proxy; undefined where it is off. */
+  readonly intercept: InterceptConfig | undefined;
   readonly admin: AdminConfig;
   readonly lists: ListsConfig;
   readonly notifications: NotificationsConfig;
@@ -79,6 +82,7 @@ export interface ListenAddress {
   readonly port: number;
 }
 
+/** At least one of `files` and `auto`. */
 export interface DebugConfig {
   readonly listen: ListenAddress;
   /** False where it's only our default: a port in use is then worth a line in the log, not an end. */

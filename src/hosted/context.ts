@@ -24,7 +24,7 @@ export interface HostedOptions {
   /** What to tell others of a change, to be written with it. */
   readonly noticesOf: (change: Change, ask: Ask) => readonly Notice[];
   /** @throws RegistryError when the asker may not read it */
-  readonly mayRead: (asker: Asker, key: RepositoryKey, reference: Reference | undefined) => Promise<void>;
+  readonly mayRead: (asker: Asker, key: RepositoryKey, reference: Reference | undefined) => Promise<unknown>;
   /** Whether the asker may pull from it, as far as is known here: nobody upstream is asked. */
   readonly mayMount: (asker: Asker, key: RepositoryKey) => Promise<boolean>;
 }

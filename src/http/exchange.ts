@@ -11,6 +11,7 @@ import type { ListenerLimits } from './limits.ts';
 import { IncomingRequest, unanswerable } from './request.ts';
 import type { Peer } from './request.ts';
 import { IncomingBody } from './request-body.ts';
+import { misdirected } from './via.ts';
 
 /** What all exchanges of a listener share. */
 export interface ExchangeContext {
@@ -45,14 +46,15 @@ export class Exchange {
   readonly #context: ExchangeContext;
   readonly #outgoing: ServerResponse;
   readonly #incoming: IncomingMessage;
+  readonly #peer: Peer;
   readonly #startedMs: number;
   readonly #request: IncomingRequest;
-  readonly #peer: Peer;
   #bytes = 0;
   #firstByteMs: number | undefined;
   #cut = false;
   #finished = false;
   #gone: AbortController | undefined;
+  #cancel: (() => void) | undefined;
 
   constructor(context: ExchangeContext, peer: Peer, incoming: IncomingMessage, outgoing: ServerResponse) {
     this.#context = context;
@@ -63,7 +65,8 @@ export class Exchange {
     const body = new IncomingBody(incoming, context, () => {
       if (incoming.headers.expect !== undefined) outgoing.writeContinue();
     });
-    this.#request = new IncomingRequest(context.nextId(), incoming, body, peer, context.proxies);
+    const gone = (): AbortSignal => (this.#gone ??= new AbortController()).signal;
+    this.#request = new IncomingRequest(context.nextId(), { incoming, body, gone }, peer, context.proxies);
   }
 
   /** True while bytes of ours wait for the client, so that a silent connection is the client's fault. */
@@ -85,7 +88,7 @@ export class Exchange {
   async run(): Promise<void> {
     try {
       if (!mayBring.has(this.#request.method)) this.#request.body.skip();
-      const refusal = unanswerable(this.#incoming);
+      const refusal = unanswerable(this.#incoming) ?? misdirected(this.#incoming, this.#peer);
       // Where one request is malformed, nobody can tell where the next one begins.
       if (refusal !== undefined) this.#outgoing.shouldKeepAlive = false;
       await this.#send(refusal ?? this.#context.lobby(this.#request) ?? (await this.#answer()));
@@ -109,6 +112,7 @@ export class Exchange {
     this.#finished = true;
     const complete = this.#outgoing.writableFinished && !this.#cut;
     if (!complete) this.#gone?.abort(new Error('the client went away'));
+    this.#cancel?.();
     const { observer, clock } = this.#context;
     const ms = clock.monotonic() - this.#startedMs;
     const incoming = this.#incoming;
@@ -135,12 +139,16 @@ export class Exchange {
     const bodyless = this.#request.method === 'HEAD' || reply.status === 304 || reply.status === 204;
     if (bodyless || this.#isOver) {
       if (body.kind === 'blob') await body.source[Symbol.asyncDispose]();
+      if (body.kind === 'stream') body.cancel?.();
       if (this.#isOver) return;
       this.#head(reply);
       return await this.#end(undefined);
     }
     if (body.kind === 'blob') return await this.#sendBlob(reply, body);
-    if (body.kind === 'stream') return await this.#sendStream(reply, body.chunks);
+    if (body.kind === 'stream') {
+      this.#cancel = body.cancel;
+      return await this.#sendStream(reply, body.chunks);
+    }
     this.#head(reply);
     if (body.kind === 'bytes') this.#bytes = body.bytes.length;
     await this.#end(body.kind === 'bytes' ? body.bytes : undefined);
@@ -169,7 +177,7 @@ export class Exchange {
     return this.#finished || this.#outgoing.destroyed;
   }
 
-  async #sendStream(reply: Reply, chunks: AsyncIterable<string>): Promise<void> {
+  async #sendStream(reply: Reply, chunks: AsyncIterable<string | Uint8Array>): Promise<void> {
     const outgoing = this.#outgoing;
     this.#head(reply);
     outgoing.flushHeaders();
@@ -183,14 +191,13 @@ export class Exchange {
 
   async #sendBlob(reply: Reply, body: BlobReplyBody): Promise<void> {
     const outgoing = this.#outgoing;
-    this.#gone = new AbortController();
     const held = this.#context.clock.setTimer(headersHeldMsMax, () => {
       if (outgoing.headersSent || outgoing.destroyed) return;
       this.#head(reply);
       outgoing.flushHeaders();
     });
     const sink = {
-      gone: this.#gone.signal,
+      gone: this.#request.gone,
       write: (bytes: Uint8Array | string, left: (error?: Error | null) => void): void => {
         // Node would keep the bytes, and never call back.
         if (!this.#incoming.socket.writable) return left(new Error('the connection is closed'));

@@ -122,16 +122,16 @@ describe('the address', () => {
 
   test('in an absolute target is the registry that is meant, and the path is what is left', async () => {
     const seen: (readonly (string | undefined)[])[] = [];
-    const { port } = await servers.serve(async ({ authority, url, host }) => {
-      seen.push([authority, url, host]);
+    const { port } = await servers.serve(async ({ via, url, host }) => {
+      seen.push([via && `${via.kind} ${via.host}`, url, host]);
       return textReply('');
     });
     for (const target of ['http://quay.io/v2/a?ns=b', 'HTTPS://quay.io:443', '/v2/']) {
       await exchangeBytes(port, get(target, close));
     }
     assert.deepEqual(seen, [
-      ['quay.io', '/v2/a?ns=b', 'quay.io'],
-      ['quay.io:443', '/', 'quay.io:443'],
+      ['absolute quay.io', '/v2/a?ns=b', 'quay.io'],
+      ['absolute quay.io', '/', 'quay.io:443'],
       [undefined, '/v2/', 'cache'],
     ]);
   });

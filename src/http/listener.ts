@@ -17,10 +17,12 @@ import { plainAddress, TrustedProxies } from './forwarded.ts';
 import { makeHttpServer, takeConnections } from './http-server.ts';
 import { listenerLimits } from './limits.ts';
 import type { ListenerLimits } from './limits.ts';
+import type { Interception } from './interception.ts';
 import type { Handler, Lobby } from './message.ts';
 import { refuseConnect, refuseUnparsed } from './refuse.ts';
 import type { Peer } from './request.ts';
 import { TlsDoor } from './tls-door.ts';
+import { Tunnels } from './tunnels.ts';
 
 export interface ListenerOptions {
   readonly handler: Handler;
@@ -34,6 +36,8 @@ export interface ListenerOptions {
   /** Sent with every answer. */
   readonly headers?: HttpConfig['headers'];
   readonly limits?: Partial<ListenerLimits>;
+  /** With it, clients may use this server as their proxy. */
+  readonly interception?: Interception | undefined;
   /** The configuration's key of the address, for errors; default `http.addr`. */
   readonly setting?: string;
 }
@@ -68,6 +72,7 @@ class PortListener implements Listener {
   readonly #context: ExchangeContext;
   readonly #http: HttpServer;
   readonly #tls: TlsDoor | undefined;
+  readonly #tunnels: Tunnels | undefined;
   /** Node's own way from a socket to requests. */
   readonly #speakHttp: (socket: Socket) => void;
   /** Every accepted socket; one that speaks TLS is beneath another. */
@@ -87,6 +92,7 @@ class PortListener implements Listener {
     this.#speakHttp = takeConnections(this.#http, (socket) => this.#accept(socket));
     this.#serve();
     this.#tls = options.tls && this.#makeTlsDoor(options.tls);
+    this.#tunnels = options.interception && this.#makeTunnels(options.interception);
   }
 
   get address(): BoundAddress | undefined {
@@ -138,7 +144,9 @@ class PortListener implements Listener {
     // Whoever waits for "100 Continue" gets it when a handler reads the body, and otherwise the answer itself.
     this.#http.on('checkContinue', answer);
     this.#http.on('checkExpectation', answer);
-    this.#http.on('connect', (incoming: IncomingMessage, stream: Duplex) => this.#onConnect(incoming, stream));
+    this.#http.on('connect', (incoming: IncomingMessage, stream: Duplex, head: Buffer) =>
+      this.#onConnect(incoming, stream, head),
+    );
     this.#http.on('clientError', (error: NodeJS.ErrnoException, stream: Duplex) => this.#onClientError(error, stream));
     this.#http.on('timeout', (socket: Socket) => this.#onSilence(socket));
   }
@@ -166,7 +174,7 @@ class PortListener implements Listener {
       return;
     }
     const address = plainAddress(socket.remoteAddress);
-    const trusted = this.#context.proxies.trust(address);
+    const trusted = kind.via === undefined && this.#context.proxies.trust(address);
     const peer = { address, port: socket.remotePort, trusted, ...kind };
     const connection = new Connection(socket, peer);
     this.#connections.set(socket, connection);
@@ -196,10 +204,20 @@ class PortListener implements Listener {
     connection.enter(exchange);
   }
 
-  #onConnect(incoming: IncomingMessage, stream: Duplex): void {
-    const connection = this.#connections.get(incoming.socket);
-    if (connection === undefined || connection.current !== undefined) stream.destroy();
-    else refuseConnect(this.#context, connection.peer, incoming, stream);
+  #onConnect(incoming: IncomingMessage, stream: Duplex, head: Buffer): void {
+    const { socket } = incoming;
+    const connection = this.#connections.get(socket);
+    if (connection === undefined || connection.current !== undefined) {
+      stream.destroy();
+      return;
+    }
+    const { peer } = connection;
+    if (this.#tunnels === undefined || peer.via !== undefined) {
+      return refuseConnect(this.#context, peer, incoming, stream);
+    }
+    // It speaks HTTP no more; what is spoken inside has a connection of its own.
+    this.#connections.delete(socket);
+    void this.#tunnels.open({ peer, incoming, socket, head });
   }
 
   #onClientError(error: NodeJS.ErrnoException, stream: Duplex): void {
@@ -219,15 +237,23 @@ class PortListener implements Listener {
   #makeTlsDoor(tls: ServerTls): TlsDoor {
     return new TlsDoor(tls, this.#limits.headersMsMax, (socket) => {
       const { certificate, refusal } = shownCertificate(socket, tls.clients);
-      this.#begin(socket, { secure: true, clientCertificate: certificate, refusal });
+      this.#begin(socket, { secure: true, via: undefined, clientCertificate: certificate, refusal });
+    });
+  }
+
+  #makeTunnels(interception: Interception): Tunnels {
+    const own = this.#tls && ((socket: Socket): void => this.#tls?.enter(socket));
+    return new Tunnels(this.#context, interception, own, (socket, via, servername) => {
+      this.#begin(socket, { secure: true, via, servername, ...nobody });
     });
   }
 }
 
 /** What the way by which a client came says of it. */
-type PeerKind = Pick<Peer, 'secure' | 'clientCertificate' | 'refusal'>;
+type PeerKind = Omit<Peer, 'address' | 'port' | 'trusted'>;
 
-const plain: PeerKind = { secure: false, clientCertificate: undefined, refusal: undefined };
+const nobody = { clientCertificate: undefined, refusal: undefined };
+const plain: PeerKind = { secure: false, via: undefined, ...nobody };
 
 /** Begins as Go's own answer does, which people search for. */
 const plainOnly: PeerKind = {

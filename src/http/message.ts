@@ -22,14 +22,23 @@ export interface Request {
   readonly clientPort: number | undefined;
   /** `undefined` unless the client has shown one, on its own connection to us, that is to be believed. */
   readonly clientCertificate: ClientCertificate | undefined;
-  /**
-   * The registry that was named outside of path and query: by the target of a request to a proxy (RFC 9112, 3.2.2).
-   * `undefined` for a request to an origin server, that is nearly always.
-   */
-  readonly authority: string | undefined;
+  /** The registry that was named outside of path and query; `undefined` where the client means this server itself. */
+  readonly via: Via | undefined;
   readonly body: RequestBody;
+  /** Aborts when nobody waits for the answer any more. */
+  readonly gone: AbortSignal;
   /** What the handlers learned about it, for the access log. */
   readonly notes: Notes;
+}
+
+/**
+ * How a client that believes to talk to another registry comes here: through a tunnel to it (CONNECT), by a name that
+ * leads here (TLS with its SNI, or plain HTTP with its Host), or with a request to a proxy (RFC 9112, 3.2.2).
+ */
+export interface Via {
+  readonly kind: 'tunnel' | 'sni' | 'host' | 'absolute';
+  /** The registry's name as the client has it; lower case, without the default port, where it is one at all. */
+  readonly host: string;
 }
 
 /** Read once, by whoever wants it. What nobody has read when the answer goes out is thrown away. */
@@ -58,11 +67,14 @@ export interface Reply {
   readonly body: ReplyBody;
 }
 
-/** `stream` has no length known before: its chunks are sent as they come, and asked for no faster than the client reads. */
+/**
+ * The chunks of a `stream` are sent as they come, and asked for no faster than the client reads. It is cancelled where they
+ * are not read to the end.
+ */
 export type ReplyBody =
   | { readonly kind: 'none' }
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
-  | { readonly kind: 'stream'; readonly chunks: AsyncIterable<string> }
+  | { readonly kind: 'stream'; readonly chunks: AsyncIterable<string | Uint8Array>; readonly cancel?: () => void }
   | BlobReplyBody;
 
 /** Its source now belongs to whoever sends the reply. */

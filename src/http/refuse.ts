@@ -5,10 +5,14 @@ import { errorBody } from './error-body.ts';
 import type { ExchangeContext } from './exchange.ts';
 import type { Peer } from './request.ts';
 
-interface Refusal {
+export interface Refusal {
   readonly status: number;
   readonly code: string;
   readonly message: string;
+  /** `Name: value` lines. */
+  readonly headers?: readonly string[];
+  /** As far as it is known. */
+  readonly request?: { readonly method: string; readonly url: string };
 }
 
 /** Answers what could not be parsed as a request, and ends the connection: what follows on it can't be trusted. */
@@ -22,21 +26,24 @@ export function refuseUnparsed(
     stream.destroy();
     return;
   }
-  const refusal = refusalOf(error);
-  end(context, stream, refusal, '');
-  log(context, peer, refusal, '', '');
+  refuse(context, peer, stream, refusalOf(error));
 }
 
-/** This server is no proxy (yet). */
+/** There is no tunnel here, or none within another. */
 export function refuseConnect(context: ExchangeContext, peer: Peer, incoming: IncomingMessage, stream: Duplex): void {
-  const refusal = {
-    status: 405,
-    code: 'UNSUPPORTED',
-    message: 'this server does not tunnel; use it as a registry mirror instead of as a proxy',
-  };
+  const message =
+    peer.via === undefined
+      ? 'this server does not tunnel; use it as a registry mirror instead of as a proxy'
+      : 'there is no tunnel within a tunnel; connect to the proxy itself';
   stream.on('error', () => stream.destroy());
-  end(context, stream, refusal, 'Allow: GET, HEAD\r\n');
-  log(context, peer, refusal, 'CONNECT', incoming.url ?? '');
+  const request = { method: 'CONNECT', url: incoming.url ?? '' };
+  refuse(context, peer, stream, { status: 405, code: 'UNSUPPORTED', message, headers: ['Allow: GET, HEAD'], request });
+}
+
+/** Answers and ends the connection. */
+export function refuse(context: ExchangeContext, peer: Peer, stream: Duplex, refusal: Refusal): void {
+  end(context, stream, refusal);
+  log(context, peer, refusal);
 }
 
 function refusalOf(error: NodeJS.ErrnoException): Refusal {
@@ -56,6 +63,7 @@ function refusalOf(error: NodeJS.ErrnoException): Refusal {
   }
 }
 
+const loggedUrlCharactersMax = 2_048;
 /** How long a refused client may take to read why, in milliseconds. */
 const lingerMs = 2_000;
 
@@ -63,7 +71,8 @@ const lingerMs = 2_000;
  * Reads on for a moment, and cares for nothing that it reads: closing a socket with unread bytes in it would take the
  * answer back (RFC 9112, 9.6).
  */
-function end({ clock }: ExchangeContext, stream: Duplex, refusal: Refusal, extra: string): void {
+function end({ clock }: ExchangeContext, stream: Duplex, refusal: Refusal): void {
+  const extra = (refusal.headers ?? []).map((line) => `${line}\r\n`).join('');
   const body = errorBody({ code: refusal.code, message: refusal.message });
   const head =
     `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status] ?? ''}\r\n` +
@@ -74,12 +83,13 @@ function end({ clock }: ExchangeContext, stream: Duplex, refusal: Refusal, extra
   stream.once('close', () => timer.cancel());
 }
 
-function log(context: ExchangeContext, peer: Peer, refusal: Refusal, method: string, url: string): void {
+function log(context: ExchangeContext, peer: Peer, refusal: Refusal): void {
+  const { method, url } = refusal.request ?? { method: '', url: '' };
   context.observer.emit({
     type: 'request.done',
     requestId: context.nextId(),
     method,
-    url,
+    url: url.slice(0, loggedUrlCharactersMax),
     status: refusal.status,
     clientAddress: peer.address,
     userAgent: '',

@@ -2,9 +2,11 @@ import type { IncomingMessage } from 'node:http';
 import type { ClientCertificate } from './client-certificate.ts';
 import type { ErrorEntry } from './error-body.ts';
 import { errorReply } from './error-body.ts';
+import { absoluteForm } from './absolute-form.ts';
 import { firstOf } from './forwarded.ts';
 import type { TrustedProxies } from './forwarded.ts';
-import type { Notes, Reply, Request } from './message.ts';
+import type { Notes, Reply, Request, Via } from './message.ts';
+import { viaOf } from './via.ts';
 import type { IncomingBody } from './request-body.ts';
 
 /** What is known of the connection that an exchange runs on. */
@@ -18,10 +20,21 @@ export interface Peer {
   readonly clientCertificate: ClientCertificate | undefined;
   /** Instead of an answer to anything that is not for everybody. */
   readonly refusal: Refusal | undefined;
+  /** The registry that the connection as a whole is to. */
+  readonly via: Via | undefined;
+  /** The name in the TLS handshake (RFC 6066, 3). */
+  readonly servername?: string | undefined;
 }
 
 export interface Refusal extends ErrorEntry {
   readonly status: number;
+}
+
+export interface Incoming {
+  readonly incoming: IncomingMessage;
+  readonly body: IncomingBody;
+  /** Made when somebody asks for it. */
+  readonly gone: () => AbortSignal;
 }
 
 /** Read lazily: most requests need two of the headers and none of the rest. */
@@ -41,14 +54,21 @@ export class IncomingRequest implements Request {
   readonly #incoming: IncomingMessage;
   readonly #peer: Peer;
   readonly #proxies: TrustedProxies;
+  readonly #gone: () => AbortSignal;
+  #via: { readonly found: Via | undefined } | undefined;
 
-  constructor(id: string, incoming: IncomingMessage, body: IncomingBody, peer: Peer, proxies: TrustedProxies) {
+  constructor(id: string, { incoming, body, gone }: Incoming, peer: Peer, proxies: TrustedProxies) {
     this.id = id;
     this.body = body;
+    this.#gone = gone;
     this.method = incoming.method ?? '';
     this.#incoming = incoming;
     this.#peer = peer;
     this.#proxies = proxies;
+  }
+
+  get gone(): AbortSignal {
+    return this.#gone();
   }
 
   get url(): string {
@@ -56,9 +76,8 @@ export class IncomingRequest implements Request {
     return url.startsWith('/') ? url : (absoluteForm(url)?.rest ?? url);
   }
 
-  get authority(): string | undefined {
-    const url = this.#incoming.url ?? '';
-    return url.startsWith('/') ? undefined : absoluteForm(url)?.authority;
+  get via(): Via | undefined {
+    return (this.#via ??= { found: viaOf(this.#incoming, this.#peer) }).found;
   }
 
   get headers(): Readonly<Record<string, string | undefined>> {
@@ -68,7 +87,8 @@ export class IncomingRequest implements Request {
 
   get host(): string {
     const forwarded = this.#forwarded('x-forwarded-host');
-    return forwarded === undefined ? (this.authority ?? this.headers['host'] ?? '') : firstOf(forwarded);
+    if (forwarded !== undefined) return firstOf(forwarded);
+    return absoluteForm(this.#incoming.url ?? '')?.authority ?? this.headers['host'] ?? '';
   }
 
   get scheme(): 'http' | 'https' {
@@ -121,11 +141,4 @@ function countHosts(rawHeaders: readonly string[]): number {
     if (name?.length === 4 && name.toLowerCase() === 'host') count += 1;
   }
   return count;
-}
-
-const absoluteFormPattern = /^https?:\/\/([^/?#@]+)(\/.*)?$/i;
-
-function absoluteForm(url: string): { readonly authority: string; readonly rest: string } | undefined {
-  const match = absoluteFormPattern.exec(url);
-  return match?.[1] === undefined ? undefined : { authority: match[1], rest: match[2] ?? '/' };
 }

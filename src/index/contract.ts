@@ -6,6 +6,7 @@ import type { KeepingIndex, PinIndex } from './keeping-contract.ts';
 import type { LeaseIndex } from './leases-contract.ts';
 import type { NoticeIndex } from './notices-contract.ts';
 import type { OutboxIndex } from './outbox-contract.ts';
+import type { ProofIndex } from './proofs-contract.ts';
 import type { RepositoryIndex } from './repositories-contract.ts';
 
 export type * from './adoption-contract.ts';
@@ -16,6 +17,7 @@ export type * from './keeping-contract.ts';
 export type * from './leases-contract.ts';
 export type * from './notices-contract.ts';
 export type * from './outbox-contract.ts';
+export type * from './proofs-contract.ts';
 export type * from './repositories-contract.ts';
 
 /**
@@ -39,4 +41,5 @@ export interface Index extends AsyncDisposable {
   readonly notices: NoticeIndex;
   readonly outbox: OutboxIndex;
   readonly adoption: AdoptionIndex;
+  readonly proofs: ProofIndex;
 }

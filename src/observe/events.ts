@@ -57,6 +57,8 @@ export type Event =
       readonly bytes: number;
       readonly ms: number;
     }
+  /** A client wanted to be connected to a host that is not intercepted. */
+  | { readonly type: 'proxy.passed'; readonly host: string; readonly how: 'tunnelled' | 'refused' }
   | { readonly type: 'cache.size'; readonly bytes: number; readonly limitBytes: number }
   | { readonly type: 'cache.quarantined'; readonly digest: Digest; readonly reason: string }
   | {
@@ -111,7 +113,7 @@ export interface RequestDone {
 export interface UpstreamRequest {
   readonly type: 'upstream.request';
   readonly upstream: string;
-  readonly kind: 'ping' | 'token' | 'manifest' | 'blob' | 'tags' | 'referrers';
+  readonly kind: 'ping' | 'token' | 'manifest' | 'blob' | 'tags' | 'referrers' | 'relay';
   readonly method: string;
   /** 0 when there was no answer. */
   readonly status: number;

@@ -70,6 +70,11 @@ export const metricDefinitions = {
     'result',
   ),
 
+  proxy_passed_total: counter(
+    'Connections through the proxy to hosts that are not intercepted, so that nothing of theirs is cached: tunnelled or refused.',
+    'host',
+    'how',
+  ),
   store_failures_total: counter('Operations of the store that failed.', 'operation', 'code'),
   task_failures_total: counter('Background tasks that failed.', 'task'),
   certificate_expiry_timestamp_seconds: gauge(

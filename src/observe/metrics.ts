@@ -83,6 +83,7 @@ function instrumentsOf(make: ReturnType<typeof makers>, options: MetricsOptions)
     healthFailing: make.gauge('health_check_failing'),
     noticesWaiting: make.gauge('notices_waiting'),
     notices: make.counter('notices_total'),
+    passed: make.counter('proxy_passed_total'),
     storeFailures: make.counter('store_failures_total'),
     taskFailures: make.counter('task_failures_total'),
     expiry: make.gauge('certificate_expiry_timestamp_seconds'),
@@ -90,10 +91,14 @@ function instrumentsOf(make: ReturnType<typeof makers>, options: MetricsOptions)
   };
 }
 
+/** Hosts that clients are passed on to may be any number. */
+const hostLabelsMax = 100;
+
 type Counting = { readonly [T in Event['type']]?: (event: Extract<Event, { readonly type: T }>) => void };
 
 function counting(to: Instruments): Counting {
   const upstreamLabel = boundedLabel(upstreamLabelsMax);
+  const hostLabel = boundedLabel(hostLabelsMax);
   return {
     'request.done': countRequest(to, upstreamLabel),
     'cache.answered': ({ upstream, object, outcome }) =>
@@ -133,6 +138,7 @@ function counting(to: Instruments): Counting {
       to.notices.inc({ endpoint, result: 'refused' });
     },
     'notices.dropped': ({ endpoint, count }) => to.notices.inc({ endpoint, result: 'dropped' }, count),
+    'proxy.passed': ({ host, how }) => to.passed.inc({ host: hostLabel(host), how }),
     'store.failed': ({ operation, code }) => to.storeFailures.inc({ operation, code }),
     'task.failed': ({ task }) => to.taskFailures.inc({ task }),
     'certificate.held': ({ certificate, validToMs }) => to.expiry.set({ certificate }, validToMs / 1000),

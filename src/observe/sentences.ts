@@ -84,6 +84,14 @@ const sentences: Sentences = {
     level: 'warn',
     text: 'notifications that waited were forgotten: their endpoint is no longer in the configuration',
   }),
+  'proxy.passed': (event) =>
+    event.how === 'tunnelled'
+      ? { level: 'info', text: 'a client was connected to a host that is not intercepted', quietKey: event.host }
+      : {
+          level: 'warn',
+          text: 'a client was refused a connection to a host that is not intercepted',
+          quietKey: event.host,
+        },
   'store.failed': (event) => ({
     level: 'error',
     text: 'the store failed; requests go on without it where they can',

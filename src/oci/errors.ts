@@ -48,6 +48,8 @@ export interface RegistryErrorOptions {
   readonly upstreamStatus?: number;
   /** How long to wait before asking again, in seconds; travels to the client as `Retry-After` (RFC 9110, 10.2.3). */
   readonly retryAfterSeconds?: number;
+  /** How the upstream asks a client of its own who it is; travels as `WWW-Authenticate` (RFC 9110, 11.6.1). */
+  readonly challenge?: string;
   /** Unstructured data for the specification's `detail` member. Never a secret. */
   readonly detail?: unknown;
   readonly cause?: unknown;
@@ -61,6 +63,7 @@ export class RegistryError extends Error {
   readonly upstream: string | undefined;
   readonly upstreamStatus: number | undefined;
   readonly retryAfterSeconds: number | undefined;
+  readonly challenge: string | undefined;
   readonly detail: unknown;
 
   constructor(code: ErrorCode, message: string, options: RegistryErrorOptions = {}) {
@@ -70,6 +73,7 @@ export class RegistryError extends Error {
     this.upstream = options.upstream;
     this.upstreamStatus = options.upstreamStatus;
     this.retryAfterSeconds = options.retryAfterSeconds;
+    this.challenge = options.challenge;
     this.detail = options.detail;
   }
 }

@@ -25,12 +25,14 @@ export type Asker =
       readonly grants?: Grants | undefined;
       /** What he brought to prove that he is somebody is not believed: a password, a token. */
       readonly refused?: string | undefined;
+      readonly presents?: Presented | undefined;
     }
   | {
       readonly kind: 'user';
       readonly name: string;
       readonly groups: readonly string[];
       readonly grants?: Grants | undefined;
+      readonly presents?: Presented | undefined;
     }
   | { readonly kind: 'operator' };
 
@@ -41,6 +43,25 @@ export interface Grants {
   /** It is good for the list of all repositories. */
   readonly catalog: boolean;
 }
+
+/** What somebody who believes to talk to an upstream says to it about himself. It is for that upstream alone. */
+export interface Presented {
+  /** The upstream's name. */
+  readonly upstream: string;
+  /** Undefined when he says nothing. */
+  readonly authorization: Sealed | undefined;
+}
+
+/** A text that is shown only where it is used: config's Secret is one. */
+export interface Sealed {
+  reveal(): string;
+}
+
+/** What is asked for, as far as it matters for who may have it. */
+export type Wanted =
+  | { readonly object: 'manifest'; readonly reference: Reference }
+  | { readonly object: 'blob'; readonly reference: Digest }
+  | { readonly object: 'list' };
 
 /** What a request asks for besides content. */
 export interface Ask {

@@ -5,7 +5,7 @@ import { firstOf } from '../http/forwarded.ts';
 import type { Request } from '../http/message.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { fullName } from '../oci/repository.ts';
-import type { Action, Asker } from '../oci/repository.ts';
+import type { Action, Asker, RepositoryKey } from '../oci/repository.ts';
 import type { ContentRoute, Route, RouteFailure } from './route.ts';
 
 export interface AdmissionOptions {
@@ -35,6 +35,24 @@ export function admit(options: AdmissionOptions, asker: Asker, action: Action, {
   const isAllowed = options.may({ ...asker, grants: { ...asker.grants, allows: () => true } }, action, name);
   if (!isAllowed) throw forbidden(asker, action, key);
   throw new RegistryError('UNAUTHORIZED', `the token is not made out to ${action} there; ask for one that is`);
+}
+
+/**
+ * The same rules for who goes through here to another registry. Logins and searches there are of no repository.
+ * @throws RegistryError when the asker may not do that
+ */
+export function admitBeyond(
+  options: AdmissionOptions,
+  asker: Asker,
+  { method }: Request,
+  key: RepositoryKey | undefined,
+): void {
+  if (key === undefined) {
+    if (asker.kind === 'anonymous' && options.isClosed()) throw loginNeeded();
+    return;
+  }
+  const action = method === 'GET' || method === 'HEAD' ? 'pull' : method === 'DELETE' ? 'delete' : 'push';
+  if (!options.may(asker, action, fullName(key))) throw forbidden(asker, action, key);
 }
 
 /**
@@ -72,9 +90,9 @@ export function assertBelieved(asker: Asker): void {
  * Who comes as to a mirror of somebody else is never asked for a password, as long as anything is to be had without: what
  * some clients would send is the one that they have for that somebody else.
  */
-export function isMirrorOf({ url, authority }: Request, found: Route | RouteFailure): boolean {
+export function isMirrorOf({ url, via }: Request, found: Route | RouteFailure): boolean {
   if ('door' in found && (found.door === 'ns' || found.door === 'name')) return true;
-  return authority !== undefined || !url.startsWith('/v2') || /[?&]ns=/.test(url);
+  return via !== undefined || !url.startsWith('/v2') || /[?&]ns=/.test(url);
 }
 
 /** How to log in, for a request that was refused because nobody has; `undefined` where it is not to be said. */

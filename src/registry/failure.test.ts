@@ -17,7 +17,8 @@ function request(): Request {
     clientPort: undefined,
     clientAddress: '10.0.0.1',
     clientCertificate: undefined,
-    authority: undefined,
+    via: undefined,
+    gone: new AbortController().signal,
     body: noBody,
     notes: {
       upstream: undefined,

@@ -66,12 +66,13 @@ export function failureReply(error: unknown, request: Request, { label, allow, c
   notes.errorCode = known?.code ?? 'UNKNOWN';
   notes.errorMessage = error instanceof Error ? error.message : String(error);
   notes.origin = known?.origin ?? 'entrepot';
-  const isVain = known?.code === 'UNAUTHORIZED' && challenge === undefined;
+  const asked = known?.challenge ?? challenge;
+  const isVain = known?.code === 'UNAUTHORIZED' && asked === undefined;
   const { status, code } = answers[isVain ? 'DENIED' : (known?.code ?? 'UNKNOWN')];
   const message = `${sentence(known, label)} (request ${request.id})`;
   const headers: Record<string, string> = { 'Docker-Distribution-Api-Version': 'registry/2.0' };
   if (known?.retryAfterSeconds !== undefined) headers['Retry-After'] = String(Math.ceil(known.retryAfterSeconds));
-  if (status === 401 && challenge !== undefined) headers['WWW-Authenticate'] = challenge;
+  if (status === 401 && asked !== undefined) headers['WWW-Authenticate'] = asked;
   if (status === 405) headers['Allow'] = allow ?? 'GET, HEAD';
   return errorReply(
     status,

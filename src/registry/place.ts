@@ -149,7 +149,8 @@ function splitHost(name: string): readonly [host: string | undefined, name: stri
   return slash > 0 && looksLikeHost(first) ? [first, name.slice(slash + 1)] : [undefined, name];
 }
 
-function isOwn(text: string, table: RoutingTable): boolean {
+/** One of the names by which clients call this server. */
+export function isOwn(text: string, table: RoutingTable): boolean {
   const host = visible.test(text) ? upstreamName(text) : undefined;
   return host !== undefined && table.isOwnName(host);
 }

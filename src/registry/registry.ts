@@ -5,8 +5,19 @@ import type { Reference } from '../oci/reference.ts';
 import type { UploadId } from '../oci/upload.ts';
 import { fullName, isWritable } from '../oci/repository.ts';
 import type { Ask, Asker, Repository, RepositoryKey } from '../oci/repository.ts';
-import { actionOf, admit, admitToCatalog, admitToPing, assertBelieved, challengeFor, isMirrorOf } from './admission.ts';
+import {
+  actionOf,
+  admit,
+  admitBeyond,
+  admitToCatalog,
+  admitToPing,
+  assertBelieved,
+  challengeFor,
+  isMirrorOf,
+} from './admission.ts';
 import type { AdmissionOptions } from './admission.ts';
+import { answerFor, keyBeyond } from './beyond.ts';
+import type { Beyond } from './beyond.ts';
 import { getBlob } from './blobs.ts';
 import { listCatalog } from './catalog.ts';
 import type { Catalog } from './catalog.ts';
@@ -16,7 +27,7 @@ import { getManifest } from './manifests.ts';
 import { pingReply, rootReply } from './ping.ts';
 import { pullOf, sentRequest } from './news.ts';
 import type { News } from './news.ts';
-import { repositoryNamed } from './place.ts';
+import { isOwn, repositoryNamed } from './place.ts';
 import { deleteBlob, deleteManifest, putManifest } from './pushes.ts';
 import { listReferrers } from './referrers.ts';
 import { route } from './route.ts';
@@ -39,6 +50,8 @@ export interface RegistryOptions {
   readonly judge: (key: RepositoryKey, reference: Reference | undefined) => RegistryError | undefined;
   /** Whether anybody has pushed that name, ever. Asked before Docker Hub's repository is lent for it. */
   readonly isClaimed: (name: string) => Promise<boolean>;
+  /** For requests that are to another registry by the way they came; `undefined` where none are passed on. */
+  readonly beyond?: Beyond | undefined;
   /** The URL that clients use for this server, without a trailing slash, where links are to begin with it; else empty. */
   readonly origin: () => string;
   /** `undefined` while nobody wants to hear of what happens. */
@@ -50,16 +63,22 @@ export function createRegistry(options: RegistryOptions): Handler {
   return async (request) => {
     const table = options.routing();
     let found = routed(request, table);
-    let asker: Asker = { kind: 'anonymous' };
+    const { via } = request;
+    const beyond = via === undefined || isOwn(via.host, table) ? undefined : options.beyond;
+    let asker: Asker = { kind: 'anonymous', presents: beyond?.presented(request) };
     try {
-      if (isGuarded(found)) asker = await options.admission.identify(request);
+      if (beyond === undefined && isGuarded(found)) asker = await options.admission.identify(request);
       if (options.admission.isClosed() || !isMirrorOf(request, found)) assertBelieved(asker);
       if ('lent' in found && found.lent && (await options.isClaimed(found.askedName))) {
         found = routed(request, { ...table, isClaimed: () => true });
       }
-      return await answer({ options, request, asker }, found);
+      const visit = { options, request, asker };
+      if (via === undefined || beyond === undefined) return await answer(visit, found);
+      admitBeyond(options.admission, asker, request, keyBeyond(request, via, table));
+      return await answerFor(via, request, found, { beyond, table, answer: () => answer(visit, found) });
     } catch (error) {
-      const isChallenged = error instanceof RegistryError && error.code === 'UNAUTHORIZED';
+      // Through a tunnel, what answers a challenge is meant for the registry at its end.
+      const isChallenged = beyond === undefined && error instanceof RegistryError && error.code === 'UNAUTHORIZED';
       const challenge = isChallenged ? challengeFor(options.admission, request, found, asker) : undefined;
       const shown = lentInVain(error, request, found) ?? error;
       return failureReply(shown, request, { label: labelOf(found), challenge });
@@ -77,8 +96,8 @@ function lentInVain(error: unknown, request: Request, found: Route | RouteFailur
   return new RegistryError('MANIFEST_UNKNOWN', error.message, { origin: 'upstream', cause: error });
 }
 
-function routed({ method, url, authority }: Request, table: RoutingTable): Route | RouteFailure {
-  return route(method, url, authority, table);
+function routed({ method, url, via }: Request, table: RoutingTable): Route | RouteFailure {
+  return route(method, url, via?.host, table);
 }
 
 /** A request, and who sent it. */

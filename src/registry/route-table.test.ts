@@ -19,6 +19,8 @@ interface Case {
   /** The registry as it stands in the path, and where. */
   readonly inPath: { readonly host: string; readonly at: 'front' | 'name' } | undefined;
   readonly ns: string | undefined;
+  /** The registry that the tunnel, or the name in the handshake, is of. */
+  readonly authority: string | undefined;
   readonly name: string;
 }
 
@@ -39,7 +41,7 @@ const known: Readonly<Record<string, string>> = {
 };
 
 function expected(given: Case): string {
-  const { name, ns, inPath } = given;
+  const { name, ns, inPath, authority } = given;
   const single = !name.includes('/');
   const spelled = inPath === undefined ? name : `${inPath.host}/${name}`;
   const valid = spelled === spelled.toLowerCase() && !spelled.includes(':');
@@ -47,6 +49,13 @@ function expected(given: Case): string {
     if (inPath?.at === 'front') return 'NOT_FOUND';
     if (!valid) return 'NAME_INVALID';
     return given.mode === 'registry' ? `here: ${spelled}` : ofUpstream('docker.io', spelled);
+  }
+  if (authority !== undefined && known[authority] !== 'self') {
+    const who = known[authority] ?? 'nobody';
+    if (who === 'nobody') return 'UPSTREAM_UNKNOWN';
+    if (inPath === undefined || known[inPath.host] === who) return ofUpstream(who, name);
+    if (inPath.at === 'front') return 'REQUEST_INVALID';
+    return valid ? ofUpstream(who, spelled) : 'NAME_INVALID';
   }
   if (ns !== undefined) {
     const who = known[ns] ?? 'nobody';
@@ -85,7 +94,7 @@ function found(given: Case): string {
     isClaimed: () => given.claimed,
     ...(given.hosts ? {} : { isHosted: () => false }),
   };
-  const result = route(given.method, urlOf(given), undefined, exampleTable(settings));
+  const result = route(given.method, urlOf(given), given.authority, exampleTable(settings));
   if (result.kind === 'failure') return result.error.code;
   assert.ok('key' in result);
   assert.equal(result.kind, given.object);
@@ -99,14 +108,22 @@ function* cases(): Iterable<Case> {
     ...hosts.flatMap((host) => [{ host, at: 'front' } as const, { host, at: 'name' } as const]),
   ];
   for (const mode of ['entrepot', 'registry', 'registry-proxy'] as const)
-    for (const inPath of inPaths)
-      for (const ns of [undefined, ...hosts])
-        for (const name of ['nginx', 'library/nginx', 'local/app', 'a/b/c'])
-          for (const claimed of [false, true])
-            for (const hostsAny of [true, false])
-              for (const object of ['manifest', 'blob', 'tags', 'referrers'] as const)
-                for (const method of ['GET', 'HEAD'] as const)
-                  yield { mode, inPath, ns, name, claimed, hosts: hostsAny, object, method };
+    for (const [inPath, ns, authority] of doors(inPaths, hosts))
+      for (const name of ['nginx', 'library/nginx', 'local/app', 'a/b/c'])
+        for (const claimed of authority === undefined ? [false, true] : [true])
+          for (const hostsAny of authority === undefined ? [true, false] : [true])
+            for (const object of ['manifest', 'blob', 'tags', 'referrers'] as const)
+              for (const method of ['GET', 'HEAD'] as const)
+                yield { mode, inPath, ns, authority, name, claimed, hosts: hostsAny, object, method };
+}
+
+function* doors(
+  inPaths: readonly Case['inPath'][],
+  hosts: readonly string[],
+): Iterable<readonly [Case['inPath'], string | undefined, string | undefined]> {
+  for (const inPath of inPaths)
+    for (const ns of [undefined, ...hosts])
+      for (const authority of [undefined, ...hosts]) yield [inPath, ns, authority];
 }
 
 test('every door leads where the design says, in every combination', () => {
@@ -115,5 +132,5 @@ test('every door leads where the design says, in every combination', () => {
     count += 1;
     assert.equal(found(given), expected(given), `${given.method} ${urlOf(given)} ${JSON.stringify(given)}`);
   }
-  assert.ok(count > 20_000, `only ${count} combinations`);
+  assert.ok(count > 40_000, `only ${count} combinations`);
 });

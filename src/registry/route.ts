@@ -57,7 +57,7 @@ export interface RouteFailure {
   readonly allow: string | undefined;
 }
 
-/** @param authority the registry that was named outside of path and query, if any: see Request.authority */
+/** @param authority the registry that was named outside of path and query, if any: see Via */
 export function route(
   method: string,
   url: string,

@@ -23,7 +23,7 @@ const formType = /^application\/x-www-form-urlencoded(?:;|$)/i;
 /** The token service, in front of everything else: it answers where it is, while there is something to log in with. */
 export function withTokenService(options: TokenServiceOptions, rest: Handler): Handler {
   return async (request) => {
-    if (!options.service.isOpen || request.authority !== undefined || !isToService(request)) return rest(request);
+    if (!options.service.isOpen || request.via !== undefined || !isToService(request)) return rest(request);
     try {
       return await answer(options, request);
     } catch (error) {

@@ -59,6 +59,7 @@ export class Authorizer {
 
   /** @throws RegistryError when a token is needed and cannot be had */
   async authorize(scope: string | undefined, as: Identity): Promise<Authorization> {
+    if (typeof as === 'object') return { ...noAuthorization, header: as.authorization?.reveal() };
     const scheme = this.#scheme;
     if (scheme === undefined) return noAuthorization;
     const credential = as === 'own' ? await this.#credential() : undefined;
@@ -80,6 +81,7 @@ export class Authorizer {
    * @throws RegistryError `UPSTREAM_DENIED` when it names a token service that is not trusted
    */
   refused({ status, headers }: Head, used: Authorization, as: Identity): boolean {
+    if (typeof as === 'object') return false;
     if (status === 403) {
       this.#forget(used);
       return used.reused;

@@ -4,6 +4,7 @@ import type { Observer, UpstreamRequest } from '../observe/events.ts';
 import type { ErrorCode, RegistryError } from '../oci/errors.ts';
 import { Circuit } from './circuit.ts';
 import type { Health, Leave } from './circuit.ts';
+import type { RelayAnswer, RelayRequest } from './contract.ts';
 import { createDialer } from './dial.ts';
 import type { DialOptions, Dialer } from './dial.ts';
 import { exchange } from './exchange.ts';
@@ -11,6 +12,7 @@ import type { Ending, Head, Receiver } from './exchange.ts';
 import { brokenFailure, failure, invalidFailure, statusFailure } from './failure.ts';
 import type { Question, Role } from './failure.ts';
 import type { ForwardProxy } from './proxy.ts';
+import { relay, RelayBroken } from './relay.ts';
 
 /** One request, to whichever origin. */
 export interface Outgoing {
@@ -83,6 +85,36 @@ export class HttpClient {
     return this.#judge(outgoing, ending, { origin, leave, startedAt });
   }
 
+  /**
+   * Passes a client's request on. What the other end says to it is between the two: only whether it can be reached counts
+   * for anybody else.
+   * @throws RegistryError as `send` does; what the client's body threw; the signal's reason
+   */
+  async relay(url: URL, request: RelayRequest): Promise<RelayAnswer> {
+    const { upstream, clock, timeouts } = this.#options;
+    const { pool, circuit, forward } = this.#origin(url);
+    const subject = `${request.method} for a client`;
+    const question = { upstream, host: url.host, subject, role: 'registry', withCredentials: false } as const;
+    const leave = circuit.enter();
+    if ('error' in leave) throw putOff(question, leave);
+    const asked = { kind: 'relay', method: request.method, startedAt: clock.monotonic() } as const;
+    const path = forward === undefined ? request.path : url.origin + request.path;
+    const headers = { ...request.headers, host: url.host, ...forward?.headers };
+    const explain = (broken: RelayBroken): RegistryError => brokenFailure(question, broken.breakdown);
+    try {
+      const answer = await relay({ ...request, path, headers }, { dispatcher: pool, clock, ...timeouts, explain });
+      circuit.report(leave, answer.status < 500 ? { kind: 'well' } : { kind: 'unknown' });
+      this.#tellOf(asked, { status: answer.status });
+      return answer;
+    } catch (error) {
+      const failed = error instanceof RelayBroken ? explain(error) : undefined;
+      const dead = error instanceof RelayBroken && error.breakdown.stage === 'connect';
+      circuit.report(leave, dead && failed ? { kind: 'dead', error: failed } : { kind: 'unknown' });
+      this.#tellOf(asked, { failure: failed?.code });
+      throw failed ?? error;
+    }
+  }
+
   /** The error for an answer that cannot be right; `what` completes "docker.io (host) ...". */
   invalid(outgoing: Outgoing, what: string): RegistryError {
     return invalidFailure(this.#question(outgoing), what);
@@ -150,17 +182,16 @@ export class HttpClient {
   }
 
   #tell(outgoing: Outgoing, startedAt: number, ending: Ending | undefined, code: ErrorCode | undefined): void {
+    const { kind, method } = outgoing;
+    const how = { status: ending?.head?.status ?? 0, bytes: ending?.bytes ?? 0, failure: code };
+    this.#tellOf({ kind, method, startedAt }, how);
+  }
+
+  #tellOf({ startedAt, ...asked }: Asked, how: Partial<UpstreamRequest>): void {
     const { upstream, observer, clock } = this.#options;
-    observer.emit({
-      type: 'upstream.request',
-      upstream,
-      kind: outgoing.kind,
-      method: outgoing.method,
-      status: ending?.head?.status ?? 0,
-      ms: clock.monotonic() - startedAt,
-      bytes: ending?.bytes ?? 0,
-      failure: code,
-    });
+    const ms = clock.monotonic() - startedAt;
+    const nothing = { status: 0, bytes: 0, failure: undefined };
+    observer.emit({ type: 'upstream.request', upstream, ...asked, ms, ...nothing, ...how });
   }
 
   #question({ url, subject, role, withCredentials }: Outgoing): Question {
@@ -212,6 +243,12 @@ export class HttpClient {
     if (circuit.open) this.#changed('closed', 'it is forgotten');
     void pool.close();
   }
+}
+
+interface Asked {
+  readonly kind: UpstreamRequest['kind'];
+  readonly method: string;
+  readonly startedAt: number;
 }
 
 interface OriginState {

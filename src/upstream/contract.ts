@@ -1,7 +1,8 @@
 import type { Digest } from '../oci/digest.ts';
 import type { Descriptor, Manifest } from '../oci/manifest.ts';
 import type { Reference, RepositoryName, Tag } from '../oci/reference.ts';
-import type { Page, PageRequest, Referrer } from '../oci/repository.ts';
+import type { Page, PageRequest, Referrer, Sealed } from '../oci/repository.ts';
+import type { ByteStream } from '../oci/upload.ts';
 
 /**
  * The only way out of the building. Absence (a 404 that was believed) is `undefined`; every other failure is a
@@ -25,9 +26,36 @@ export interface Upstream {
   /** True when requests of ours carry credentials, so that what we read may not be public. */
   readonly hasCredentials: boolean;
   repository(name: RepositoryName): UpstreamRepository;
+  /**
+   * Passes on what a client wants of the registry or its token service, with the client's own credentials and none of
+   * ours. Whatever the answer is, it is no failure; it follows no redirect.
+   * @throws RegistryError when there is no answer; the signal's reason
+   */
+  relay(request: RelayRequest): Promise<RelayAnswer>;
   /** What `entrepot check` and the admin page show: a ping, the token flow, the circuit, the limit. */
   check(): Promise<UpstreamStatus>;
   status(): UpstreamStatus;
+}
+
+export interface RelayRequest {
+  /** As the client has it, without the default port: one of the upstream's names, or a token service's. */
+  readonly host: string;
+  readonly method: string;
+  /** With its query. */
+  readonly path: string;
+  /** Only what is for the other end; no two of the same name. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: ByteStream | undefined;
+  readonly signal: AbortSignal;
+}
+
+export interface RelayAnswer {
+  readonly status: number;
+  /** In the order in which they came, repeated ones too. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  /** Asked for no faster than somebody takes them. To be read to the end, or cancelled. */
+  readonly chunks: AsyncIterable<Uint8Array>;
+  cancel(): void;
 }
 
 export interface UpstreamStatus {
@@ -39,8 +67,15 @@ export interface UpstreamStatus {
   readonly transfers: number;
 }
 
-/** As whom we ask: with the configured credentials, if any, or as anybody. */
-export type Identity = 'own' | 'anonymous';
+/** As whom we ask: with the configured credentials, if any, as anybody, or in the name of a client of the upstream's. */
+export type Identity = 'own' | 'anonymous' | ClientIdentity;
+
+/** What such a client says goes to the upstream as it is, and is refused as the client's own matter. */
+export interface ClientIdentity {
+  /** Tells clients apart, and nothing of what they say. */
+  readonly id: string;
+  readonly authorization: Sealed | undefined;
+}
 
 export interface UpstreamRepository {
   /**
@@ -48,6 +83,11 @@ export interface UpstreamRepository {
    * is not asked for twice.
    */
   resolve(reference: Reference, as: Identity): Promise<Resolution | undefined>;
+  /**
+   * Whether a client may read it: one HEAD in its name, and the upstream's own. `undefined` when it is not there.
+   * @throws RegistryError `UNAUTHORIZED`, `DENIED` (origin `client`) when the client is refused
+   */
+  prove(reference: Reference, object: 'manifest' | 'blob', as: ClientIdentity): Promise<Proven | undefined>;
   /** One GET; verified against the digest when asked by one. */
   manifest(reference: Reference, as: Identity): Promise<Manifest | undefined>;
   /** Size in bytes by HEAD (or a GET that is cut short where HEAD is refused). */
@@ -68,6 +108,11 @@ export interface UpstreamRepository {
 export interface Resolution {
   readonly descriptor: Descriptor;
   readonly manifest: Manifest | undefined;
+}
+
+export interface Proven {
+  /** Of a manifest, as far as the upstream told. */
+  readonly descriptor: Descriptor | undefined;
 }
 
 export interface BlobRequest {

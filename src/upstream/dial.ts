@@ -96,6 +96,17 @@ export function createDialer(options: DialOptions): Dialer {
   };
 }
 
+/**
+ * A connection to one of the addresses of a host that may be dialled, without TLS.
+ * @throws DialRefused when there is none
+ */
+export function dialTcp(target: Target, options: Omit<DialOptions, 'tls'>): Promise<Socket> {
+  const trust: TlsTrust = { insecure: false, ca: async () => undefined };
+  const all = { ...options, tls: trust };
+  const sessions = new TlsSessions();
+  return within(target, all, (signal) => dialJudged({ ...target, secure: false }, target.host, all, sessions, signal));
+}
+
 type Dial = (target: Target, servername: string, signal: AbortSignal) => Promise<Socket>;
 
 async function within(

@@ -9,7 +9,7 @@ import { collect } from './collect.ts';
 import type { Identity } from './contract.ts';
 import type { CredentialSource } from './credentials.ts';
 import type { Head, Receiver } from './exchange.ts';
-import { invalidFailure, statusFailure } from './failure.ts';
+import { clientFailure, invalidFailure, statusFailure } from './failure.ts';
 import type { Question } from './failure.ts';
 import { Pauses } from './pauses.ts';
 import { parseRateLimit } from './ratelimit.ts';
@@ -108,6 +108,10 @@ export class Endpoint {
 
   /** The error for an answer whose status is not what was hoped for. */
   fail({ head, question }: Answer): RegistryError {
+    const { status, headers } = head;
+    if (question.forClient === true && question.role === 'registry' && (status === 401 || status === 403)) {
+      return clientFailure(question, status, headers['www-authenticate']?.toString());
+    }
     return statusFailure(question, head.status, retryAfterSeconds(head.headers, this.#options.clock.now()));
   }
 
@@ -127,11 +131,14 @@ export class Endpoint {
   }
 
   #mayAsk(ask: Ask): void {
+    if (typeof ask.as === 'object') return;
     const seconds = this.#pauses.remaining(pauseOf(ask));
     if (seconds !== undefined) throw statusFailure(this.#question(ask), 429, seconds);
   }
 
   #note(ask: Ask, head: Head, role: Outgoing['role']): void {
+    // What a client is limited to is its own.
+    if (typeof ask.as === 'object') return;
     const { clock, onLimit } = this.#options;
     if (head.status === 429) this.#pauses.pause(pauseOf(ask), retryAfterSeconds(head.headers, clock.now()));
     const limit = role === 'registry' ? parseRateLimit(head.headers) : undefined;
@@ -145,8 +152,9 @@ export class Endpoint {
     return { url, method, headers, kind, role: 'registry', subject, withCredentials, small, signal };
   }
 
-  #question({ subject }: Ask): Question {
+  #question({ subject, as }: Ask): Question {
     return {
+      forClient: typeof as === 'object',
       upstream: this.#options.upstream,
       host: this.#url.host,
       subject,
@@ -165,5 +173,5 @@ function scopeOf({ repository }: Ask): string | undefined {
 
 /** Blobs are counted apart: Docker Hub limits manifests, and a pull under way should come to its end. */
 function pauseOf({ kind, as }: Ask): string {
-  return `${kind === 'blob' ? 'blobs' : 'manifests'} ${as}`;
+  return `${kind === 'blob' ? 'blobs' : 'manifests'} ${typeof as === 'object' ? as.id : as}`;
 }

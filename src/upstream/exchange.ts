@@ -264,7 +264,7 @@ const timeoutCodes = new Set([
 ]);
 
 /** undici's, Node's and our own errors as one of four kinds. */
-function describeError(error: Error, stage: Breakdown['stage']): Breakdown {
+export function describeError(error: Error, stage: Breakdown['stage']): Breakdown {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
   const advice = 'advice' in error && typeof error.advice === 'string' ? { advice: error.advice } : {};
   // OpenSSL's message is for its own developers; its reason is not.

@@ -12,6 +12,8 @@ export interface Question {
   readonly role: Role;
   /** Whether the request was made in our own name. */
   readonly withCredentials: boolean;
+  /** It was made in a client's name: a refusal is between the two. */
+  readonly forClient?: boolean;
 }
 
 /** `link`: a signed URL that a registry gave for a blob; `redirect`: another registry that it named. */
@@ -74,6 +76,15 @@ export function statusFailure(question: Question, status: number, retryAfterSeco
   const more = retryAfterSeconds === undefined ? {} : { retryAfterSeconds };
   const [code, sentence] = describeStatus(question, status, retryAfterSeconds);
   return failure(code, question, sentence, { upstreamStatus: status, ...more });
+}
+
+/** The upstream refuses a client of its own. @param challenge how it asks who that is */
+export function clientFailure(question: Question, status: 401 | 403, challenge: string | undefined): RegistryError {
+  const { upstream, subject } = question;
+  const message = `${hostOf(question)} does not let you read ${subject} (${status}); log in to ${upstream}, or ask its owner`;
+  const told = challenge === undefined ? {} : { challenge };
+  const options = { upstream, upstreamStatus: status, origin: 'client', ...told } as const;
+  return new RegistryError(status === 401 ? 'UNAUTHORIZED' : 'DENIED', message, options);
 }
 
 /** The error for an answer that cannot be what was asked for. `what` completes "docker.io (host) ...". */

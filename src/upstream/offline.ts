@@ -20,6 +20,7 @@ function unreachable(upstream: Upstream): Upstream {
   };
   const repository: UpstreamRepository = {
     resolve: refuse,
+    prove: refuse,
     manifest: refuse,
     blobSize: refuse,
     blob: refuse,
@@ -31,6 +32,7 @@ function unreachable(upstream: Upstream): Upstream {
     url: upstream.url,
     hasCredentials: upstream.hasCredentials,
     repository: () => repository,
+    relay: refuse,
     check: async () => upstream.status(),
     status: () => upstream.status(),
   };

@@ -1,10 +1,11 @@
 import type { UpstreamConfig } from '../config/config.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/reference.ts';
-import type { Upstream, UpstreamRepository, UpstreamStatus } from './contract.ts';
+import type { RelayAnswer, RelayRequest, Upstream, UpstreamRepository, UpstreamStatus } from './contract.ts';
 import type { Answer } from './endpoint.ts';
 import { invalidFailure } from './failure.ts';
 import type { RateLimit } from './ratelimit.ts';
+import { relayOrigin } from './relay-origin.ts';
 import { upstreamRepository } from './repository.ts';
 import { buildSettings } from './settings.ts';
 import type { Settings, Surroundings } from './settings.ts';
@@ -45,6 +46,15 @@ export class RegistryUpstream implements Upstream {
       sources: () => this.#settings.sources,
       note: (error) => this.#note(error),
     });
+  }
+
+  async relay(request: RelayRequest): Promise<RelayAnswer> {
+    const origin = relayOrigin(this.#config, request.host);
+    if (origin === undefined) {
+      throw new RegistryError('UPSTREAM_UNKNOWN', `${request.host} is no host of ${this.name}`, { origin: 'client' });
+    }
+    const prefix = origin.pathname.replace(/\/$/, '');
+    return await this.#settings.relay(origin, { ...request, path: prefix + request.path });
   }
 
   async check(): Promise<UpstreamStatus> {

@@ -4,15 +4,24 @@ import type { Digest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { manifestBytesMax, parseManifest } from '../oci/manifest.ts';
 import type { Manifest } from '../oci/manifest.ts';
-import { bareMediaType, isJsonMediaType, isSchema1MediaType, manifestAccept } from '../oci/media-types.ts';
+import { manifestAccept } from '../oci/media-types.ts';
 import { isDigestReference } from '../oci/reference.ts';
 import type { Reference, RepositoryName, Tag } from '../oci/reference.ts';
 import type { Page, PageRequest, Referrer } from '../oci/repository.ts';
 import { parseContentRange, parseLength } from './content-range.ts';
-import type { BlobRequest, BlobSink, Identity, Resolution, UpstreamRepository } from './contract.ts';
+import type {
+  BlobRequest,
+  BlobSink,
+  ClientIdentity,
+  Identity,
+  Proven,
+  Resolution,
+  UpstreamRepository,
+} from './contract.ts';
 import type { Answer, Ask, Endpoint } from './endpoint.ts';
 import type { Receiver } from './exchange.ts';
 import { invalidFailure } from './failure.ts';
+import { descriptorIn } from './head-answer.ts';
 import type { Bandwidth, Semaphore } from './limits.ts';
 import { listReferrers, listTags } from './lists.ts';
 import { oddBody, rangeHeaders, Transfer } from './transfer.ts';
@@ -64,6 +73,10 @@ class Repository implements UpstreamRepository {
         this.#manifestAt(endpoint, reference, identity),
       ),
     );
+  }
+
+  prove(reference: Reference, object: 'manifest' | 'blob', as: ClientIdentity): Promise<Proven | undefined> {
+    return this.#small(({ main }) => this.#proveAt(main, reference, object, as));
   }
 
   blobSize(digest: Digest, as: Identity): Promise<number | undefined> {
@@ -119,15 +132,8 @@ class Repository implements UpstreamRepository {
     const answer = await endpoint.peek(this.#manifestAsk('HEAD', reference, as));
     const { status, headers } = answer.head;
     if (status === 200) {
-      const named = headers['docker-content-digest'];
-      const digest = isDigestReference(reference) ? reference : named;
-      const size = parseLength(headers['content-length']);
-      const mediaType = bareMediaType(headers['content-type'] ?? '');
-      const sound = isManifestType(mediaType) && oddBody(headers) === undefined;
-      const agreed = named === undefined || named === digest;
-      if (sound && agreed && typeof digest === 'string' && isDigest(digest) && size !== undefined && size > 0) {
-        return { descriptor: { digest, size, mediaType }, manifest: undefined };
-      }
+      const descriptor = descriptorIn(headers, reference);
+      if (descriptor !== undefined) return { descriptor, manifest: undefined };
     } else if (![401, 403, 404, 405].includes(status)) {
       throw endpoint.fail(answer);
     }
@@ -135,6 +141,23 @@ class Repository implements UpstreamRepository {
     if (manifest === undefined) return undefined;
     const { digest, size, mediaType } = manifest;
     return { descriptor: { digest, size, mediaType }, manifest };
+  }
+
+  async #proveAt(
+    endpoint: Endpoint,
+    reference: Reference,
+    object: 'manifest' | 'blob',
+    as: ClientIdentity,
+  ): Promise<Proven | undefined> {
+    const isBlob = object === 'blob' && isDigestReference(reference);
+    const ask = isBlob ? this.#blobAsk(reference, as) : this.#manifestAsk('HEAD', reference, as);
+    const answer = await endpoint.peek({ ...ask, method: 'HEAD', small: true });
+    const { status, headers } = answer.head;
+    // A registry that gives a link to a blob has let the client in, whatever there is at the link's end.
+    if (answer.question.role === 'link') return { descriptor: undefined };
+    if (status === 404) return undefined;
+    if (status !== 200) throw endpoint.fail(answer);
+    return { descriptor: isBlob ? undefined : descriptorIn(headers, reference) };
   }
 
   async #manifestAt(endpoint: Endpoint, reference: Reference, as: Identity): Promise<Manifest | undefined> {
@@ -268,8 +291,3 @@ const headOnly: Receiver = {
   head: ({ status }) => (status === 200 || status === 206 ? 'leave' : 'drain'),
   data: () => true,
 };
-
-/** Anything but a web page or a type that is none: registries have odd ones, and only a GET shows whether they fit. */
-function isManifestType(mediaType: string): boolean {
-  return isJsonMediaType(mediaType) && mediaType !== 'application/json' && !isSchema1MediaType(mediaType);
-}

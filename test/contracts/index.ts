@@ -10,6 +10,7 @@ import { keepingContract } from './index-keeping.ts';
 import { leasesContract } from './index-leases.ts';
 import { manifestsContract } from './index-manifests.ts';
 import { outboxContract } from './index-outbox.ts';
+import { proofsContract } from './index-proofs.ts';
 import { assertLikeModel } from './index-property.ts';
 import { noticesContract } from './index-notices.ts';
 import { repositoriesContract } from './index-repositories.ts';
@@ -40,6 +41,7 @@ export function indexContract(name: string, make: MakeIndex): void {
     describe('uploads', () => uploadsContract(make));
     describe('notices', () => noticesContract(make));
     describe('the outbox', () => outboxContract(make));
+    describe('proofs', () => proofsContract(make));
     test('answers like its model, whatever happens to it', async () => {
       await assertLikeModel(make, modelRuns);
     });

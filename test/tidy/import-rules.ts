@@ -7,7 +7,7 @@ export const rows: readonly (readonly string[])[] = [
   ['main'],
   ['cli'],
   ['server', 'rebuild'],
-  ['doors', 'furnish'],
+  ['doors', 'furnish', 'transparent'],
   ['settings'],
   ['registry', 'proxy', 'admin', 'clients'],
   ['http'],

@@ -247,11 +247,8 @@ compatibility: { schema1: { enabled: true } }
 
   test('that work later are refused with their place', async () => {
     assert.deepEqual(
-      await problemsOf(
-        'intercept: { hosts: upstreams, resolver: 10.0.0.53 }\nmirror:\n  - { from: a, to: b }\nindex: postgres://u:p@db/x\n',
-      ),
+      await problemsOf('cache: { size: 1GB }\nmirror:\n  - { from: a, to: b }\nindex: postgres://u:p@db/x\n'),
       [
-        'config.yml:1:1: intercept: not supported by this version; remove it',
         'config.yml:2:1: mirror: not supported by this version; remove it',
         'config.yml:4:1: index: PostgreSQL is not supported by this version; write sqlite',
       ],

@@ -13,6 +13,7 @@ import { resolveHosted, resolveLists } from './hosted.ts';
 import { resolveAccess, resolveAuth } from './access.ts';
 import { resolveHttp, resolveLog } from './http.ts';
 import { resolveNotifications } from './notifications.ts';
+import { resolveIntercept } from './intercept.ts';
 import { resolveRegistryProxy, type RegistryProxy } from './registry-proxy.ts';
 import type { Resolving } from './resolving.ts';
 import { readSections } from './sections.ts';
@@ -56,6 +57,7 @@ export function resolveConfig({ file, plain, keys }: FileToResolve, resolving: R
     collect: resolveCollect(sections.collect),
     access: resolveAccess(sections, auth),
     auth,
+    intercept: resolveIntercept(sections.intercept, mode, resolving),
     admin: resolveAdmin(sections.admin, { storage, listen: http.listen }, resolving),
     lists: resolveLists(sections, mode, resolving),
     notifications: resolveNotifications(sections.notifications, resolving),

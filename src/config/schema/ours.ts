@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { parseNameServer } from '../value/address.ts';
+import { parseListenAddress, parseNameServer, parseNetwork } from '../value/address.ts';
 import { parseFiniteDuration } from '../value/duration.ts';
 import { parseHost, parseUpstreamName } from '../value/upstream-name.ts';
 import { parsedBy, quoted, ValueError } from '../value/value-error.ts';
@@ -62,8 +62,31 @@ export const adminSchema = z.strictObject({
 export const interceptSchema = z.strictObject({
   hosts: list()
     .optional()
-    .describe('Which hosts are intercepted: `upstreams`, a list, or `*` for whatever behaves like a registry.'),
-  others: z.enum(['refuse', 'tunnel']).optional().describe('What happens to other hosts.'),
+    .describe(
+      'Which hosts are intercepted: `upstreams`, a list (empty: none), or `*` for whatever behaves like a registry. Default: `upstreams`; none in registry mode.',
+    ),
+  others: z
+    .enum(['refuse', 'tunnel'])
+    .prefault('refuse')
+    .describe('What happens to other hosts: they are refused, or connected to untouched, where the address allows it.'),
+  ports: z.array(count(1, 65_535)).prefault([443]).describe('The ports to which other hosts may be connected.'),
+  dial: listOf(parseNetwork)
+    .prefault([])
+    .describe('Addresses and ranges that other hosts may be at though they are private; never needed for upstreams.'),
+  addr: listOf(parseListenAddress)
+    .prefault([])
+    .describe(
+      'Where else to listen for clients that names lead here (DNS or /etc/hosts), such as `[":443", ":80"]`: TLS by its SNI, plain HTTP by its Host.',
+    ),
+  clients: listOf(parseNetwork)
+    .prefault([])
+    .describe('Addresses and ranges of the clients that may use this server as a proxy. Default: everybody.'),
+  proof: duration()
+    .prefault('5m')
+    .describe("For how long a client's right to read a private repository counts before its upstream is asked again."),
+  outage: duration()
+    .prefault('12h')
+    .describe('For how long a right that was proved counts while the upstream is away; never beyond its token.'),
   ca: z
     .strictObject({
       certificate: text().optional().describe('A PEM file: the certificate.'),
@@ -75,7 +98,10 @@ export const interceptSchema = z.strictObject({
   resolver: listOf(parseNameServer)
     .prefault([])
     .describe("DNS servers for upstreams, where the machine's own names point at us."),
-  push: z.enum(['passthrough', 'refuse']).optional().describe('What happens to pushes to other registries.'),
+  push: z
+    .enum(['passthrough', 'refuse'])
+    .prefault('passthrough')
+    .describe('What happens to pushes to other registries: they stream through untouched, or are refused.'),
 });
 
 const action = z.enum(['pull', 'push', 'delete']);

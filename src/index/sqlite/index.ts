@@ -19,6 +19,7 @@ import { migrate } from './migrate.ts';
 import { SqliteNotices } from './notices.ts';
 import { SqlitePins } from './operator-pins.ts';
 import { SqliteOutbox } from './outbox.ts';
+import { SqliteProofs } from './proofs.ts';
 import { Removal } from './removal.ts';
 import { SqliteRepositories } from './repositories.ts';
 import { migrations } from './schema.ts';
@@ -76,6 +77,7 @@ export function indexOver(database: Database): Index {
     notices,
     outbox: new SqliteOutbox(database),
     adoption: new SqliteAdoption(parts),
+    proofs: new SqliteProofs(database),
     [Symbol.asyncDispose]: async () => database[Symbol.dispose](),
   };
 }

@@ -1,4 +1,5 @@
 import { collectionSchema } from './schema-collection.ts';
+import { proofsSchema } from './proofs-schema.ts';
 import { noticesSchema } from './notices.ts';
 import { outboxMigration } from './schema-outbox.ts';
 
@@ -204,4 +205,5 @@ export const migrations: readonly string[] = [
   noticesSchema,
   outboxMigration,
   collectionSchema,
+  proofsSchema,
 ];

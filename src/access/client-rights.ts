@@ -1,0 +1,208 @@
+import { pointTag } from '../index/point-tag.ts';
+import type { Index, Proof } from '../index/contract.ts';
+import { remember } from '../index/remember.ts';
+import type { Clock } from '../observe/clock.ts';
+import type { Observer } from '../observe/events.ts';
+import { RegistryError } from '../oci/errors.ts';
+import type { Descriptor } from '../oci/manifest.ts';
+import { isDigestReference } from '../oci/reference.ts';
+import type { Tag } from '../oci/reference.ts';
+import type { Presented, RepositoryKey, Wanted } from '../oci/repository.ts';
+import { fullName } from '../oci/repository.ts';
+import type { ClientIdentity, Upstreams } from '../upstream/contract.ts';
+import { Fingerprints } from './fingerprints.ts';
+import type { Shown } from './fingerprints.ts';
+
+export interface ClientRightsOptions {
+  readonly index: Index;
+  readonly upstreams: Upstreams;
+  readonly clock: Clock;
+  readonly observer: Observer;
+  /** For how long a proof counts: usually, and while the upstream is away. In milliseconds. */
+  windows(): { readonly proofMs: number; readonly outageMs: number };
+}
+
+/** Proofs older than this serve nobody: no window is longer. In milliseconds. */
+const pruneMs = 60 * 60_000;
+const rememberedMax = 10_000;
+
+/**
+ * What clients may read at an upstream with their own credentials: what it shows them itself. One HEAD with the client's
+ * own token is the proof; it counts for this token and this repository, for a few minutes. While the upstream is away what
+ * it said before counts longer, also for a new token of the same account.
+ */
+export class ClientRights {
+  readonly fingerprints: Fingerprints;
+  readonly #options: ClientRightsOptions;
+  readonly #asking = new Map<string, Promise<void>>();
+  readonly #remembered = new Map<string, Proof>();
+  #prunedAtMs = 0;
+
+  constructor(options: ClientRightsOptions) {
+    this.#options = options;
+    this.fingerprints = new Fingerprints(options.index.proofs);
+  }
+
+  /**
+   * @returns in whose name the upstream is to be asked for what is not held
+   * @throws RegistryError `UNAUTHORIZED`, `DENIED`, `MANIFEST_UNKNOWN`, `BLOB_UNKNOWN` when the client may not read it
+   */
+  async prove(presented: Presented, key: RepositoryKey, wanted: Wanted): Promise<ClientIdentity> {
+    const { authorization } = presented;
+    const shown = authorization && (await this.fingerprints.shown(authorization.reveal()));
+    const identity = { id: shown?.subject ?? 'nobody', authorization };
+    if (shown !== undefined && (await this.#counts(shown.subject, key, this.#options.windows().proofMs)))
+      return identity;
+    const question = `${identity.id} ${fullName(key)}`;
+    const asking = this.#asking.get(question) ?? this.#ask(question, { identity, shown }, key, wanted);
+    await asking;
+    return identity;
+  }
+
+  /** Whether anything in that repository was ever brought in with a client's own credentials. */
+  async isBrought(key: RepositoryKey): Promise<boolean> {
+    return (await this.#find('', key)) !== undefined;
+  }
+
+  /** To be told before anything is fetched there in a client's name. */
+  async bring(key: RepositoryKey): Promise<void> {
+    if (await this.isBrought(key)) return;
+    await this.#put('', key, { provedAtMs: this.#options.clock.now(), expiresAtMs: Infinity });
+  }
+
+  /**
+   * Whether our own credentials have let us read there lately, or do now.
+   * @throws RegistryError what kept us from finding out
+   */
+  async isOurs(key: RepositoryKey, wanted: Wanted, windowMs: number): Promise<boolean> {
+    if (await this.#counts(ourselves, key, windowMs)) return true;
+    const upstream = key.upstream === undefined ? undefined : this.#options.upstreams.find(key.upstream);
+    if (upstream === undefined || wanted.object === 'list') return false;
+    const repository = upstream.repository(key.name);
+    const found = await (
+      wanted.object === 'blob'
+        ? repository.blobSize(wanted.reference, 'own')
+        : repository.resolve(wanted.reference, 'own')
+    ).catch((error: unknown) => {
+      if (error instanceof RegistryError && error.code === 'UPSTREAM_DENIED') return undefined;
+      throw error;
+    });
+    if (found === undefined) return false;
+    await this.#put(ourselves, key, { provedAtMs: this.#options.clock.now(), expiresAtMs: Infinity });
+    return true;
+  }
+
+  async #ask(question: string, client: Client, key: RepositoryKey, wanted: Wanted): Promise<void> {
+    const asking = this.#prove(client, key, wanted).finally(() => this.#asking.delete(question));
+    this.#asking.set(question, asking);
+    await asking;
+  }
+
+  async #prove(client: Client, key: RepositoryKey, wanted: Wanted): Promise<void> {
+    const { identity, shown } = client;
+    if (wanted.object === 'list') return await this.#whileAway(shown, key, unproven(key));
+    const upstream = key.upstream === undefined ? undefined : this.#options.upstreams.find(key.upstream);
+    try {
+      const proven = await upstream?.repository(key.name).prove(wanted.reference, wanted.object, identity);
+      if (proven === undefined) throw absent(key, wanted);
+      await this.#proved(shown, key);
+      const { reference } = wanted;
+      if (proven.descriptor !== undefined && !isDigestReference(reference)) {
+        await this.#point(key, reference, proven.descriptor);
+      }
+    } catch (error) {
+      if (!(error instanceof RegistryError)) throw error;
+      if (error.origin === 'upstream') return await this.#whileAway(shown, key, error);
+      if (error.code === 'UNAUTHORIZED' || error.code === 'DENIED') await this.#refused(shown, key);
+      throw error;
+    }
+  }
+
+  /** The answer to the proof is also the news of where the tag points: nobody has to ask for that again. */
+  async #point(key: RepositoryKey, tag: Tag, descriptor: Descriptor): Promise<void> {
+    const { index, clock, observer } = this.#options;
+    await remember(observer, () => pointTag(index, key, tag, descriptor, clock.now()));
+  }
+
+  /** @throws the reason why the upstream could not be asked, unless it has let this account in not long ago */
+  async #whileAway(shown: Shown | undefined, key: RepositoryKey, reason: RegistryError): Promise<void> {
+    const { clock } = this.#options;
+    if (shown === undefined || clock.now() >= shown.expiresAtMs) throw reason;
+    for (const subject of [shown.subject, shown.credential]) {
+      if (subject !== undefined && (await this.#counts(subject, key, this.#options.windows().outageMs))) return;
+    }
+    throw reason;
+  }
+
+  async #counts(subject: string, key: RepositoryKey, windowMs: number): Promise<boolean> {
+    const proof = await this.#find(subject, key);
+    const now = this.#options.clock.now();
+    // What was proved far in the future was proved by a clock that has been put right since.
+    return proof !== undefined && Math.abs(now - proof.provedAtMs) < windowMs && now < proof.expiresAtMs;
+  }
+
+  async #proved(shown: Shown | undefined, key: RepositoryKey): Promise<void> {
+    if (shown === undefined) return;
+    const provedAtMs = this.#options.clock.now();
+    await this.#put(shown.subject, key, { provedAtMs, expiresAtMs: shown.expiresAtMs });
+    const { credential } = shown;
+    if (credential !== undefined && credential !== shown.subject) {
+      await this.#put(credential, key, { provedAtMs, expiresAtMs: Infinity });
+    }
+    await this.#prune(provedAtMs);
+  }
+
+  /** A token that has not ended says what its account may: that is over, too. */
+  async #refused(shown: Shown | undefined, key: RepositoryKey): Promise<void> {
+    if (shown === undefined) return;
+    const never = { provedAtMs: 0, expiresAtMs: 0 };
+    const isOver = this.#options.clock.now() >= shown.expiresAtMs;
+    const subjects = isOver ? [shown.subject] : [shown.subject, shown.credential];
+    for (const subject of subjects) {
+      if (subject !== undefined && (await this.#find(subject, key)) !== undefined) await this.#put(subject, key, never);
+    }
+  }
+
+  async #find(subject: string, key: RepositoryKey): Promise<Proof | undefined> {
+    const name = `${subject} ${fullName(key)}`;
+    const found = this.#remembered.get(name) ?? (await this.#options.index.proofs.find(subject, key));
+    if (found !== undefined) this.#keepInMind(name, found);
+    return found;
+  }
+
+  async #put(subject: string, key: RepositoryKey, proof: Proof): Promise<void> {
+    this.#remembered.delete(`${subject} ${fullName(key)}`);
+    await this.#options.index.proofs.put(subject, key, proof);
+    this.#keepInMind(`${subject} ${fullName(key)}`, proof);
+  }
+
+  #keepInMind(name: string, proof: Proof): void {
+    if (this.#remembered.size >= rememberedMax) this.#remembered.clear();
+    this.#remembered.set(name, proof);
+  }
+
+  async #prune(nowMs: number): Promise<void> {
+    if (Math.abs(nowMs - this.#prunedAtMs) < pruneMs) return;
+    this.#prunedAtMs = nowMs;
+    const { proofMs, outageMs } = this.#options.windows();
+    await this.#options.index.proofs.prune(nowMs - Math.max(proofMs, outageMs), nowMs);
+  }
+}
+
+/** No hash is this. */
+const ourselves = 'own';
+
+interface Client {
+  readonly identity: ClientIdentity;
+  readonly shown: Shown | undefined;
+}
+
+function absent({ name }: RepositoryKey, { object }: Wanted): RegistryError {
+  const code = object === 'blob' ? 'BLOB_UNKNOWN' : 'MANIFEST_UNKNOWN';
+  return new RegistryError(code, `the upstream has no such ${object} in ${name}`);
+}
+
+function unproven(key: RepositoryKey): RegistryError {
+  const message = `${fullName(key)} cannot be asked whether you may read it; try again later`;
+  return new RegistryError('UPSTREAM_UNREACHABLE', message, { upstream: key.upstream ?? '' });
+}

@@ -1,0 +1,43 @@
+import type { Duplex } from 'node:stream';
+import type { Identity } from '../certificates/identity.ts';
+import type { Via } from './message.ts';
+
+/** What a listener leaves to the transparent proxy: where tunnels lead, and in whose name connections are answered. */
+export interface Interception {
+  connect(request: ConnectRequest): Promise<ConnectAnswer>;
+  /** The same for a connection that a name led here: TLS with that name in its handshake, or none. */
+  greet(greeting: Greeting): Promise<ConnectAnswer>;
+}
+
+export interface ConnectRequest {
+  /** As sent: `quay.io:443` (RFC 9112, 3.2.3). */
+  readonly target: string;
+  readonly clientAddress: string;
+  /** Of this proxy, not of what is behind it; never to be kept or told. */
+  readonly proxyAuthorization: string | undefined;
+}
+
+export interface Greeting {
+  readonly servername: string | undefined;
+  readonly clientAddress: string;
+}
+
+/**
+ * - `refuse`: it goes no further.
+ * - `own`: it is to this server itself.
+ * - `end`: its TLS ends here, and its requests are to that registry.
+ * - `pass`: a connection to where it wants to go; its bytes go through untouched.
+ */
+export type ConnectAnswer =
+  | ConnectRefusal
+  | { readonly kind: 'own' }
+  | { readonly kind: 'end'; readonly via: Via; readonly identity: Identity }
+  | { readonly kind: 'pass'; readonly outside: Duplex };
+
+export interface ConnectRefusal {
+  readonly kind: 'refuse';
+  readonly status: number;
+  readonly message: string;
+  /** `Name: value` lines. */
+  readonly headers?: readonly string[];
+}

@@ -1,0 +1,105 @@
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import { pipeline } from 'node:stream';
+import type { Duplex } from 'node:stream';
+import { RegistryError } from '../oci/errors.ts';
+import type { ExchangeContext } from './exchange.ts';
+import { peekFirstByte, tlsHandshake } from './first-byte.ts';
+import type { ConnectAnswer, ConnectRefusal, Interception } from './interception.ts';
+import { refuse } from './refuse.ts';
+import type { Peer } from './request.ts';
+import { TlsEnds } from './tls-ends.ts';
+import type { Secured } from './tls-ends.ts';
+
+/** A client's CONNECT, and what came right behind it. */
+export interface Connecting {
+  readonly peer: Peer;
+  readonly incoming: IncomingMessage;
+  readonly socket: Socket;
+  readonly head: Buffer;
+}
+
+/** A tunnel whose bytes go through untouched may be silent for so long, in milliseconds. */
+const silentMsMax = 10 * 60_000;
+
+/** Tunnels: what the client says inside is answered here, or goes where it wants to go. */
+export class Tunnels {
+  readonly #context: ExchangeContext;
+  readonly #interception: Interception;
+  readonly #own: ((socket: Socket) => void) | undefined;
+  readonly #ends: TlsEnds;
+
+  /** @param own for TLS that is to this server itself; `undefined` where it speaks none */
+  constructor(
+    context: ExchangeContext,
+    interception: Interception,
+    own: ((socket: Socket) => void) | undefined,
+    secured: Secured,
+  ) {
+    this.#context = context;
+    this.#interception = interception;
+    this.#own = own;
+    this.#ends = new TlsEnds(context.limits.headersMsMax, secured);
+  }
+
+  /** Settles when the tunnel stands, or was refused; never rejects. */
+  async open(connecting: Connecting): Promise<void> {
+    const { peer, incoming, socket, head } = connecting;
+    socket.on('error', () => socket.destroy());
+    socket.setTimeout(0);
+    const asked = {
+      target: incoming.url ?? '',
+      clientAddress: peer.address,
+      proxyAuthorization: incoming.headers['proxy-authorization'],
+    };
+    const answer = await this.#interception.connect(asked).catch(failed);
+    if (socket.destroyed) {
+      if (answer.kind === 'pass') answer.outside.destroy();
+      return;
+    }
+    if (answer.kind === 'refuse') return this.#refuse(connecting, answer);
+    if (answer.kind === 'own' && this.#own === undefined) return this.#refuse(connecting, noTlsOfOurs);
+    socket.write('HTTP/1.1 200 Connection Established\r\n\r\n');
+    if (head.length > 0) socket.unshift(head);
+    if (answer.kind === 'pass') this.#pass(socket, answer.outside);
+    else this.#end(connecting, answer);
+  }
+
+  /** Only TLS: what else somebody may want to say to a registry is none of our business. */
+  #end(connecting: Connecting, answer: Extract<ConnectAnswer, { readonly kind: 'end' | 'own' }>): void {
+    const { socket } = connecting;
+    peekFirstByte(socket, this.#context.limits.headersMsMax, (first) => {
+      if (first === tlsHandshake) {
+        if (answer.kind === 'own') return this.#own?.(socket);
+        return this.#ends.take(socket, answer.via, answer.identity);
+      }
+      this.#refuse(connecting, { kind: 'refuse', status: 400, message: 'only TLS is accepted in a tunnel; use https' });
+    });
+  }
+
+  #pass(socket: Socket, outside: Duplex): void {
+    socket.setTimeout(silentMsMax, () => socket.destroy());
+    pipeline(socket, outside, socket, () => {
+      socket.destroy();
+      outside.destroy();
+    });
+  }
+
+  #refuse({ peer, incoming, socket }: Connecting, { status, message, headers = [] }: ConnectRefusal): void {
+    const code = status === 400 ? 'REQUEST_INVALID' : 'DENIED';
+    const request = { method: 'CONNECT', url: incoming.url ?? '' };
+    refuse(this.#context, peer, socket, { status, code, message, headers, request });
+  }
+}
+
+const noTlsOfOurs: ConnectRefusal = {
+  kind: 'refuse',
+  status: 403,
+  message: 'this server itself is asked without a proxy, and over plain HTTP; list it in NO_PROXY',
+};
+
+function failed(error: unknown): ConnectRefusal {
+  if (!(error instanceof RegistryError)) throw error;
+  const status = error.code === 'UPSTREAM_TIMEOUT' ? 504 : error.code === 'DENIED' ? 403 : 502;
+  return { kind: 'refuse', status, message: error.message };
+}

@@ -1,0 +1,96 @@
+import type { Reply, Request, Via } from '../http/message.ts';
+import { RegistryError } from '../oci/errors.ts';
+import type { Tag } from '../oci/reference.ts';
+import { isDigestReference } from '../oci/reference.ts';
+import type { Presented, RepositoryKey } from '../oci/repository.ts';
+import { failureReply } from './failure.ts';
+import { pingReply } from './ping.ts';
+import { route } from './route.ts';
+import type { Route, RouteFailure, RoutingTable } from './route.ts';
+
+/** What lies beyond this server for clients who believe to talk to another one. */
+export interface Beyond {
+  /** What a client says about itself to an upstream that it believes to talk to; `undefined` where it means us. */
+  presented(request: Request): Presented | undefined;
+  /**
+   * Passes a request on as it is, and its answer back.
+   * @throws RegistryError when there is no answer
+   */
+  pass(request: Request, via: Via): Promise<Reply>;
+  /** Whether pushes and deletions are passed on. */
+  passesPushes(): boolean;
+  /** The upstream has taken a push or a deletion: where the tag pointed may be over. */
+  moved(key: RepositoryKey, tag: Tag): Promise<void>;
+}
+
+/**
+ * A request for another registry, to which the client believes to talk. What is kept here is answered from here; all else
+ * goes on to it untouched, with whatever the client says about itself, and is answered here only while it is away.
+ */
+export async function answerFor(
+  via: Via,
+  request: Request,
+  found: Route | RouteFailure,
+  around: {
+    readonly beyond: Beyond;
+    readonly table: RoutingTable;
+    /** As for any other door. */
+    readonly answer: () => Promise<Reply>;
+  },
+): Promise<Reply> {
+  const { beyond, table, answer } = around;
+  switch (found.kind) {
+    case 'manifest':
+    case 'blob':
+      return await answer();
+    case 'tags':
+    case 'referrers':
+      return await unlessAway(beyond.pass(request, via), answer);
+    case 'ping':
+      return await unlessAway(beyond.pass(request, via), async () => pingReply);
+    default: {
+      if (isPush(request) && !beyond.passesPushes()) return pushRefused(request, via);
+      const reply = await beyond.pass(request, via);
+      await note(reply, via, request, { beyond, table });
+      return reply;
+    }
+  }
+}
+
+/** The repository that a request is about, be it a push. */
+export function keyBeyond({ url }: Request, via: Via, table: RoutingTable): RepositoryKey | undefined {
+  const [, name] = /^\/v2\/([^?#]+?)\/(?:blobs|manifests|tags|referrers)\//.exec(url) ?? [];
+  if (name === undefined) return undefined;
+  const meant = route('GET', `/v2/${name}/tags/list`, via.host, table);
+  return meant.kind === 'tags' ? meant.key : undefined;
+}
+
+function isPush({ method, url }: Request): boolean {
+  return method !== 'GET' && method !== 'HEAD' && /^\/v2\/.*\/(?:blobs|manifests)\//.test(url);
+}
+
+function pushRefused(request: Request, via: Via): Reply {
+  const message = `pushes to ${via.host} are not passed on (intercept.push); push without this proxy`;
+  return failureReply(new RegistryError('DENIED', message, { origin: 'operator' }), request, { label: undefined });
+}
+
+async function note(
+  { status }: Reply,
+  via: Via,
+  { method, url }: Request,
+  { beyond, table }: { readonly beyond: Beyond; readonly table: RoutingTable },
+): Promise<void> {
+  const changed = (method === 'PUT' && status === 201) || (method === 'DELETE' && status === 202);
+  if (!changed) return;
+  const meant = route('GET', url, via.host, table);
+  if (meant.kind === 'manifest' && !isDigestReference(meant.reference)) await beyond.moved(meant.key, meant.reference);
+}
+
+async function unlessAway(passed: Promise<Reply>, instead: () => Promise<Reply>): Promise<Reply> {
+  try {
+    return await passed;
+  } catch (error) {
+    if (error instanceof RegistryError && error.origin === 'upstream') return await instead();
+    throw error;
+  }
+}

@@ -1,0 +1,52 @@
+import type { Socket } from 'node:net';
+import type { Clock } from '../observe/clock.ts';
+import { RegistryError } from '../oci/errors.ts';
+import { makeDialPolicy } from './addresses.ts';
+import { DialRefused, dialTcp } from './dial.ts';
+import { createLookup } from './lookup.ts';
+import { createProxies } from './proxy.ts';
+import type { Environment } from './proxy.ts';
+
+export interface OutsideOptions {
+  readonly clock: Clock;
+  readonly environment: Environment;
+  /** DNS servers; empty is whatever the machine uses. */
+  readonly resolver: readonly string[];
+  /** Addresses and CIDR ranges that may be dialled whatever they are. */
+  readonly allowed: readonly string[];
+  /** This machine's own addresses; default: those of its interfaces. */
+  readonly ownAddresses?: () => readonly string[];
+}
+
+/** For a name, a connection and a proxy together, in milliseconds. */
+const connectMs = 10_000;
+
+/**
+ * Connects to a host that is no upstream, for somebody else: only where anybody may connect to, judged by the very address.
+ * @throws RegistryError `DENIED`, `UPSTREAM_UNREACHABLE`, `UPSTREAM_TIMEOUT`
+ */
+export async function connectOutside(host: string, port: number, options: OutsideOptions): Promise<Socket> {
+  const { clock, environment, resolver, allowed, ownAddresses } = options;
+  const proxies = createProxies(undefined, environment);
+  const policy = makeDialPolicy({
+    upstream: host,
+    allowed,
+    named: () => false,
+    ...(ownAddresses === undefined ? {} : { own: ownAddresses }),
+  });
+  const lookup = createLookup({ servers: resolver, family: 'any', timeoutMs: connectMs });
+  const tunnel = (target: { readonly host: string; readonly port: number }) =>
+    proxies.tunnel({ ...target, secure: true });
+  try {
+    return await dialTcp({ host, port, secure: false }, { policy, lookup, clock, connectMs, tunnel });
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    if (error instanceof DialRefused) {
+      const message = `${why}: this proxy does not connect there; if that is meant, add the address to intercept.dial`;
+      throw new RegistryError('DENIED', message, { cause: error });
+    }
+    const isLate = error instanceof Error && 'code' in error && error.code === 'ETIMEDOUT';
+    const code = isLate ? 'UPSTREAM_TIMEOUT' : 'UPSTREAM_UNREACHABLE';
+    throw new RegistryError(code, `${host}:${port} cannot be reached: ${why}`, { cause: error });
+  }
+}

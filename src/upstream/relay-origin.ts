@@ -1,0 +1,20 @@
+import { builtinUpstreams } from '../config/builtin-upstreams.ts';
+import type { UpstreamConfig } from '../config/config.ts';
+import { upstreamName } from '../config/value/upstream-name.ts';
+
+/**
+ * Where the registry or token service really is that a client knows by this host, with what stands before `/v2/` there.
+ * `undefined` for a host that is none of the upstream's.
+ */
+export function relayOrigin(config: UpstreamConfig, host: string): URL | undefined {
+  const own = new URL(config.url);
+  if (host === config.name || host === upstreamName(own.host)) return own;
+  if (config.aliases.includes(host)) return isWhereItAlwaysWas(config) ? new URL(`https://${host}`) : own;
+  const isPlain = own.protocol === 'http:';
+  return config.realms.includes(host) ? new URL(`${isPlain ? 'http' : 'https'}://${host}`) : undefined;
+}
+
+/** Docker Hub's names are machines of their own; but where the operator says where it is, it is there by any name. */
+function isWhereItAlwaysWas({ name, url }: UpstreamConfig): boolean {
+  return builtinUpstreams.find((upstream) => upstream.name === name)?.keys.url === url;
+}

@@ -1,0 +1,101 @@
+/** The server as its clients' HTTPS proxy: unchanged image names, the same cache, and everybody's own rights. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { get } from '../support/client.ts';
+import { CountingUpstream } from '../support/counting-upstream.ts';
+import { Entrepot } from '../support/entrepot.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { makeImage } from '../support/images.ts';
+import { ProxiedClient } from '../support/tunnel.ts';
+import type { Login } from '../support/tunnel.ts';
+
+const minutes = 60_000;
+const app = makeImage({ seed: 'app', layers: [300_000] });
+const plans = makeImage({ seed: 'plans', layers: [200_000] });
+const alice = { username: 'alice', password: 'alices-secret' };
+const bob = { username: 'bob', password: 'bobs-secret' };
+
+/** A registry with a public image, and one that of its two users alice alone may read. */
+async function scene(config: Readonly<Record<string, unknown>> = {}) {
+  await using opening = new AsyncDisposableStack();
+  // Certificates are looked at by the real clock.
+  const clock = new FakeClock(Date.now());
+  const users = { alice: alice.password, bob: bob.password };
+  const grants = { alice: ['team/plans'], bob: [] };
+  const auth = { kind: 'bearer', users, grants, private: ['team/plans'] } as const;
+  const quay = opening.use(await CountingUpstream.start({ tls: true, auth, now: () => clock.now() }));
+  quay.publish('team/app:1', app);
+  quay.publish('team/plans:1', plans);
+  const entrepot = opening.use(await Entrepot.start({ upstreams: { 'quay.io': quay }, clock, config }));
+  const ca = (await get(`${entrepot.origin}/ca.crt?ca=interception`)).body.toString();
+  const names = { [quay.origin]: 'https://quay.io' };
+  const client = (login?: Login): ProxiedClient => new ProxiedClient(() => entrepot.port, { ca, names }, login);
+  const scope = opening.move();
+  return { quay, entrepot, clock, client, [Symbol.asyncDispose]: () => scope.disposeAsync() };
+}
+
+type Image = typeof app;
+
+async function pullAs(client: ProxiedClient, repository: string, image: Image): Promise<void> {
+  const base = `https://quay.io/v2/${repository}`;
+  const manifest = await client.request(`${base}/manifests/1`);
+  assert.equal(manifest.status, 200, manifest.body.toString());
+  assert.equal(manifest.headers['docker-content-digest'], image.digest);
+  for (const blob of [image.config, ...image.layers]) {
+    const { status, body } = await client.request(`${base}/blobs/${blob.digest}`);
+    assert.equal(status, 200, body.toString().slice(0, 300));
+    assert.deepEqual(body, blob.bytes());
+  }
+}
+
+describe('a public image through a tunnel', () => {
+  test('is pulled cold, and warm without the upstream', async () => {
+    await using at = await scene();
+    await pullAs(at.client(), 'team/app', app);
+    await at.entrepot.stored(2);
+    at.quay.forbid();
+    await pullAs(at.client(), 'team/app', app);
+    at.quay.assertUntouched();
+    const { status } = await get(`${at.entrepot.origin}/v2/team/app/manifests/1?ns=quay.io`);
+    assert.equal(status, 200, 'it is the same by every door');
+  });
+});
+
+describe('a private image through a tunnel', () => {
+  test('is pulled by whom its registry lets in, and then from here', async () => {
+    await using at = await scene();
+    const client = at.client(alice);
+    await pullAs(client, 'team/plans', plans);
+    await at.entrepot.stored(2);
+    const before = at.quay.count();
+    await pullAs(client, 'team/plans', plans);
+    assert.equal(at.quay.count(), before, at.quay.summary());
+  });
+
+  test('costs a warm pull one HEAD a token', async () => {
+    await using at = await scene();
+    await pullAs(at.client(alice), 'team/plans', plans);
+    await at.entrepot.stored(2);
+    at.quay.reset();
+    await at.clock.advance(2 * minutes);
+    const client = at.client(alice);
+    await pullAs(client, 'team/plans', plans);
+    const asked = { method: 'HEAD', path: '/team/plans/', authorization: 'bearer', status: 200 } as const;
+    assert.equal(at.quay.count(asked), 1, at.quay.summary());
+    assert.equal(at.quay.count({ method: 'GET', path: '/team/plans/', authorization: 'bearer', status: 200 }), 0);
+  });
+
+  test('is nobody else\u2019s, and they hear what the registry says', async () => {
+    await using at = await scene();
+    await pullAs(at.client(alice), 'team/plans', plans);
+    await at.entrepot.stored(2);
+    for (const client of [at.client(), at.client(bob)]) {
+      const answer = await client.request('https://quay.io/v2/team/plans/manifests/1');
+      assert.equal(answer.status, 401);
+      assert.match(answer.headers['www-authenticate'] ?? '', /^Bearer realm=.*scope="repository:team\/plans:pull"/);
+    }
+    const other = await get(`${at.entrepot.origin}/v2/team/plans/manifests/1?ns=quay.io`);
+    assert.equal(other.status, 403);
+    assert.equal(other.headers['www-authenticate'], undefined, 'no other door passes a challenge on');
+  });
+});
