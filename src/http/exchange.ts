@@ -6,6 +6,7 @@ import type { Observer } from '../observe/events.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { errorReply } from './error-body.ts';
 import type { TrustedProxies } from './forwarded.ts';
+import { loggedUrl } from './logged-url.ts';
 import type { BlobReplyBody, Handler, Lobby, Reply } from './message.ts';
 import type { ListenerLimits } from './limits.ts';
 import { IncomingRequest, unanswerable } from './request.ts';
@@ -34,7 +35,6 @@ export interface ExchangeContext {
 const headersHeldMsMax = 1_000;
 /** The log line's status when the client went away before there was one (nginx's number for it). */
 const clientClosedStatus = 499;
-const loggedUrlCharactersMax = 2_048;
 /** Requests whose handlers read their bodies; those of others are thrown away as they come. */
 const mayBring: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
 
@@ -116,12 +116,11 @@ export class Exchange {
     const { observer, clock } = this.#context;
     const ms = clock.monotonic() - this.#startedMs;
     const incoming = this.#incoming;
-    const url = incoming.url ?? '';
     observer.emit({
       type: 'request.done',
       requestId: this.#request.id,
       method: this.#request.method,
-      url: url.length > loggedUrlCharactersMax ? url.slice(0, loggedUrlCharactersMax) : url,
+      url: loggedUrl(incoming.url ?? '', this.#request.via === undefined),
       status: this.#outgoing.headersSent ? this.#outgoing.statusCode : clientClosedStatus,
       clientAddress: this.#request.clientAddress,
       userAgent: this.#request.headers['user-agent'] ?? '',

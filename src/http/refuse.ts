@@ -3,6 +3,7 @@ import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { errorBody } from './error-body.ts';
 import type { ExchangeContext } from './exchange.ts';
+import { loggedUrl } from './logged-url.ts';
 import type { Peer } from './request.ts';
 
 export interface Refusal {
@@ -63,7 +64,6 @@ function refusalOf(error: NodeJS.ErrnoException): Refusal {
   }
 }
 
-const loggedUrlCharactersMax = 2_048;
 /** How long a refused client may take to read why, in milliseconds. */
 const lingerMs = 2_000;
 
@@ -89,7 +89,7 @@ function log(context: ExchangeContext, peer: Peer, refusal: Refusal): void {
     type: 'request.done',
     requestId: context.nextId(),
     method,
-    url: url.slice(0, loggedUrlCharactersMax),
+    url: loggedUrl(url, true),
     status: refusal.status,
     clientAddress: peer.address,
     userAgent: '',

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { Server as TlsServer } from 'node:tls';
 import type { TLSSocket } from 'node:tls';
+import { preferredCiphers } from '../certificates/ciphers.ts';
 import type { Identity } from '../certificates/identity.ts';
 import type { Via } from './message.ts';
 
@@ -38,6 +39,7 @@ export class TlsEnds {
 
   #make(via: Via, { cert, key }: Identity): TlsServer {
     const server = new TlsServer({
+      ciphers: preferredCiphers,
       cert,
       key,
       minVersion: 'TLSv1.2',

@@ -99,3 +99,13 @@ describe('a private image through a tunnel', () => {
     assert.equal(other.headers['www-authenticate'], undefined, 'no other door passes a challenge on');
   });
 });
+
+describe('what the cache has nothing to say to', () => {
+  test('is passed on with its query, which the log does not tell', async () => {
+    await using at = await scene();
+    await at.client().ask('https://quay.io/v1/search?q=app&signature=c2VjcmV0');
+    await at.entrepot.until('request.done', ({ url }) => url.startsWith('/v1/search'));
+    assert.equal(at.quay.count({ path: 'signature=c2VjcmV0' }), 1, at.quay.summary());
+    assert.doesNotMatch(JSON.stringify(at.entrepot.events), /signature|c2VjcmV0/);
+  });
+});

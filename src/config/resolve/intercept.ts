@@ -30,7 +30,13 @@ export function resolveIntercept(
 function hostsOf(given: readonly string[], resolving: Resolving): InterceptConfig['hosts'] {
   const [first] = given;
   if (given.length === 1 && first === 'upstreams') return { kind: 'upstreams' };
-  if (given.length === 1 && first === '*') return { kind: 'any' };
+  if (given.length === 1 && first === '*') {
+    resolving.problem(
+      ['intercept', 'hosts'],
+      '"*" is not supported by this version; write upstreams, or a list of hosts',
+    );
+    return { kind: 'any' };
+  }
   const names = given.map((text) => {
     const name = upstreamName(text);
     if (name === undefined) {
