@@ -1,11 +1,14 @@
 /** The server as its clients' HTTPS proxy: unchanged image names, the same cache, and everybody's own rights. */
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { get } from '../support/client.ts';
 import { CountingUpstream } from '../support/counting-upstream.ts';
 import { Entrepot } from '../support/entrepot.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { makeImage } from '../support/images.ts';
+import { htpasswdOf } from '../support/logins.ts';
+import { TempDir } from '../support/temp-dir.ts';
 import { ProxiedClient } from '../support/tunnel.ts';
 import type { Login } from '../support/tunnel.ts';
 
@@ -107,5 +110,35 @@ describe('what the cache has nothing to say to', () => {
     await at.entrepot.until('request.done', ({ url }) => url.startsWith('/v1/search'));
     assert.equal(at.quay.count({ path: 'signature=c2VjcmV0' }), 1, at.quay.summary());
     assert.doesNotMatch(JSON.stringify(at.entrepot.events), /signature|c2VjcmV0/);
+  });
+});
+
+describe('the rules of this cache', () => {
+  const manifest = 'https://quay.io/v2/team/plans/manifests/1';
+
+  test('stand before what a registry would allow', async () => {
+    await using at = await scene({ access: [{ who: 'anonymous', may: ['pull'], on: ['quay.io/team/app'] }] });
+    await pullAs(at.client(), 'team/app', app);
+    const answer = await at.client(alice).request(manifest);
+    assert.equal(answer.status, 403, answer.body.toString());
+    assert.equal(answer.headers['www-authenticate'], undefined, 'what she would answer is meant for the registry');
+    const pushed = await at.client(alice).ask('https://quay.io/v2/team/app/blobs/uploads/', { method: 'POST' });
+    assert.equal(pushed.status, 403);
+    assert.equal(at.quay.count({ path: '/team/plans/' }) + at.quay.count({ path: '/uploads/' }), 0);
+  });
+
+  test('let nobody through to anywhere while nothing is open', async () => {
+    await using directory = await TempDir.make();
+    const path = directory.join('users');
+    await writeFile(path, htpasswdOf({ ops: 'secret' }));
+    const access = [{ who: 'authenticated', may: ['pull'], on: ['**'] }];
+    await using at = await scene({ access, auth: { htpasswd: { realm: 'cache', path } } });
+    at.quay.forbid();
+    for (const path of ['v2/', 'v1/search?q=app', 'v2/team/app/manifests/1']) {
+      const answer = await at.client(alice).ask(`https://quay.io/${path}`);
+      assert.equal(answer.status, 403, path);
+      assert.equal(answer.headers['www-authenticate'], undefined);
+    }
+    at.quay.assertUntouched();
   });
 });
