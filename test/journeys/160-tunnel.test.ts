@@ -129,10 +129,10 @@ describe('the rules of this cache', () => {
 
   test('let nobody through to anywhere while nothing is open', async () => {
     await using directory = await TempDir.make();
-    const path = directory.join('users');
-    await writeFile(path, htpasswdOf({ ops: 'secret' }));
+    const file = directory.join('users');
+    await writeFile(file, htpasswdOf({ ops: 'secret' }));
     const access = [{ who: 'authenticated', may: ['pull'], on: ['**'] }];
-    await using at = await scene({ access, auth: { htpasswd: { realm: 'cache', path } } });
+    await using at = await scene({ access, auth: { htpasswd: { realm: 'cache', path: file } } });
     at.quay.forbid();
     for (const path of ['v2/', 'v1/search?q=app', 'v2/team/app/manifests/1']) {
       const answer = await at.client(alice).ask(`https://quay.io/${path}`);
