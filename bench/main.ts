@@ -12,8 +12,10 @@ import { parseArgs } from 'node:util';
 import { TempDir } from '../test/support/temp-dir.ts';
 import { coldManifest } from './cold-manifest.ts';
 import { indexScale } from './index-scale.ts';
+import { listings } from './listings.ts';
 import { memory } from './memory.ts';
 import { parallelRanges } from './parallel-ranges.ts';
+import { pushes } from './pushes.ts';
 import { stampede } from './stampede.ts';
 import { failed, judge, renderTable } from './support/report.ts';
 import type { Outcome } from './support/report.ts';
@@ -22,11 +24,21 @@ import type { Suite } from './support/suite.ts';
 import { warmBlob } from './warm-blob.ts';
 import { warmManifests } from './warm-manifests.ts';
 
-const SUITES: readonly Suite[] = [warmBlob, warmManifests, stampede, parallelRanges, coldManifest, memory, indexScale];
+const SUITES: readonly Suite[] = [
+  warmBlob,
+  warmManifests,
+  stampede,
+  parallelRanges,
+  coldManifest,
+  pushes,
+  listings,
+  memory,
+  indexScale,
+];
 
 const USAGE = `npm run bench -- [SUITE...] [--short] [--strict] [--subject ${SUBJECTS.join('|')}] [--json FILE] [--cpu-prof DIRECTORY]
 
-  --short    less of everything: under eight minutes
+  --short    less of everything: under ten minutes
   --strict   a missed time fails the run, too
   --subject  what is measured (docker-registry: to prove the suites themselves)
   --json     where the results are written (default bench/results/TIME.json)

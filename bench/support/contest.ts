@@ -59,6 +59,16 @@ export class Contest implements AsyncDisposable {
     return new Contest(open.move(), subject, registry, nginx);
   }
 
+  /** Registries that are pushed to: each keeps what it has in `registry` of its directory. */
+  static async ofRegistries({ machine, directory }: Bench): Promise<Contest> {
+    await using open = new AsyncDisposableStack();
+    const setup = (name: string) => ({ directory: join(directory, name) });
+    const subject = open.use(await machine.startHost(setup('subject')));
+    const peer = setup('docker-registry');
+    const registry = open.use(await machine.startRegistry(peer, join(peer.directory, 'registry')));
+    return new Contest(open.move(), subject, registry);
+  }
+
   get servers(): Server[] {
     return [this.subject, this.registry, this.nginx].filter((server) => server !== undefined);
   }

@@ -87,6 +87,14 @@ export class Machine {
     return startRegistry(this.subjectName, setup, join(setup.directory, 'registry'), { proxy });
   }
 
+  /** The subject, as a registry that is pushed to. */
+  async startHost(setup: Setup): Promise<Server> {
+    await mkdir(setup.directory, { recursive: true });
+    // Nothing is asked of the upstream.
+    if (this.subject === 'entrepot') return startEntrepot({ ...setup, upstream: 'http://127.0.0.1:9' }, this.#profiles);
+    return startRegistry(`${this.subject} (subject)`, setup, join(setup.directory, 'registry'));
+  }
+
   /** docker-registry with the content of a directory in its own layout. `undefined` if it is not installed. */
   async startRegistry(setup: Setup, rootDirectory: string): Promise<Server | undefined> {
     await mkdir(setup.directory, { recursive: true });
