@@ -4,6 +4,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { encodeDigest } from '../src/index/sqlite/digests.ts';
 import { openSqliteIndex } from '../src/index/sqlite/index.ts';
 import { digestOf } from '../src/oci/digest.ts';
@@ -19,10 +20,12 @@ export const listings: Suite = {
   about: 'a page of 100,000 tags, and of 100,000 repositories (a tenth for docker-registry with --short)',
   async run(bench) {
     bench.say('making them');
-    await fillSubject(join(bench.directory, 'subject/registry/entrepot'));
+    await fillSubject(join(bench.directory, 'subject/registry'));
     await fillRegistry(join(bench.directory, 'docker-registry/registry'), bench.short ? entries / 10 : entries);
     await using contest = await Contest.ofRegistries(bench);
     await using askers = new Helper<PusherOperations>('./pushers-main.ts');
+    bench.say('waiting until the volume has been looked at');
+    await ready(`${contest.subject.origin}/v2/local/tags/tags/list?n=1`);
     return [
       await page(bench, contest, askers, 'tags', 'local/tags/tags/list?n=100&last=t050000'),
       await page(bench, contest, askers, 'repositories', '_catalog?n=100&last=local/r050000'),
@@ -31,6 +34,16 @@ export const listings: Suite = {
 };
 
 const entries = 100_000;
+const readyMsMax = 120_000;
+
+async function ready(url: string): Promise<void> {
+  for (const until = performance.now() + readyMsMax; performance.now() < until; await sleep(200)) {
+    const answer = await fetch(url);
+    await answer.arrayBuffer();
+    if (answer.status === 200) return;
+  }
+  throw new Error(`GET ${url} was not ready in time`);
+}
 
 async function page(
   { short, say }: Bench,
@@ -48,8 +61,11 @@ async function page(
 }
 
 /** Goes around the contract, in one transaction: through it, it would take many minutes. */
-async function fillSubject(directory: string): Promise<void> {
+async function fillSubject(root: string): Promise<void> {
+  const directory = join(root, 'entrepot');
   await mkdir(directory, { recursive: true });
+  // A volume that has links, so that a start does not write those of all that was never pushed.
+  await mkdir(join(root, 'docker/registry/v2/repositories/local/linked/_layers'), { recursive: true });
   const path = join(directory, 'index.db');
   await (await openSqliteIndex({ path }))[Symbol.asyncDispose]();
   using database = new DatabaseSync(path);
