@@ -17,7 +17,7 @@ import { memory } from './memory.ts';
 import { parallelRanges } from './parallel-ranges.ts';
 import { pushes } from './pushes.ts';
 import { stampede } from './stampede.ts';
-import { failed, judge, renderTable } from './support/report.ts';
+import { failures, judge, renderTable } from './support/report.ts';
 import type { Outcome } from './support/report.ts';
 import { Machine, SUBJECTS } from './support/subjects.ts';
 import type { Suite } from './support/suite.ts';
@@ -74,7 +74,9 @@ async function main(args: string[]): Promise<number> {
   console.log(renderTable(outcomes));
   for (const sentence of machine.missing()) console.log(sentence);
   console.log(`All of it as JSON: ${file}`);
-  return failed(outcomes, strict) ? 1 : 0;
+  const wrong = failures(outcomes, strict);
+  for (const sentence of wrong) console.log(`FAILED ${sentence}`);
+  return wrong.length > 0 ? 1 : 0;
 }
 
 function choose(args: string[]) {

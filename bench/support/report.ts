@@ -22,12 +22,15 @@ export function judge(bar: Bar | undefined): Verdict {
   return bar.kind === 'count' ? 'FAIL' : 'missed';
 }
 
-/** Whether the run as a whole is a failure. */
-export function failed(outcomes: readonly Outcome[], strict: boolean): boolean {
-  return outcomes.some(({ crash, rows }) => {
-    const verdicts = rows.map(({ bar }) => judge(bar));
-    return crash !== undefined || verdicts.includes('FAIL') || (strict && verdicts.includes('missed'));
-  });
+/** Why the run as a whole is a failure, a sentence each; none when it is not. */
+export function failures(outcomes: readonly Outcome[], strict: boolean): string[] {
+  const wrong: readonly Verdict[] = strict ? ['FAIL', 'missed'] : ['FAIL'];
+  return outcomes.flatMap(({ suite, rows, crash }) => [
+    ...(crash === undefined ? [] : [`${suite} did not finish: ${crash}`]),
+    ...rows
+      .filter(({ bar }) => wrong.includes(judge(bar)))
+      .map(({ what, unit, bar }) => `${suite}: ${what}: ${renderMeasured(bar, unit)}, not ${renderBar(bar, unit)}`),
+  ]);
 }
 
 export function renderTable(outcomes: readonly Outcome[]): string {
