@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import { prepareSocket, protectSocket } from './admin/socket.ts';
 import { BufferPool } from './bytes/buffer-pool.ts';
 import type { ServerTls } from './certificates/server-tls.ts';
-import type { AdminConfig, HttpConfig } from './config/config.ts';
+import type { AdminConfig, HttpConfig, ListenAddress } from './config/config.ts';
 import { urlHost } from './config/value/address.ts';
 import type { Interception } from './http/interception.ts';
 import { createListener } from './http/listener.ts';
@@ -18,6 +18,8 @@ export interface Behind {
   readonly tls: ServerTls | undefined;
   /** Clients may use them as their proxy. */
   readonly interception: Interception | undefined;
+  /** Where names of other registries lead here. */
+  readonly named: readonly ListenAddress[];
 }
 
 /** Every listener of ours, opened and closed together. */
@@ -37,13 +39,18 @@ export class Doors {
   }
 
   /** @returns where it listens now, as URLs */
-  async open(http: HttpConfig, { handler, lobby, tls, interception }: Behind): Promise<readonly string[]> {
+  async open(http: HttpConfig, { handler, lobby, tls, interception, named }: Behind): Promise<readonly string[]> {
     const told = { observer: this.#observer, trustedProxies: http.trustedProxies, headers: http.headers };
     const more = { ...told, lobby, tls, interception };
     const addresses: string[] = [];
     for (const wanted of http.listen) {
       const { port } = await this.#make(this.#public, handler, more).listen(wanted);
       addresses.push(`${tls === undefined ? 'http' : 'https'}://${urlHost(wanted.host ?? hostname())}:${port}`);
+    }
+    for (const wanted of named) {
+      const setting = 'intercept.addr';
+      const { port } = await this.#make(this.#public, handler, { ...more, setting, named: true }).listen(wanted);
+      addresses.push(`names://${urlHost(wanted.host ?? hostname())}:${port}`);
     }
     for (const socket of http.sockets) {
       await prepareSocket(socket, 'http.addr');

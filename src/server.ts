@@ -140,7 +140,8 @@ async function beginWork({ notify, health, hosted, cache }: Rooms, observer: Obs
 /** What clients get to see. */
 function behind({ certificates }: Rooms, handler: Handler, proxy: TransparentProxy | undefined): Behind {
   const { tls, authorities } = certificates;
-  return { handler, lobby: createLobby(() => authorities), tls, interception: proxy?.interception };
+  const { interception, named = [] } = proxy ?? {};
+  return { handler, lobby: createLobby(() => authorities), tls, interception, named };
 }
 
 /** With the file of users that a configuration for registry may leave to be made. */

@@ -1,4 +1,5 @@
 import type { Certificates } from './certificates/certificates.ts';
+import type { InterceptConfig, ListenAddress } from './config/config.ts';
 import type { Index } from './index/contract.ts';
 import type { Clock } from './observe/clock.ts';
 import type { Observer } from './observe/events.ts';
@@ -20,7 +21,11 @@ export interface TransparentOptions {
   readonly certificates: Pick<Certificates, 'interception'>;
 }
 
-export type TransparentProxy = Proxy & { readonly beyond: Beyond };
+export interface TransparentProxy extends Proxy {
+  readonly beyond: Beyond;
+  /** Where names of other registries lead here. */
+  readonly named: readonly ListenAddress[];
+}
 
 /** The transparent proxy, put together; `undefined` where it is off. */
 export function transparentProxy(options: TransparentOptions): TransparentProxy | undefined {
@@ -28,19 +33,23 @@ export function transparentProxy(options: TransparentOptions): TransparentProxy 
   const { intercept } = settings.config;
   const leaves = certificates.interception;
   if (intercept === undefined || leaves === undefined) return undefined;
-  const { dial: allowed, resolver } = intercept;
+  const now = (): InterceptConfig => settings.config.intercept ?? intercept;
   const proxy = createProxy({
     ...options,
-    rules: () => proxyRules(settings.config, settings.config.intercept ?? intercept, settings),
+    rules: () => proxyRules(settings.config, now(), settings),
     leafFor: (host) => leaves.leafFor(host),
-    connectOutside: (host, port) => connectOutside(host, port, { clock, environment, resolver, allowed }),
+    connectOutside: (host, port) => {
+      const { dial: allowed, resolver } = now();
+      return connectOutside(host, port, { clock, environment, resolver, allowed });
+    },
   });
   return {
     ...proxy,
+    named: intercept.listen,
     beyond: {
       presented: (request) => proxy.presented(request),
       pass: (request, via) => proxy.pass(request, via),
-      passesPushes: () => settings.config.intercept?.push !== 'refuse',
+      passesPushes: () => now().push !== 'refuse',
       // Due at once: the next who asks is told where the upstream points it now.
       moved: (key, tag) => index.tags.confirm(key, tag, 0),
     },

@@ -21,8 +21,11 @@ function valuesOf(loaded: Loaded): ReadonlyMap<string, string> {
 }
 
 /** Sections that are read at start, and the keys in them that are asked for each time. */
-const atStart = new Set(['http', 'storage', 'index', 'admin', 'log', 'cache', 'collect']);
+const atStart = new Set(['http', 'storage', 'index', 'admin', 'log', 'cache', 'collect', 'intercept']);
 const everyTime = [
+  ...['auth', 'clients', 'dial', 'hosts', 'others', 'outage', 'ports', 'proof', 'push', 'resolver'].map(
+    (key) => `intercept.${key}`,
+  ),
   'http.host',
   'http.relativeurls',
   'cache.pins',

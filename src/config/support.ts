@@ -48,7 +48,6 @@ export const support: Readonly<Record<string, Support>> = {
   defaultupstream: honoured,
   cache: honoured,
   intercept: honoured,
-  'intercept.addr': notYet([]),
   access: honoured,
   'admin.socket': honoured,
   'admin.tokenfile': honoured,

@@ -5,7 +5,9 @@ import type { Clock } from '../observe/clock.ts';
 import type { Observer } from '../observe/events.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { errorReply } from './error-body.ts';
+import type { ErrorEntry } from './error-body.ts';
 import type { TrustedProxies } from './forwarded.ts';
+import type { Interception } from './interception.ts';
 import { loggedUrl } from './logged-url.ts';
 import type { BlobReplyBody, Handler, Lobby, Reply } from './message.ts';
 import type { ListenerLimits } from './limits.ts';
@@ -13,6 +15,7 @@ import { IncomingRequest, unanswerable } from './request.ts';
 import type { Peer } from './request.ts';
 import { IncomingBody } from './request-body.ts';
 import { misdirected } from './via.ts';
+import type { IsOwnName } from './via.ts';
 
 /** What all exchanges of a listener share. */
 export interface ExchangeContext {
@@ -23,6 +26,9 @@ export interface ExchangeContext {
   readonly clock: Clock;
   readonly pool: BufferPool;
   readonly proxies: TrustedProxies;
+  /** Where clients may use this server as their proxy. */
+  readonly interception: Interception | undefined;
+  readonly isOwnName: IsOwnName;
   /** Name, value, name, value: sent with every answer. */
   readonly fixedHeaders: readonly string[];
   readonly limits: ListenerLimits;
@@ -66,7 +72,7 @@ export class Exchange {
       if (incoming.headers.expect !== undefined) outgoing.writeContinue();
     });
     const gone = (): AbortSignal => (this.#gone ??= new AbortController()).signal;
-    this.#request = new IncomingRequest(context.nextId(), { incoming, body, gone }, peer, context.proxies);
+    this.#request = new IncomingRequest(context.nextId(), { incoming, body, gone }, peer, context);
   }
 
   /** True while bytes of ours wait for the client, so that a silent connection is the client's fault. */
@@ -88,7 +94,7 @@ export class Exchange {
   async run(): Promise<void> {
     try {
       if (!mayBring.has(this.#request.method)) this.#request.body.skip();
-      const refusal = unanswerable(this.#incoming) ?? misdirected(this.#incoming, this.#peer);
+      const refusal = unanswerable(this.#incoming) ?? misdirected(this.#incoming, this.#peer, this.#context.isOwnName);
       // Where one request is malformed, nobody can tell where the next one begins.
       if (refusal !== undefined) this.#outgoing.shouldKeepAlive = false;
       await this.#send(refusal ?? this.#context.lobby(this.#request) ?? (await this.#answer()));
@@ -99,11 +105,31 @@ export class Exchange {
 
   async #answer(): Promise<Reply> {
     const { refusal } = this.#peer;
-    if (refusal === undefined) return await this.#context.handler(this.#request);
+    if (refusal === undefined) return (await this.#unadmitted()) ?? (await this.#context.handler(this.#request));
     const { status, ...entry } = refusal;
+    return this.#refused(status, entry);
+  }
+
+  /** A tunnel was asked for at its beginning; who names another host in a request asks each time. */
+  async #unadmitted(): Promise<Reply | undefined> {
+    const { via, clientAddress, headers } = this.#request;
+    const { interception } = this.#context;
+    if (interception === undefined || (via?.kind !== 'absolute' && via?.kind !== 'host')) return undefined;
+    const proxyAuthorization = headers['proxy-authorization'];
+    const admission = await interception.admit({ kind: via.kind, clientAddress, proxyAuthorization });
+    if (admission.kind === 'refuse') {
+      const { status, message, headers: more = [] } = admission;
+      const fields = Object.fromEntries(more.map((line) => line.split(/: (.*)/s)));
+      return this.#refused(status, { code: 'DENIED', message }, fields);
+    }
+    if (admission.guest !== undefined) this.#request.introduce(admission.guest);
+    return undefined;
+  }
+
+  #refused(status: number, entry: ErrorEntry, headers: Readonly<Record<string, string>> = {}): Reply {
     const { notes } = this.#request;
     [notes.errorCode, notes.errorMessage, notes.origin] = ['REQUEST_INVALID', entry.message, 'client'];
-    return errorReply(status, entry);
+    return errorReply(status, entry, headers);
   }
 
   /** The response is complete, or its connection gone. */

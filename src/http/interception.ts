@@ -1,12 +1,16 @@
 import type { Duplex } from 'node:stream';
 import type { Identity } from '../certificates/identity.ts';
-import type { Via } from './message.ts';
+import type { Guest, Via } from './message.ts';
 
 /** What a listener leaves to the transparent proxy: where tunnels lead, and in whose name connections are answered. */
 export interface Interception {
   connect(request: ConnectRequest): Promise<ConnectAnswer>;
-  /** The same for a connection that a name led here: TLS with that name in its handshake, or none. */
+  /** The same for a TLS connection that a name led here. */
   greet(greeting: Greeting): Promise<ConnectAnswer>;
+  /** Whether a request that names another host, in its target or by its Host field, is answered at all. */
+  admit(request: ProxyRequest): Promise<Admission>;
+  /** One of the names by which clients call this server; as upstreams are named. */
+  isOwnName(name: string): boolean;
 }
 
 export interface ConnectRequest {
@@ -16,6 +20,10 @@ export interface ConnectRequest {
   /** Of this proxy, not of what is behind it; never to be kept or told. */
   readonly proxyAuthorization: string | undefined;
 }
+
+export type ProxyRequest = Omit<ConnectRequest, 'target'> & Pick<Via, 'kind'>;
+
+export type Admission = { readonly kind: 'admitted'; readonly guest: Guest | undefined } | ConnectRefusal;
 
 export interface Greeting {
   readonly servername: string | undefined;

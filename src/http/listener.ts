@@ -1,28 +1,30 @@
-import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http';
-import type { AddressInfo, ListenOptions, Socket } from 'node:net';
+import type { ListenOptions, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { BufferPool } from '../bytes/buffer-pool.ts';
 import type { ServerTls } from '../certificates/server-tls.ts';
 import type { HttpConfig, ListenAddress } from '../config/config.ts';
 import type { Clock } from '../observe/clock.ts';
 import type { Observer } from '../observe/events.ts';
-import { RegistryError } from '../oci/errors.ts';
 import { shownCertificate } from './client-certificate.ts';
 import { Connection } from './connection.ts';
 import { Exchange } from './exchange.ts';
 import type { ExchangeContext } from './exchange.ts';
 import { peekFirstByte, tlsHandshake } from './first-byte.ts';
-import { plainAddress, TrustedProxies } from './forwarded.ts';
+import { plainAddress } from './forwarded.ts';
 import { makeHttpServer, takeConnections } from './http-server.ts';
 import { listenerLimits } from './limits.ts';
 import type { ListenerLimits } from './limits.ts';
 import type { Interception } from './interception.ts';
+import { bound, cannotListen, makeContext } from './listening.ts';
 import type { Handler, Lobby } from './message.ts';
+import { NamesDoor } from './names-door.ts';
 import { refuseConnect, refuseUnparsed } from './refuse.ts';
 import type { Peer } from './request.ts';
 import { TlsDoor } from './tls-door.ts';
+import type { Secured } from './tls-ends.ts';
 import { Tunnels } from './tunnels.ts';
+import { anyHost } from './via.ts';
 
 export interface ListenerOptions {
   readonly handler: Handler;
@@ -38,6 +40,8 @@ export interface ListenerOptions {
   readonly limits?: Partial<ListenerLimits>;
   /** With it, clients may use this server as their proxy. */
   readonly interception?: Interception | undefined;
+  /** Names of other registries lead here. */
+  readonly named?: boolean;
   /** The configuration's key of the address, for errors; default `http.addr`. */
   readonly setting?: string;
 }
@@ -73,6 +77,7 @@ class PortListener implements Listener {
   readonly #http: HttpServer;
   readonly #tls: TlsDoor | undefined;
   readonly #tunnels: Tunnels | undefined;
+  readonly #names: NamesDoor | undefined;
   /** Node's own way from a socket to requests. */
   readonly #speakHttp: (socket: Socket) => void;
   /** Every accepted socket; one that speaks TLS is beneath another. */
@@ -91,8 +96,10 @@ class PortListener implements Listener {
     this.#http = makeHttpServer(this.#limits);
     this.#speakHttp = takeConnections(this.#http, (socket) => this.#accept(socket));
     this.#serve();
-    this.#tls = options.tls && this.#makeTlsDoor(options.tls);
-    this.#tunnels = options.interception && this.#makeTunnels(options.interception);
+    const { tls, interception, named = false } = options;
+    this.#tls = tls && this.#makeTlsDoor(tls, named ? 'name' : undefined);
+    this.#tunnels = named ? undefined : interception && this.#makeTunnels(interception, tls);
+    this.#names = named ? interception && this.#makeNamesDoor(interception) : undefined;
   }
 
   get address(): BoundAddress | undefined {
@@ -157,6 +164,7 @@ class PortListener implements Listener {
       this.#sockets.delete(socket);
       this.#endWhenEmpty();
     });
+    if (this.#names !== undefined) return this.#names.enter(socket);
     const tls = this.#tls;
     if (tls === undefined) return this.#begin(socket, plain);
     this.#greeting.add(socket);
@@ -212,7 +220,8 @@ class PortListener implements Listener {
       return;
     }
     const { peer } = connection;
-    if (this.#tunnels === undefined || peer.via !== undefined) {
+    const isWithin = peer.via !== undefined || peer.within !== undefined;
+    if (this.#tunnels === undefined || isWithin || peer.refusal !== undefined) {
       return refuseConnect(this.#context, peer, incoming, stream);
     }
     // It speaks HTTP no more; what is spoken inside has a connection of its own.
@@ -234,18 +243,34 @@ class PortListener implements Listener {
     if (current === undefined || current.isSending || current.isReceiving) socket.destroy();
   }
 
-  #makeTlsDoor(tls: ServerTls): TlsDoor {
+  #makeTlsDoor(tls: ServerTls, within: Peer['within']): TlsDoor {
     return new TlsDoor(tls, this.#limits.headersMsMax, (socket) => {
       const { certificate, refusal } = shownCertificate(socket, tls.clients);
-      this.#begin(socket, { secure: true, via: undefined, clientCertificate: certificate, refusal });
+      this.#begin(socket, { secure: true, via: undefined, within, clientCertificate: certificate, refusal });
     });
   }
 
-  #makeTunnels(interception: Interception): Tunnels {
-    const own = this.#tls && ((socket: Socket): void => this.#tls?.enter(socket));
-    return new Tunnels(this.#context, interception, own, (socket, via, servername) => {
-      this.#begin(socket, { secure: true, via, servername, ...nobody });
+  #makeTunnels(interception: Interception, tls: ServerTls | undefined): Tunnels {
+    const door = tls && this.#makeTlsDoor(tls, 'tunnel');
+    const own = door && ((socket: Socket): void => door.enter(socket));
+    return new Tunnels(this.#context, interception, own, this.#beginAt());
+  }
+
+  #makeNamesDoor(interception: Interception): NamesDoor {
+    const { headersMsMax } = this.#limits;
+    const tls = this.#tls;
+    return new NamesDoor(this.#context, interception, {
+      own: tls && ((socket) => tls.enter(socket)),
+      secured: this.#beginAt(),
+      plain: (socket) => {
+        socket.setTimeout(headersMsMax);
+        this.#begin(socket, { ...plain, via: { kind: 'host', host: anyHost } });
+      },
     });
+  }
+
+  #beginAt(): Secured {
+    return (socket, via, servername) => this.#begin(socket, { secure: true, via, servername, ...nobody });
   }
 }
 
@@ -265,36 +290,3 @@ const plainOnly: PeerKind = {
       'Client sent an HTTP request to an HTTPS server. Ask with https:// instead (docker: take this host out of insecure-registries), or set http.tls.plain: true at the server for both',
   },
 };
-
-function makeContext(options: ListenerOptions, limits: ListenerLimits, isDraining: () => boolean): ExchangeContext {
-  const prefix = randomBytes(4).toString('hex');
-  let count = 0;
-  return {
-    handler: options.handler,
-    lobby: options.lobby ?? (() => undefined),
-    observer: options.observer,
-    clock: options.clock,
-    pool: options.pool,
-    proxies: new TrustedProxies(options.trustedProxies ?? []),
-    fixedHeaders: (options.headers ?? []).flatMap(([name, values]) => values.flatMap((value) => [name, value])),
-    limits,
-    nextId: () => `${prefix}-${(count++).toString(36)}`,
-    isDraining,
-  };
-}
-
-function bound(address: AddressInfo): BoundAddress {
-  return { host: address.address, port: address.port };
-}
-
-function cannotListen(where: string, setting: string, cause: unknown): RegistryError {
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
-  const why: Readonly<Record<string, string>> = {
-    EADDRINUSE: `another process listens there; stop it or set another ${setting}`,
-    EACCES: `this user may not listen there; set ${setting} to a port from 1024 on, or grant the right`,
-    EADDRNOTAVAIL: `this machine does not have that address; set ${setting} to one that it has`,
-    ENOTFOUND: `no address is known for that name; set ${setting} to an address of this machine`,
-  };
-  const text = why[code] ?? `${cause instanceof Error ? cause.message : String(cause)}; check ${setting}`;
-  return new RegistryError('UNAVAILABLE', `cannot listen on ${where}: ${text}`, { origin: 'operator', cause });
-}

@@ -39,6 +39,14 @@ export interface Via {
   readonly kind: 'tunnel' | 'sni' | 'host' | 'absolute';
   /** The registry's name as the client has it; lower case, without the default port, where it is one at all. */
   readonly host: string;
+  /** Who the client has proved to be, to this proxy itself. */
+  readonly guest?: Guest | undefined;
+}
+
+/** One of this server's own users, as its proxy knows him. */
+export interface Guest {
+  readonly name: string;
+  readonly groups: readonly string[];
 }
 
 /** Read once, by whoever wants it. What nobody has read when the answer goes out is thrown away. */

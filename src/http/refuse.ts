@@ -44,7 +44,7 @@ export function refuseConnect(context: ExchangeContext, peer: Peer, incoming: In
 /** Answers and ends the connection. */
 export function refuse(context: ExchangeContext, peer: Peer, stream: Duplex, refusal: Refusal): void {
   end(context, stream, refusal);
-  log(context, peer, refusal);
+  logRefusal(context, peer, refusal);
 }
 
 function refusalOf(error: NodeJS.ErrnoException): Refusal {
@@ -83,7 +83,8 @@ function end({ clock }: ExchangeContext, stream: Duplex, refusal: Refusal): void
   stream.once('close', () => timer.cancel());
 }
 
-function log(context: ExchangeContext, peer: Peer, refusal: Refusal): void {
+/** The one line of the access log that a refusal leaves behind. */
+export function logRefusal(context: ExchangeContext, peer: Pick<Peer, 'address'>, refusal: Refusal): void {
   const { method, url } = refusal.request ?? { method: '', url: '' };
   context.observer.emit({
     type: 'request.done',

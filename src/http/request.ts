@@ -5,8 +5,9 @@ import { errorReply } from './error-body.ts';
 import { absoluteForm } from './absolute-form.ts';
 import { firstOf } from './forwarded.ts';
 import type { TrustedProxies } from './forwarded.ts';
-import type { Notes, Reply, Request, Via } from './message.ts';
+import type { Guest, Notes, Reply, Request, Via } from './message.ts';
 import { viaOf } from './via.ts';
+import type { IsOwnName } from './via.ts';
 import type { IncomingBody } from './request-body.ts';
 
 /** What is known of the connection that an exchange runs on. */
@@ -24,6 +25,8 @@ export interface Peer {
   readonly via: Via | undefined;
   /** The name in the TLS handshake (RFC 6066, 3). */
   readonly servername?: string | undefined;
+  /** How it came to be to this server itself: by a name that led here, or as a tunnel. */
+  readonly within?: 'name' | 'tunnel' | undefined;
 }
 
 export interface Refusal extends ErrorEntry {
@@ -35,6 +38,12 @@ export interface Incoming {
   readonly body: IncomingBody;
   /** Made when somebody asks for it. */
   readonly gone: () => AbortSignal;
+}
+
+/** What requests are read by. */
+export interface RequestContext {
+  readonly proxies: TrustedProxies;
+  readonly isOwnName: IsOwnName;
 }
 
 /** Read lazily: most requests need two of the headers and none of the rest. */
@@ -53,18 +62,18 @@ export class IncomingRequest implements Request {
   };
   readonly #incoming: IncomingMessage;
   readonly #peer: Peer;
-  readonly #proxies: TrustedProxies;
+  readonly #around: RequestContext;
   readonly #gone: () => AbortSignal;
   #via: { readonly found: Via | undefined } | undefined;
 
-  constructor(id: string, { incoming, body, gone }: Incoming, peer: Peer, proxies: TrustedProxies) {
+  constructor(id: string, { incoming, body, gone }: Incoming, peer: Peer, around: RequestContext) {
     this.id = id;
     this.body = body;
     this.#gone = gone;
     this.method = incoming.method ?? '';
     this.#incoming = incoming;
     this.#peer = peer;
-    this.#proxies = proxies;
+    this.#around = around;
   }
 
   get gone(): AbortSignal {
@@ -77,7 +86,13 @@ export class IncomingRequest implements Request {
   }
 
   get via(): Via | undefined {
-    return (this.#via ??= { found: viaOf(this.#incoming, this.#peer) }).found;
+    return (this.#via ??= { found: viaOf(this.#incoming, this.#peer, this.#around.isOwnName) }).found;
+  }
+
+  /** From now on it is known who sends it to another registry. */
+  introduce(guest: Guest): void {
+    const { via } = this;
+    this.#via = { found: via && { ...via, guest } };
   }
 
   get headers(): Readonly<Record<string, string | undefined>> {
@@ -104,7 +119,7 @@ export class IncomingRequest implements Request {
 
   get clientAddress(): string {
     const forwarded = this.#forwarded('x-forwarded-for');
-    return forwarded === undefined ? this.#peer.address : this.#proxies.clientOf(forwarded, this.#peer.address);
+    return forwarded === undefined ? this.#peer.address : this.#around.proxies.clientOf(forwarded, this.#peer.address);
   }
 
   get clientPort(): number | undefined {

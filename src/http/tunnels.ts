@@ -1,11 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import { pipeline } from 'node:stream';
-import type { Duplex } from 'node:stream';
-import { RegistryError } from '../oci/errors.ts';
 import type { ExchangeContext } from './exchange.ts';
 import { peekFirstByte, tlsHandshake } from './first-byte.ts';
 import type { ConnectAnswer, ConnectRefusal, Interception } from './interception.ts';
+import { passThrough, unconnected } from './pass-through.ts';
 import { refuse } from './refuse.ts';
 import type { Peer } from './request.ts';
 import { TlsEnds } from './tls-ends.ts';
@@ -18,9 +16,6 @@ export interface Connecting {
   readonly socket: Socket;
   readonly head: Buffer;
 }
-
-/** A tunnel whose bytes go through untouched may be silent for so long, in milliseconds. */
-const silentMsMax = 10 * 60_000;
 
 /** Tunnels: what the client says inside is answered here, or goes where it wants to go. */
 export class Tunnels {
@@ -52,7 +47,7 @@ export class Tunnels {
       clientAddress: peer.address,
       proxyAuthorization: incoming.headers['proxy-authorization'],
     };
-    const answer = await this.#interception.connect(asked).catch(failed);
+    const answer = await this.#interception.connect(asked).catch(unconnected);
     if (socket.destroyed) {
       if (answer.kind === 'pass') answer.outside.destroy();
       return;
@@ -61,7 +56,7 @@ export class Tunnels {
     if (answer.kind === 'own' && this.#own === undefined) return this.#refuse(connecting, noTlsOfOurs);
     socket.write('HTTP/1.1 200 Connection Established\r\n\r\n');
     if (head.length > 0) socket.unshift(head);
-    if (answer.kind === 'pass') this.#pass(socket, answer.outside);
+    if (answer.kind === 'pass') passThrough(socket, answer.outside);
     else this.#end(connecting, answer);
   }
 
@@ -77,14 +72,6 @@ export class Tunnels {
     });
   }
 
-  #pass(socket: Socket, outside: Duplex): void {
-    socket.setTimeout(silentMsMax, () => socket.destroy());
-    pipeline(socket, outside, socket, () => {
-      socket.destroy();
-      outside.destroy();
-    });
-  }
-
   #refuse({ peer, incoming, socket }: Connecting, { status, message, headers = [] }: ConnectRefusal): void {
     const code = status === 400 ? 'REQUEST_INVALID' : 'DENIED';
     const request = { method: 'CONNECT', url: incoming.url ?? '' };
@@ -97,9 +84,3 @@ const noTlsOfOurs: ConnectRefusal = {
   status: 403,
   message: 'this server itself is asked without a proxy, and over plain HTTP; list it in NO_PROXY',
 };
-
-function failed(error: unknown): ConnectRefusal {
-  if (!(error instanceof RegistryError)) throw error;
-  const status = error.code === 'UPSTREAM_TIMEOUT' ? 504 : error.code === 'DENIED' ? 403 : 502;
-  return { kind: 'refuse', status, message: error.message };
-}

@@ -1,32 +1,52 @@
 import type { IncomingMessage } from 'node:http';
+import { isIP } from 'node:net';
 import { upstreamName } from '../config/value/upstream-name.ts';
 import { absoluteForm } from './absolute-form.ts';
 import { errorReply } from './error-body.ts';
 import type { Reply, Via } from './message.ts';
 import type { Peer } from './request.ts';
 
+/** Whether somebody is called so is this server itself. */
+export type IsOwnName = (name: string) => boolean;
+
 /** Which other registry a request is to, if it is to one. */
-export function viaOf(incoming: IncomingMessage, { via }: Peer): Via | undefined {
-  if (via !== undefined) return via.host === anyHost ? named('host', incoming.headers.host ?? '') : via;
+export function viaOf(incoming: IncomingMessage, { via }: Peer, isOwnName: IsOwnName): Via | undefined {
   const absolute = absoluteForm(incoming.url ?? '');
-  if (absolute === undefined) return undefined;
-  return named('absolute', absolute.scheme === 'http' ? absolute.authority.replace(/:80$/, '') : absolute.authority);
+  if (via !== undefined && via.host !== anyHost) return via;
+  if (absolute === undefined && via === undefined) return undefined;
+  const kind = absolute === undefined ? 'host' : 'absolute';
+  const text = absolute?.authority ?? incoming.headers.host ?? '';
+  const host = withoutPort(text, absolute?.scheme ?? 'http');
+  return isOurs(host, isOwnName) ? undefined : { kind, host };
 }
 
 /** Of a connection whose requests say each for itself which host they are for. */
 export const anyHost = '*';
 
-function named(kind: Via['kind'], text: string): Via {
-  return { kind, host: upstreamName(text) ?? text.toLowerCase() };
+/** As upstreams are named: a registry that is asked over plain HTTP is the same as over TLS. */
+function withoutPort(text: string, scheme: string): string {
+  const bare = scheme === 'http' ? text.replace(/:80$/, '') : text;
+  return upstreamName(bare) ?? bare.toLowerCase();
+}
+
+/** Names lead to registries; who has only an address of ours means us. */
+function isOurs(host: string, isOwnName: IsOwnName): boolean {
+  return isOwnName(host) || isIP(host.replace(/^\[(.*)\]$/, '$1')) !== 0;
 }
 
 /** A request that is not for whom its connection was made to (RFC 9110, 15.5.20): its certificate spoke for another. */
-export function misdirected(incoming: IncomingMessage, { via, servername }: Peer): Reply | undefined {
-  if (via === undefined || via.host === anyHost) return undefined;
-  const asked = absoluteForm(incoming.url ?? '')?.authority ?? incoming.headers.host ?? '';
-  const agree = upstreamName(asked) === via.host && (servername === undefined || isNameOf(servername, via.host));
-  if (agree) return undefined;
-  const message = `this connection is to ${via.host}; open another one for another host`;
+export function misdirected(incoming: IncomingMessage, peer: Peer, isOwnName: IsOwnName): Reply | undefined {
+  const { via, servername, within } = peer;
+  const asked = upstreamName(absoluteForm(incoming.url ?? '')?.authority ?? incoming.headers.host ?? '') ?? '';
+  if (via === undefined)
+    return within !== 'name' || isOurs(asked, isOwnName) ? undefined : refused('this server itself');
+  if (via.host === anyHost) return undefined;
+  const agree = asked === via.host && (servername === undefined || isNameOf(servername, via.host));
+  return agree ? undefined : refused(via.host);
+}
+
+function refused(whom: string): Reply {
+  const message = `this connection is to ${whom}; open another one for another host`;
   return errorReply(421, { code: 'REQUEST_INVALID', message });
 }
 

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Identity } from '../certificates/identity.ts';
-import type { ConnectAnswer, ConnectRefusal, Greeting, Interception } from '../http/interception.ts';
+import type { Admission, ConnectAnswer, ConnectRefusal, Greeting, Interception } from '../http/interception.ts';
 import type { Via } from '../http/message.ts';
 import { TrustedProxies } from '../http/forwarded.ts';
 import type { Observer } from '../observe/events.ts';
@@ -36,6 +36,9 @@ export function createInterception(options: InterceptionOptions): Interception {
       const target = parseTarget(`${servername}:443`);
       return target === undefined ? refused(400, 'the name is none') : await answer(options, target, 'sni');
     },
+    admit: async ({ clientAddress }): Promise<Admission> =>
+      refusalOf(options, clientAddress) ?? { kind: 'admitted', guest: undefined },
+    isOwnName: (name) => options.rules().isOwnName(name),
   };
 }
 

@@ -72,6 +72,25 @@ export function through(proxyPort: number, options: ThroughOptions): Agent {
   return Object.assign(agent, { createConnection: create });
 }
 
+export interface NamedOptions {
+  readonly ca: string;
+  /** Undefined sends none. */
+  readonly servername: string | undefined;
+}
+
+/** An agent for `get`, whose TLS connections go to where a name is said to be. */
+export function led(port: number, { ca, servername }: NamedOptions): Agent {
+  const checkServerIdentity = (): undefined => undefined;
+  const create = (): TLSSocket =>
+    connectTls({
+      host: '127.0.0.1',
+      port,
+      ca,
+      ...(servername === undefined ? { checkServerIdentity } : { servername }),
+    });
+  return Object.assign(new Agent({ keepAlive: false }), { createConnection: create });
+}
+
 export interface ProxiedOptions {
   /** PEM of the authority to trust. */
   readonly ca: string;

@@ -12,7 +12,11 @@ export function resolveIntercept(
   if (mode !== 'entrepot') return undefined;
   if (intercept.hosts === undefined) resolving.derive('intercept.hosts', 'upstreams');
   const hosts = hostsOf(intercept.hosts ?? ['upstreams'], resolving);
-  if (hosts.kind === 'list' && hosts.names.length === 0) return undefined;
+  if (hosts.kind === 'list' && hosts.names.length === 0) {
+    if (intercept.addr.length > 0)
+      resolving.problem(['intercept', 'addr'], 'is for hosts that are intercepted; name some in intercept.hosts');
+    return undefined;
+  }
   return {
     hosts,
     others: intercept.others,
