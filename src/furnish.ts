@@ -108,11 +108,16 @@ function rulersOf(settings: Settings): Pick<AccessOptions, 'exposure' | 'may'> {
   };
 }
 
-async function openLogins(scope: AsyncDisposableStack, settings: Settings, { clock }: Around): Promise<Logins> {
+async function openLogins(
+  scope: AsyncDisposableStack,
+  settings: Settings,
+  { clock, observer }: Around,
+): Promise<Logins> {
   const { index } = settings.config;
   const bcrypt = scope.use(createBcrypt());
   return createLogins({
     clock,
+    observer,
     auth: () => settings.config.auth,
     files: () => settings.loaded.authFiles,
     may: (...question) => settings.permissions.may(...question),

@@ -162,9 +162,12 @@ function publicHandler(rooms: Rooms, settings: Settings, proxy: TransparentProxy
 function admissionOf(logins: Logins, settings: Settings): AdmissionOptions {
   return {
     identify: ({ headers, clientAddress, clientCertificate }) => {
-      // To registry a certificate is a condition, and says nothing about who somebody is.
-      const [name] = settings.config.mode === 'entrepot' ? (clientCertificate?.names ?? []) : [];
-      const certificate = name === undefined ? undefined : { name, groups: [] };
+      const { mode, auth } = settings.config;
+      // To registry a certificate is a condition, beside which somebody still has to log in.
+      const isUser = mode === 'entrepot' || auth.kind === 'none';
+      const { names = [], groups = [] } = (isUser && clientCertificate) || {};
+      const [name] = names;
+      const certificate = name === undefined ? undefined : { name, groups };
       return logins.identify({ authorization: headers['authorization'], clientAddress, certificate });
     },
     may: (...question) => settings.permissions.may(...question),

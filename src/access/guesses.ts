@@ -1,3 +1,4 @@
+import ipaddr from 'ipaddr.js';
 import type { Clock } from '../observe/clock.ts';
 import { RegistryError } from '../oci/errors.ts';
 
@@ -39,7 +40,7 @@ export class Guesses {
    * @throws RegistryError `TOOMANYREQUESTS` when too many guesses of the address wait already
    */
   async judged(address: string, user: string, judge: () => Promise<boolean>): Promise<boolean> {
-    const ofAddress = this.#recordOf(`address ${address}`);
+    const ofAddress = this.#recordOf(`address ${neighbourhoodOf(address)}`);
     const ofUser = this.#recordOf(`user ${user}`);
     if (ofAddress.failures < freeOfAddress) return this.#judge(ofAddress, ofUser, judge);
     if (ofAddress.waiting >= waitingMax) throw tooMany();
@@ -80,6 +81,12 @@ export class Guesses {
     if (oldest !== undefined) this.#records.delete(oldest);
     return record;
   }
+}
+
+/** Whoever has an IPv6 address has all that begin with the same 64 bits. */
+function neighbourhoodOf(address: string): string {
+  if (!ipaddr.IPv6.isValid(address)) return address;
+  return ipaddr.IPv6.parse(address).toByteArray().slice(0, 8).join('.');
 }
 
 function delayOf({ failures }: Record, free: number): number {

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import type { AuthFiles } from '../config/auth-files.ts';
 import type { AuthConfig } from '../config/config.ts';
 import type { Clock } from '../observe/clock.ts';
+import type { Observer } from '../observe/events.ts';
 import type { Action, Asker } from '../oci/repository.ts';
 import { parseAuthorization } from './authorization-header.ts';
 import type { Brought } from './authorization-header.ts';
@@ -14,6 +15,7 @@ import type { NamesOf, Scope } from './scopes.ts';
 
 export interface LoginsOptions {
   readonly clock: Clock;
+  readonly observer: Observer;
   /** In force now, as everything here that is asked for. */
   readonly auth: () => AuthConfig;
   readonly files: () => AuthFiles;
@@ -56,6 +58,8 @@ export interface Wanted {
 }
 
 export interface Issued {
+  /** Empty for whoever did not log in. */
+  readonly user: string;
   readonly token: string;
   readonly scopes: readonly Scope[];
   readonly issuedAtMs: number;
@@ -69,7 +73,7 @@ export function createLogins(options: LoginsOptions): Logins {
   const { auth, files, namesOf, clock } = options;
   const users = (): AuthFiles['users'] => files().users;
   const passwords = createPasswords({ ...options, users });
-  const own = createOwnTokens(options.tokenKey, clock);
+  const own = createOwnTokens(options.tokenKey, clock, (user) => users()?.get(user));
   const readers = new WeakMap<AuthFiles, ReadToken>();
 
   /** What was believed under other keys is read again. */
@@ -106,29 +110,27 @@ export function createLogins(options: LoginsOptions): Logins {
     if (bearer === undefined) return undefined;
     const { user, groups, scopes } = bearer;
     const grants = grantsOf(scopes, namesOf);
-    if (user === '') return { ...anonymous, grants };
-    const isKnown = auth().kind === 'token' || users()?.has(user) === true;
-    return isKnown ? { kind: 'user', name: user, groups, grants } : undefined;
+    return user === '' ? { ...anonymous, grants } : { kind: 'user', name: user, groups, grants };
   }
 
   return { identify, service: createTokenService(options, own, isRight) };
 }
 
 function createTokenService(
-  { auth, files, may, namesOf, clock }: LoginsOptions,
+  { auth, may, namesOf, clock }: LoginsOptions,
   own: OwnTokens,
   isRight: (brought: Brought & { kind: 'password' }, address: string) => Promise<boolean>,
 ): TokenService {
   async function make(user: string, wanted: Wanted): Promise<Issued> {
     const asker: Asker = user === '' ? anonymous : { kind: 'user', name: user, groups: [] };
     const scopes = allowedOf(parseScopes(wanted.scopes), namesOf, (...what) => may(asker, ...what));
-    const passwordHash = wanted.refresh ? files().users?.get(user) : undefined;
     return {
+      user,
       token: await own.issue(user, scopes),
       scopes,
       issuedAtMs: clock.now(),
       expiresInSeconds: tokenSeconds,
-      refreshToken: passwordHash === undefined ? undefined : await own.issueRefresh(user, passwordHash),
+      refreshToken: wanted.refresh && user !== '' ? await own.issueRefresh(user) : undefined,
     };
   }
 
@@ -142,7 +144,7 @@ function createTokenService(
       return make(brought.user, wanted);
     },
     async issueFor(refreshToken, wanted) {
-      const user = await own.readRefresh(refreshToken, (name) => files().users?.get(name));
+      const user = await own.readRefresh(refreshToken);
       return user === undefined ? undefined : make(user, wanted);
     },
   };

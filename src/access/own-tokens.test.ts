@@ -10,7 +10,8 @@ import { openTokenKey } from './token-key.ts';
 
 const key = randomBytes(32);
 const clock = new FakeClock();
-const tokens = createOwnTokens(key, clock);
+const hashes = new Map([['ann', 'a hash']]);
+const tokens = createOwnTokens(key, clock, (user) => hashes.get(user));
 const seconds = clock.now() / 1_000;
 const good = {
   iss: ownService,
@@ -18,6 +19,7 @@ const good = {
   sub: 'ann',
   iat: seconds,
   exp: seconds + 60,
+  of: createHmac('sha256', key).update('a hash').digest('base64url'),
   access: [{ type: 'repository', name: 'app', actions: ['pull'] }],
 };
 
@@ -41,6 +43,18 @@ describe('a token of ours', () => {
     const bearer = await tokens.read(forge(hs256, good, hmac(key)));
     assert.deepEqual(bearer?.scopes, good.access);
     assert.equal((await tokens.read(await tokens.issue('ann', [])))?.user, 'ann');
+  });
+
+  test('ends with the password, and with its user', async () => {
+    const token = await tokens.issue('ann', []);
+    hashes.set('ann', 'another');
+    assert.equal(await tokens.read(token), undefined);
+    hashes.delete('ann');
+    assert.equal(await tokens.read(token), undefined);
+    assert.equal(await tokens.read(forge(hs256, { ...good, of: undefined }, hmac(key))), undefined);
+    hashes.set('ann', 'a hash');
+    assert.equal((await tokens.read(token))?.user, 'ann');
+    assert.equal((await tokens.read(await tokens.issue('', [])))?.user, '');
   });
 
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });

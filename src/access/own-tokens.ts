@@ -15,9 +15,9 @@ export interface OwnTokens {
   /** `undefined` when it is none of ours, or not good any more. */
   read(token: string): Promise<Bearer | undefined>;
   /** Stands for the password until that changes. */
-  issueRefresh(user: string, hash: string): Promise<string>;
+  issueRefresh(user: string): Promise<string>;
   /** The user whom it stands for. */
-  readRefresh(token: string, hashOf: (user: string) => string | undefined): Promise<string | undefined>;
+  readRefresh(token: string): Promise<string | undefined>;
 }
 
 export interface Bearer {
@@ -29,13 +29,21 @@ export interface Bearer {
 
 const algorithm = 'HS256';
 
-/** Whoever has the key, that is every process over this store, can both make and read them. */
-export function createOwnTokens(key: Uint8Array, clock: Pick<Clock, 'now'>): OwnTokens {
+/**
+ * Whoever has the key, that is every process over this store, can both make and read them. All of a user's end with his
+ * password.
+ * @param hashOf of a user's password, as it is now; `undefined` for whom there is not
+ */
+export function createOwnTokens(
+  key: Uint8Array,
+  clock: Pick<Clock, 'now'>,
+  hashOf: (user: string) => string | undefined,
+): OwnTokens {
   const seconds = (): number => Math.floor(clock.now() / 1_000);
 
   async function sign(audience: string, user: string, claims: object, lifeSeconds: number): Promise<string> {
     const now = seconds();
-    return new SignJWT({ ...claims })
+    return new SignJWT({ ...claims, of: fingerprintOf(user) })
       .setProtectedHeader({ alg: algorithm, typ: 'JWT' })
       .setIssuer(ownService)
       .setAudience(audience)
@@ -52,32 +60,30 @@ export function createOwnTokens(key: Uint8Array, clock: Pick<Clock, 'now'>): Own
         issuer: ownService,
         audience,
         currentDate: new Date(clock.now()),
-        requiredClaims: ['exp', 'sub'],
+        requiredClaims: ['exp', 'sub', 'of'],
       });
-      return payload;
+      return payload.of === fingerprintOf(payload.sub) ? payload : undefined;
     } catch {
       return undefined;
     }
   }
 
-  /** Says which password it was without saying anything about it. */
-  function fingerprintOf(hash: string): string {
-    return createHmac('sha256', key).update(hash).digest('base64url');
+  /** Says which password it was without saying anything about it. Nobody has none. */
+  function fingerprintOf(user: string): string | undefined {
+    const passwordHash = user === '' ? '' : hashOf(user);
+    if (passwordHash === undefined) return undefined;
+    return createHmac('sha256', key).update(passwordHash).digest('base64url');
   }
 
   return {
     issue: (user, access) => sign(ownService, user, { access }, tokenSeconds),
     async read(token) {
       const claims = await claimsOf(token, ownService);
-      if (claims?.sub === undefined) return undefined;
-      return { user: claims.sub, groups: [], scopes: claims.access ?? [], expiresAtMs: (claims.exp ?? 0) * 1_000 };
+      if (claims === undefined) return undefined;
+      return { user: claims.sub, groups: [], scopes: claims.access ?? [], expiresAtMs: claims.exp * 1_000 };
     },
-    issueRefresh: (user, hash) => sign(refreshAudience, user, { of: fingerprintOf(hash) }, refreshSeconds),
-    async readRefresh(token, hashOf) {
-      const claims = await claimsOf(token, refreshAudience);
-      const hash = claims?.sub === undefined ? undefined : hashOf(claims.sub);
-      return hash !== undefined && claims?.of === fingerprintOf(hash) ? claims.sub : undefined;
-    },
+    issueRefresh: (user) => sign(refreshAudience, user, {}, refreshSeconds),
+    readRefresh: async (token) => (await claimsOf(token, refreshAudience))?.sub,
   };
 }
 
@@ -85,8 +91,8 @@ export function createOwnTokens(key: Uint8Array, clock: Pick<Clock, 'now'>): Own
 const refreshAudience = `${ownService} refresh`;
 
 interface Claims {
-  readonly sub?: string;
-  readonly exp?: number;
+  readonly sub: string;
+  readonly exp: number;
   readonly access?: readonly Scope[];
-  readonly of?: string;
+  readonly of: string;
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { FakeClock } from '../../test/support/fake-clock.ts';
+import type { Event, Observer } from '../observe/events.ts';
 import { createPasswords } from './passwords.ts';
 
 const hash = `$2y$12$${'a'.repeat(53)}`;
@@ -13,7 +14,10 @@ function scene() {
     compared.push(against);
     return password === 'right';
   };
-  return { clock, users, compared, passwords: createPasswords({ clock, users: () => users, compare }) };
+  const refused: Event[] = [];
+  const observer: Observer = { emit: (event) => void refused.push(event) };
+  const passwords = createPasswords({ clock, observer, users: () => users, compare });
+  return { clock, users, compared, refused, passwords };
 }
 
 /** Whether it has settled without any time passing. */
@@ -46,6 +50,17 @@ describe('a password', () => {
     assert.equal(await passwords.verify('nobody', 'right', 'here'), false);
     assert.match(compared[0] ?? '', /^\$2b\$12\$.{53}$/);
   });
+
+  test('that is wrong is told, with the user only where there is one', async () => {
+    const { refused, passwords } = scene();
+    await passwords.verify('ann', 'right', 'here');
+    await passwords.verify('ann', 'wrong', 'here');
+    await passwords.verify('a password in the wrong place', 'wrong', 'there');
+    assert.deepEqual(refused, [
+      { type: 'login.refused', clientAddress: 'here', user: 'ann' },
+      { type: 'login.refused', clientAddress: 'there', user: undefined },
+    ]);
+  });
 });
 
 describe('guessing', () => {
@@ -77,6 +92,13 @@ describe('guessing', () => {
     assert.equal(await isInstant(clock, late), false);
     await clock.advance(5_000);
     assert.equal(await late, false);
+  });
+
+  test('from all addresses of one network of IPv6 is guessing from one', async () => {
+    const { clock, passwords } = scene();
+    for (let count = 0; count < 5; count += 1) await passwords.verify('ann', `${count}`, `2001:db8::${count}`);
+    assert.equal(await isInstant(clock, passwords.verify('bob', 'x', '2001:db8:0:0:1::1')), false);
+    assert.equal(await isInstant(clock, passwords.verify('bob', 'x', '2001:db8:0:1::1')), true);
   });
 
   test('of one user from many addresses is slow as well', async () => {

@@ -1,9 +1,11 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import type { Clock } from '../observe/clock.ts';
+import type { Observer } from '../observe/events.ts';
 import { Guesses } from './guesses.ts';
 
 export interface PasswordsOptions {
   readonly clock: Clock;
+  readonly observer: Observer;
   /** Hashes by user, as they are now. */
   readonly users: () => ReadonlyMap<string, string> | undefined;
   readonly compare: (password: string, hash: string) => Promise<boolean>;
@@ -19,7 +21,7 @@ const rememberedMs = 5 * 60_000;
 const rememberedMax = 10_000;
 
 /** Remembers nothing but keyed hashes, under a key that dies with the process. */
-export function createPasswords({ clock, users, compare }: PasswordsOptions): Passwords {
+export function createPasswords({ clock, observer, users, compare }: PasswordsOptions): Passwords {
   const key = randomBytes(32);
   const guesses = new Guesses(clock);
   const right = new Map<string, number>();
@@ -51,6 +53,7 @@ export function createPasswords({ clock, users, compare }: PasswordsOptions): Pa
       async () => (await compare(password, hash ?? decoyOf(hashes))) && hash !== undefined,
     );
     if (isRight) remember(proof);
+    else observer.emit({ type: 'login.refused', clientAddress: address, user: hash === undefined ? undefined : user });
     return isRight;
   }
 

@@ -127,6 +127,7 @@ export function keyOf(name: string): RepositoryKey {
 
 export function requestFor(method: string, url: string): Request {
   const notes = {
+    user: undefined,
     upstream: undefined,
     repository: undefined,
     reference: undefined,

@@ -1,4 +1,4 @@
-import { readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { chown, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { hash } from 'bcryptjs';
 import { bcryptCost } from '../access/new-htpasswd.ts';
 import { parseHtpasswd } from '../config/value/htpasswd.ts';
@@ -41,9 +41,12 @@ async function replaceLine(file: string, user: string, line: string): Promise<bo
   });
   const isNew = !parseHtpasswd(before).has(user);
   const others = before.split('\n').filter((each) => each.trim() !== '' && !each.trimStart().startsWith(`${user}:`));
-  const mode = (await stat(file).catch(() => undefined))?.mode ?? 0o600;
+  const was = await stat(file).catch(() => undefined);
   const aside = `${file}.${process.pid}`;
-  await writeFile(aside, `${[...others, line].join('\n')}\n`, { mode: mode & 0o777 });
+  await writeFile(aside, `${[...others, line].join('\n')}\n`, { mode: (was?.mode ?? 0o600) & 0o777 });
+  // The server may run as another user than whoever adds one.
+  if (was !== undefined && (was.uid !== process.getuid?.() || was.gid !== process.getgid?.()))
+    await chown(aside, was.uid, was.gid);
   await rename(aside, file);
   return isNew;
 }

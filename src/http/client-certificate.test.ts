@@ -107,11 +107,15 @@ async function resumable(port: number, options: ConnectionOptions) {
 }
 
 test('what a certificate says of its owner is read whole, and nothing is read into it', () => {
-  const read = certificateOf('C=DE\nO=Acme, Inc\nCN=ci', 'DNS:ci.example, email:ci@a.example, URI:spiffe://a/ci');
+  const read = certificateOf(
+    'C=DE\nO=Acme, Inc\nO=ops\nCN=ci',
+    'DNS:ci.example, email:ci@a.example, URI:spiffe://a/ci',
+  );
   assert.deepEqual(read, {
-    subject: 'C=DE,O=Acme, Inc,CN=ci',
+    subject: 'C=DE,O=Acme, Inc,O=ops,CN=ci',
     names: ['ci', 'ci.example', 'ci@a.example', 'spiffe://a/ci'],
+    groups: ['Acme, Inc', 'ops'],
   });
   const forged = certificateOf('O=a', 'DNS:"x, DNS:admin, y \\", DNS:root", IP Address:10.0.0.1, DNS:me');
-  assert.deepEqual(forged, { subject: 'O=a', names: ['me'] });
+  assert.deepEqual(forged, { subject: 'O=a', names: ['me'], groups: ['a'] });
 });

@@ -8,6 +8,8 @@ export interface ClientCertificate {
   readonly subject: string;
   /** The common name, then the DNS names, mail addresses and URIs that the certificate is for. */
   readonly names: readonly string[];
+  /** Its organizations: what it says its bearer belongs to. */
+  readonly groups: readonly string[];
 }
 
 export interface ShownCertificate {
@@ -31,9 +33,17 @@ export function shownCertificate(socket: TLSSocket, asked: ClientCertificatesCon
 /** As Node writes both: a line a part of the subject, names after commas, what is odd in them in quotes. */
 export function certificateOf(subject: string, alternatives: string | undefined): ClientCertificate {
   const parts = subject.split('\n');
-  const common = parts.findLast((part) => part.startsWith('CN='))?.slice('CN='.length);
+  const common = valuesOf(parts, 'CN=').at(-1);
   const others = [...(alternatives ?? '').matchAll(alternative)].flatMap(([, name]) => name ?? []);
-  return { subject: parts.join(','), names: [...(common === undefined ? [] : [common]), ...others] };
+  return {
+    subject: parts.join(','),
+    names: [...(common === undefined ? [] : [common]), ...others],
+    groups: valuesOf(parts, 'O='),
+  };
+}
+
+function valuesOf(parts: readonly string[], prefix: string): readonly string[] {
+  return parts.filter((part) => part.startsWith(prefix)).map((part) => part.slice(prefix.length));
 }
 
 /** One name after the other, those in quotes as a whole: what is in them looks like names, too. */

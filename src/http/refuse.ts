@@ -95,6 +95,7 @@ export function logRefusal(context: ExchangeContext, peer: Pick<Peer, 'address'>
     clientAddress: peer.address,
     userAgent: '',
     httpVersion: '',
+    user: undefined,
     upstream: undefined,
     repository: undefined,
     reference: undefined,

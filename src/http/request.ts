@@ -52,6 +52,7 @@ export class IncomingRequest implements Request {
   readonly method: string;
   readonly body: IncomingBody;
   readonly notes: Notes = {
+    user: undefined,
     upstream: undefined,
     repository: undefined,
     reference: undefined,

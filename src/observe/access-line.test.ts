@@ -14,6 +14,12 @@ describe('an access line', () => {
     );
   });
 
+  test('says who it was', () => {
+    const done = requestDone({ user: 'ann of "ops"' });
+    assert.match(accessLine('text', {})(done, at), /^192\.0\.2\.7 - ann\\x20of\\x20\\"ops\\" \[20/);
+    assert.equal((JSON.parse(accessLine('json', {})(done, at)) as { user: string }).user, 'ann of "ops"');
+  });
+
   test('says whose fault a failure was and that the body was cut', () => {
     const failed = requestDone({
       status: 503,

@@ -29,6 +29,7 @@ function jsonMembers(done: RequestDone): string {
     `,"url":${quote(done.url)},"status":${done.status},"bytes":${done.bytes},"firstByteMs":${round(done.firstByteMs)}` +
     `,"ms":${round(done.ms)},"complete":${done.complete},"httpVersion":${quote(done.httpVersion)}` +
     `,"userAgent":${quote(done.userAgent.slice(0, agentCharactersMax))}`;
+  if (done.user !== undefined) line += `,"user":${quote(done.user)}`;
   // Outcome, code and origin are words of closed lists: nothing in them needs escaping.
   if (done.outcome !== undefined) line += `,"outcome":"${done.outcome}"`;
   if (done.upstream !== undefined) line += `,"upstream":${quote(done.upstream)}`;
@@ -44,7 +45,7 @@ function combined(stamp: (atMs: number) => string): AccessLine {
   return (done, atMs) => {
     const agent = done.userAgent === '' ? '-' : escape(done.userAgent.slice(0, agentCharactersMax));
     let line =
-      `${done.clientAddress || '-'} - - [${stamp(atMs)}] "${escape(done.method)} ${escape(done.url)} HTTP/${done.httpVersion}" ` +
+      `${done.clientAddress || '-'} - ${userOf(done)} [${stamp(atMs)}] "${escape(done.method)} ${escape(done.url)} HTTP/${done.httpVersion}" ` +
       `${done.status} ${done.bytes} "-" "${agent}" ms=${round(done.ms)} id=${done.requestId}`;
     if (done.outcome !== undefined) line += ` outcome=${done.outcome}`;
     if (done.upstream !== undefined) line += ` upstream=${done.upstream}`;
@@ -54,6 +55,11 @@ function combined(stamp: (atMs: number) => string): AccessLine {
     if (done.errorMessage !== undefined) line += ` why="${escape(done.errorMessage)}"`;
     return `${line}\n`;
   };
+}
+
+/** One word, whatever somebody is called. */
+function userOf({ user }: RequestDone): string {
+  return user === undefined ? '-' : escape(user).replaceAll(' ', String.raw`\x20`);
 }
 
 function members(fields: Readonly<Record<string, unknown>>): string {

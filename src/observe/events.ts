@@ -12,6 +12,8 @@ export type Event =
   | { readonly type: 'server.stopping'; readonly reason: string }
   | { readonly type: 'server.stopped' }
   | { readonly type: 'config.notice'; readonly message: string }
+  /** A wrong password. `user` is one of those who exist, or left out: what stands in its place may be a password. */
+  | { readonly type: 'login.refused'; readonly clientAddress: string; readonly user: string | undefined }
   | { readonly type: 'config.reloaded' }
   | { readonly type: 'config.invalid'; readonly message: string }
   | UpstreamRequest
@@ -94,6 +96,8 @@ export interface RequestDone {
   readonly clientAddress: string;
   readonly userAgent: string;
   readonly httpVersion: string;
+  /** Who has proved to be that user: never a name that was merely claimed, for it may be a password. */
+  readonly user: string | undefined;
   readonly upstream: string | undefined;
   readonly repository: string | undefined;
   readonly reference: string | undefined;

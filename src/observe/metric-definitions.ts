@@ -77,6 +77,7 @@ export const metricDefinitions = {
   ),
   store_failures_total: counter('Operations of the store that failed.', 'operation', 'code'),
   task_failures_total: counter('Background tasks that failed.', 'task'),
+  refused_logins_total: counter('Logins with a wrong user or password.'),
   certificate_expiry_timestamp_seconds: gauge(
     'When a certificate of ours ends, in seconds since the epoch: that of http.tls, and our certificate authorities.',
     'certificate',

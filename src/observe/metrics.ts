@@ -86,6 +86,7 @@ function instrumentsOf(make: ReturnType<typeof makers>, options: MetricsOptions)
     passed: make.counter('proxy_passed_total'),
     storeFailures: make.counter('store_failures_total'),
     taskFailures: make.counter('task_failures_total'),
+    refusedLogins: make.counter('refused_logins_total'),
     expiry: make.gauge('certificate_expiry_timestamp_seconds'),
     reloads: make.counter('config_reloads_total'),
   };
@@ -141,6 +142,7 @@ function counting(to: Instruments): Counting {
     'proxy.passed': ({ host, how }) => to.passed.inc({ host: hostLabel(host), how }),
     'store.failed': ({ operation, code }) => to.storeFailures.inc({ operation, code }),
     'task.failed': ({ task }) => to.taskFailures.inc({ task }),
+    'login.refused': () => to.refusedLogins.inc(),
     'certificate.held': ({ certificate, validToMs }) => to.expiry.set({ certificate }, validToMs / 1000),
     'config.reloaded': () => to.reloads.inc({ result: 'ok' }),
     'config.invalid': () => to.reloads.inc({ result: 'invalid' }),

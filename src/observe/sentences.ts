@@ -30,6 +30,11 @@ const sentences: Sentences = {
   'config.notice': () => ({ level: 'warn', text: 'a note on the configuration' }),
   'config.reloaded': () => ({ level: 'info', text: 'the configuration was read again and is in force' }),
   'config.invalid': () => ({ level: 'error', text: 'the configuration is invalid; the one before stays in force' }),
+  'login.refused': ({ clientAddress }) => ({
+    level: 'warn',
+    text: 'a login was refused: the user or the password is wrong',
+    quietKey: clientAddress,
+  }),
   'upstream.request': () => ({ level: 'debug', text: 'asked an upstream' }),
   'upstream.circuit': (event) =>
     event.state === 'open'

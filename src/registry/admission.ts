@@ -91,6 +91,7 @@ export function assertBelieved(asker: Asker): void {
  * some clients would send is the one that they have for that somebody else.
  */
 export function isMirrorOf({ url, via }: Request, found: Route | RouteFailure): boolean {
+  if ('door' in found && found.door === 'own') return false;
   if ('door' in found && (found.door === 'ns' || found.door === 'name')) return true;
   return via !== undefined || !url.startsWith('/v2') || /[?&]ns=/.test(url);
 }

@@ -21,6 +21,7 @@ function request(): Request {
     gone: new AbortController().signal,
     body: noBody,
     notes: {
+      user: undefined,
       upstream: undefined,
       repository: undefined,
       reference: undefined,

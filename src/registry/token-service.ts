@@ -25,7 +25,9 @@ export function withTokenService(options: TokenServiceOptions, rest: Handler): H
   return async (request) => {
     if (!options.service.isOpen || request.via !== undefined || !isToService(request)) return rest(request);
     try {
-      return await answer(options, request);
+      const issued = await issue(options, request);
+      request.notes.user = issued.user || undefined;
+      return tokenReply(issued);
     } catch (error) {
       return failureReply(error, request, { label: undefined, allow: 'GET, POST', challenge: challengeOf(options) });
     }
@@ -36,9 +38,9 @@ function isToService({ url }: Request): boolean {
   return tokenPaths.some((path) => url === path || url.startsWith(`${path}?`));
 }
 
-async function answer(options: TokenServiceOptions, request: Request): Promise<Reply> {
-  if (request.method === 'GET') return tokenReply(await byGet(options, request));
-  if (request.method === 'POST') return tokenReply(await byPost(options, request));
+async function issue(options: TokenServiceOptions, request: Request): Promise<Issued> {
+  if (request.method === 'GET') return byGet(options, request);
+  if (request.method === 'POST') return byPost(options, request);
   throw new RegistryError('UNSUPPORTED', 'a token is asked for with GET or POST');
 }
 

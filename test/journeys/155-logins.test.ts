@@ -9,7 +9,7 @@ import { get } from '../support/client.ts';
 import { CountingUpstream } from '../support/counting-upstream.ts';
 import { Entrepot } from '../support/entrepot.ts';
 import { ann, app, ci, loginScene, twoLines, users } from '../support/login-scene.ts';
-import { askForToken, basic, bearer, challengeOf, htpasswdOf, tokenOf, withToken } from '../support/logins.ts';
+import { askForToken, basic, bearer, challengeOf, hashOf, htpasswdOf, tokenOf, withToken } from '../support/logins.ts';
 import { push, pushAsDockerd } from '../support/push.ts';
 import { pull, pullAsDockerd } from '../support/pull.ts';
 import { TempDir } from '../support/temp-dir.ts';
@@ -127,13 +127,42 @@ describe('anonymous pull with authenticated push in one registry', () => {
   });
 });
 
+test('a server does not start with passwords that it cannot check', async () => {
+  await using directory = await TempDir.make();
+  const path = join(directory.path, 'users');
+  const config = { auth: { htpasswd: { path } } };
+  for (const [hash, said] of [
+    ['{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=', /line 1: the password of "ann" is SHA-1, and only bcrypt is accepted; write/],
+    [`$2y$31$${'a'.repeat(53)}`, /line 1: .* has cost 31, and more than 16 takes too long to check; write/],
+  ] as const) {
+    await writeFile(path, `ann:${hash}\n`);
+    for (const registryMode of [true, false])
+      await assert.rejects(Entrepot.start({ config, directory: directory.path, registryMode }), said);
+  }
+});
+
+test('passwords are right in every spelling of bcrypt', async () => {
+  await using directory = await TempDir.make();
+  const path = join(directory.path, 'users');
+  const hash = hashOf('correct horse').slice(4);
+  await writeFile(path, ['2a', '2b', '2y'].map((kind) => `user${kind}:$${kind}$${hash}\n`).join(''));
+  await using entrepot = await Entrepot.start({ config: { auth: { htpasswd: { path } } }, directory: directory.path });
+  for (const user of ['user2a', 'user2b', 'user2y']) {
+    assert.equal((await get(`${entrepot.origin}/v2/`, { headers: basic(user, 'correct horse') })).status, 200, user);
+    assert.equal((await get(`${entrepot.origin}/v2/`, { headers: basic(user, 'correct horsf') })).status, 401, user);
+  }
+});
+
 test('users come and go with the file, and a broken one changes nothing', async () => {
   await using at = await loginScene({ registryMode: true });
   const ping = async (user: string, password: string): Promise<number> =>
     (await get(`${at.origin}/v2/`, { headers: basic(user, password) })).status;
   assert.equal(await ping('ann', users.ann), 200);
+  const { token } = tokenOf(await askForToken(at.realm, [], ann));
+  assert.equal((await get(`${at.origin}/v2/`, { headers: bearer(token) })).status, 200);
   await writeFile(at.path, htpasswdOf({ ann: 'new', bob: 'builder' }));
   await at.entrepot.reload();
+  assert.equal((await get(`${at.origin}/v2/`, { headers: bearer(token) })).status, 401);
   assert.deepEqual(
     [await ping('ann', users.ann), await ping('ann', 'new'), await ping('bob', 'builder')],
     [401, 200, 200],

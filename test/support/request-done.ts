@@ -11,6 +11,7 @@ export function requestDone(given: Partial<RequestDone>): RequestDone {
     clientAddress: '192.0.2.7',
     userAgent: 'containerd/2.1.9',
     httpVersion: '1.1',
+    user: undefined,
     upstream: undefined,
     repository: undefined,
     reference: undefined,

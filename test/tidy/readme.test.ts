@@ -10,6 +10,7 @@ import { clientConfigText } from '../../src/clients/client-config.ts';
 import { runtimes } from '../../src/clients/runtimes.ts';
 import type { Runtime } from '../../src/clients/runtimes.ts';
 import { loadConfig } from '../../src/config/load.ts';
+import { makeAuthority } from '../support/certificates.ts';
 import { TempDir } from '../support/temp-dir.ts';
 import { codeBlocks, pages, readText } from './markdown.ts';
 import { repositoryRoot } from './modules.ts';
@@ -92,6 +93,24 @@ describe('the README', () => {
     const { config, notices } = await loadConfig({ text, env: {} });
     assert.deepEqual(notices, []);
     assert.equal(config.mode, 'entrepot');
+  });
+});
+
+describe('the page about users', () => {
+  test('has configurations that can be loaded', async () => {
+    await using directory = await TempDir.make();
+    const authority = makeAuthority();
+    const files = { ...authority.issue(['cache.example']), ca: authority.ca, users: '' };
+    for (const [name, text] of Object.entries(files)) await writeFile(directory.join(name), text);
+    const stand = { users: 'users', 'auth.pem': 'ca', 'clients.pem': 'ca', 'tls.pem': 'cert', 'tls.key': 'key' };
+    const given = codeBlocks(readText('docs/users.md')).filter(({ language }) => language === 'yaml');
+    assert.ok(given.length > 3);
+    for (const { text } of given) {
+      const placed = text.replaceAll(/\/etc\/entrepot\/([\w.]+)/g, (_, name: keyof typeof stand) =>
+        directory.join(stand[name]),
+      );
+      assert.deepEqual((await loadConfig({ text: placed, env: {} })).notices, [], text);
+    }
   });
 });
 

@@ -2,6 +2,8 @@ import { quoted, ValueError } from './value-error.ts';
 
 /** bcrypt as `htpasswd -B` and everybody else spells it; `$2x$` marks hashes of a broken implementation. */
 const bcrypt = /^\$2[aby]\$(?:0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}$/u;
+/** One more doubles the time of a login; at this one it takes seconds, and those who wait behind it wait as long. */
+const costMax = 16;
 const others: readonly (readonly [RegExp, string])[] = [
   [/^\$apr1\$/u, "Apache's MD5"],
   [/^\{SHA\}/iu, 'SHA-1'],
@@ -31,6 +33,10 @@ export function parseHtpasswd(text: string): ReadonlyMap<string, string> {
         `${where}: the password of ${quoted(user)} is ${kind}, and only bcrypt is accepted; write what \`entrepot htpasswd USER\` or \`htpasswd -nB USER\` prints`,
       );
     }
+    if (Number(hash.slice(4, 6)) > costMax)
+      throw new ValueError(
+        `${where}: the password of ${quoted(user)} has cost ${hash.slice(4, 6)}, and more than ${costMax} takes too long to check; write what \`entrepot htpasswd USER\` prints`,
+      );
     users.set(user, hash);
   }
   return users;
