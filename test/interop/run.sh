@@ -30,6 +30,7 @@ started=$SECONDS
 bash "$HERE/install.sh"
 command -v docker-registry >/dev/null || skip "docker-registry, the fake internet's back end, could not be installed"
 node "$HERE/images/build.ts" "$LAB_CACHE/images"
+bash "$HERE/tokens/build.sh" "$LAB_CACHE/token-server"
 echo "[interop] tools, clients and images are there after $((SECONDS - started)) s" >&2
 
 # A run that was killed outright leaves its work directory; its lock tells that nobody is in there.

@@ -40,12 +40,12 @@ function containerd(by: string, suite: Suite, pull: Pull): ClientKind {
 }
 
 /** A daemon of its own, with nothing in it; `hosts` is the directory that leads every registry through the cache. */
-export async function startContainerd(machine: Machine, directory: string) {
+export async function startContainerd(machine: Machine, directory: string, scheme: 'http' | 'https' = 'http') {
   const socket = join(directory, 'sock');
   const hosts = join(directory, 'hosts');
   const config = join(directory, 'config.toml');
   await mkdir(join(hosts, '_default'), { recursive: true });
-  await writeFile(join(hosts, '_default/hosts.toml'), hostsToml());
+  await writeFile(join(hosts, '_default/hosts.toml'), hostsToml(scheme));
   await writeFile(config, configToml(directory, socket, hosts));
   const daemon = await machine.daemon({
     name: 'containerd',
@@ -56,8 +56,8 @@ export async function startContainerd(machine: Machine, directory: string) {
   return { daemon, socket, hosts };
 }
 
-function hostsToml(): string {
-  return `[host."http://${cacheAuthority}"]\n  capabilities = ["pull", "resolve"]\n`;
+function hostsToml(scheme: string): string {
+  return `[host."${scheme}://${cacheAuthority}"]\n  capabilities = ["pull", "resolve"]\n`;
 }
 
 /** The second of the two plugin names is containerd 2's. */

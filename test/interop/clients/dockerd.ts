@@ -48,23 +48,35 @@ function dockerClient(command: string, suite: Suite, store: ImageStore, pull: Pu
 }
 
 /** A daemon of its own, with nothing in it, and the command line that speaks to it. */
-export async function startDockerd(machine: Machine, directory: string, store: ImageStore) {
+export async function startDockerd(
+  machine: Machine,
+  directory: string,
+  store: ImageStore,
+  scheme: 'http' | 'https' = 'http',
+) {
   const socket = join(directory, 'docker.sock');
   const daemon = await machine.daemon({
     name: 'dockerd',
-    argv: await daemonCommand(directory, socket, store),
+    argv: await daemonCommand({ directory, socket, store, scheme }),
     logPath: join(directory, 'dockerd.log'),
     ready: () => ping(socket),
   });
   return { daemon, docker: ['docker', '--host', `unix://${socket}`] as const };
 }
 
-async function daemonCommand(directory: string, socket: string, store: ImageStore): Promise<readonly string[]> {
+interface DaemonWish {
+  readonly directory: string;
+  readonly socket: string;
+  readonly store: ImageStore;
+  readonly scheme: 'http' | 'https';
+}
+
+async function daemonCommand({ directory, socket, store, scheme }: DaemonWish): Promise<readonly string[]> {
   const config = join(directory, 'daemon.json');
   const settings = {
-    'registry-mirrors': [`http://${cacheAuthority}`],
+    'registry-mirrors': [`${scheme}://${cacheAuthority}`],
     // With the scheme: BuildKit before 26 reads it from here, for the mirror as well, and would try https only.
-    'insecure-registries': [`http://${cacheAuthority}`],
+    ...(scheme === 'http' ? { 'insecure-registries': [`http://${cacheAuthority}`] } : {}),
     ...(store === 'containerd' ? { features: { 'containerd-snapshotter': true } } : {}),
   };
   await writeFile(config, JSON.stringify(settings));

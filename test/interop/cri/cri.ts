@@ -5,8 +5,14 @@ import { loadSync } from '@grpc/proto-loader';
 
 const pullTimeoutMs = 120_000;
 
+/** From a pull secret. */
+export interface PullSecret {
+  readonly username: string;
+  readonly password: string;
+}
+
 /** Has the container runtime behind a unix socket pull an image, as a kubelet does. */
-export async function pullImage(socket: string, image: string): Promise<void> {
+export async function pullImage(socket: string, image: string, auth?: PullSecret): Promise<void> {
   // containerd refuses the default authority of a unix socket, which is its escaped path.
   const client = new ImageService(`unix://${socket}`, credentials.createInsecure(), {
     'grpc.default_authority': 'localhost',
@@ -14,7 +20,7 @@ export async function pullImage(socket: string, image: string): Promise<void> {
   try {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     client.PullImage(
-      { image: { image } },
+      { image: { image }, ...(auth === undefined ? {} : { auth }) },
       { deadline: new Date(performance.timeOrigin + performance.now() + pullTimeoutMs) },
       (error) => (error === null ? resolve() : reject(error)),
     );
@@ -26,7 +32,7 @@ export async function pullImage(socket: string, image: string): Promise<void> {
 
 interface ImageServiceClient extends Client {
   PullImage(
-    request: { readonly image: { readonly image: string } },
+    request: { readonly image: { readonly image: string }; readonly auth?: PullSecret },
     options: { readonly deadline: Date },
     done: (error: ServiceError | null) => void,
   ): void;

@@ -12,9 +12,12 @@ export type Suite = 'bookworm' | 'sid';
 export class Machine {
   readonly suite: Suite;
   readonly #environment: LabEnvironment;
+  readonly #etc: string | undefined;
 
-  constructor(environment: LabEnvironment, suite: Suite) {
+  /** @param etc a directory whose files every command finds in /etc */
+  constructor(environment: LabEnvironment, suite: Suite, etc?: string) {
     this.#environment = environment;
+    this.#etc = etc;
     this.suite = suite;
   }
 
@@ -52,6 +55,7 @@ export class Machine {
       PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
       HOME: '/root',
       PODMAN_IGNORE_CGROUPSV1_WARNING: '1',
+      ...(this.#etc === undefined ? {} : { LAB_ETC: this.#etc }),
     };
   }
 
