@@ -57,7 +57,12 @@ export async function furnish(scope: AsyncDisposableStack, settings: Settings, a
   const { config } = settings;
   const store = scope.use(await openStore(config));
   const index = scope.use(await openIndex(config));
-  const table = createUpstreams({ ...around, upstreams: config.upstreams, version });
+  const table = createUpstreams({
+    ...around,
+    upstreams: config.upstreams,
+    version,
+    learned: (host) => settings.findLearned(host),
+  });
   scope.defer(() => table.close());
   const upstreams = config.cache.offline ? offline(table) : table;
   const ground = { ...around, store, index, upstreams };

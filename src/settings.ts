@@ -4,6 +4,7 @@ import type { CollectRules } from './collect/contract.ts';
 import { permissionsOf } from './access/permissions.ts';
 import type { Permissions } from './access/permissions.ts';
 import type { Config, UpstreamConfig } from './config/config.ts';
+import { LearnedUpstreams } from './config/learned-upstreams.ts';
 import type { Loaded } from './config/load.ts';
 import { upstreamLookup } from './config/upstream-lookup.ts';
 import { urlHost } from './config/value/address.ts';
@@ -23,10 +24,12 @@ export class Settings {
   #routing: RoutingTable;
   #rules: HostedRules;
   #permissions: Permissions;
+  /** Registries that nobody named; they count while everything that behaves like one is intercepted. */
+  readonly learned = new LearnedUpstreams();
 
   constructor(loaded: Loaded) {
     this.#loaded = loaded;
-    this.#lookup = upstreamLookup(loaded.config.upstreams);
+    this.#lookup = this.#lookupOf(loaded.config);
     this.#routing = routingOf(loaded.config, this.#lookup);
     this.#rules = rulesOf(loaded.config);
     this.#permissions = permissionsOf(loaded.config.access.rules);
@@ -71,9 +74,19 @@ export class Settings {
     throw new RegistryError('UPSTREAM_UNKNOWN', `no upstream is called "${name}"; name it under "upstreams"`);
   }
 
+  /** What `intercept.hosts: "*"` found, by a name as lookups spell it. */
+  findLearned(host: string): UpstreamConfig | undefined {
+    return this.config.intercept?.hosts.kind === 'any' ? this.learned.find(host) : undefined;
+  }
+
+  #lookupOf({ upstreams }: Config): (host: string) => UpstreamConfig | undefined {
+    const named = upstreamLookup(upstreams);
+    return (host) => named(host) ?? this.findLearned(host);
+  }
+
   take(loaded: Loaded): void {
     this.#loaded = loaded;
-    this.#lookup = upstreamLookup(loaded.config.upstreams);
+    this.#lookup = this.#lookupOf(loaded.config);
     this.#routing = routingOf(loaded.config, this.#lookup);
     this.#rules = rulesOf(loaded.config);
     this.#permissions = permissionsOf(loaded.config.access.rules);

@@ -1,11 +1,15 @@
+import type { ClientRights } from './access/client-rights.ts';
+import type { Logins } from './access/logins.ts';
 import type { Certificates } from './certificates/certificates.ts';
 import type { InterceptConfig, ListenAddress } from './config/config.ts';
 import type { Index } from './index/contract.ts';
 import type { Clock } from './observe/clock.ts';
 import type { Observer } from './observe/events.ts';
+import { Explorer } from './proxy/explorer.ts';
 import { createProxy } from './proxy/proxy.ts';
 import type { Proxy } from './proxy/proxy.ts';
 import { proxyRules } from './proxy/rules.ts';
+import { TokenDesk } from './proxy/token-desk.ts';
 import type { Beyond } from './registry/beyond.ts';
 import type { Settings } from './settings.ts';
 import type { Upstreams } from './upstream/contract.ts';
@@ -19,6 +23,8 @@ export interface TransparentOptions {
   readonly clock: Clock;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly certificates: Pick<Certificates, 'interception'>;
+  readonly logins: Logins;
+  readonly rights: ClientRights;
 }
 
 export interface TransparentProxy extends Proxy {
@@ -29,14 +35,20 @@ export interface TransparentProxy extends Proxy {
 
 /** The transparent proxy, put together; `undefined` where it is off. */
 export function transparentProxy(options: TransparentOptions): TransparentProxy | undefined {
-  const { settings, index, clock, env: environment, certificates } = options;
+  const { settings, index, clock, env: environment, certificates, logins, rights } = options;
   const { intercept } = settings.config;
   const leaves = certificates.interception;
   if (intercept === undefined || leaves === undefined) return undefined;
   const now = (): InterceptConfig => settings.config.intercept ?? intercept;
+  const explorer = new Explorer({ ...options, learned: settings.learned, settings: now, challenges: index.proofs });
+  const desk = new TokenDesk({ fingerprints: rights.fingerprints, proofs: index.proofs, clock });
   const proxy = createProxy({
     ...options,
+    desk,
     rules: () => proxyRules(settings.config, now(), settings),
+    explore: (target) => explorer.explore(target),
+    identify: (authorization, clientAddress) =>
+      logins.identify({ authorization, clientAddress, certificate: undefined }),
     leafFor: (host) => leaves.leafFor(host),
     connectOutside: (host, port) => {
       const { dial: allowed, resolver } = now();
@@ -49,6 +61,7 @@ export function transparentProxy(options: TransparentOptions): TransparentProxy 
     beyond: {
       presented: (request) => proxy.presented(request),
       pass: (request, via) => proxy.pass(request, via),
+      ping: (request, via) => proxy.ping(request, via),
       passesPushes: () => now().push !== 'refuse',
       // Due at once: the next who asks is told where the upstream points it now.
       moved: (key, tag) => index.tags.confirm(key, tag, 0),

@@ -48,14 +48,19 @@ export class ClientRights {
    * @throws RegistryError `UNAUTHORIZED`, `DENIED`, `MANIFEST_UNKNOWN`, `BLOB_UNKNOWN` when the client may not read it
    */
   async prove(presented: Presented, key: RepositoryKey, wanted: Wanted): Promise<ClientIdentity> {
-    const { authorization } = presented;
+    const { authorization, host } = presented;
     const shown = authorization && (await this.fingerprints.shown(authorization.reveal()));
-    const identity = { id: shown?.subject ?? 'nobody', authorization };
+    const identity = {
+      id: shown?.subject ?? 'nobody',
+      authorization: shown?.isStandIn === true ? undefined : authorization,
+    };
     if (shown !== undefined && (await this.#counts(shown.subject, key, this.#options.windows().proofMs)))
       return identity;
     const question = `${identity.id} ${fullName(key)}`;
-    const asking = this.#asking.get(question) ?? this.#ask(question, { identity, shown }, key, wanted);
-    await asking;
+    // Who asks for something else at the same time hears the good news, and finds out the bad for himself.
+    const running = this.#asking.get(question);
+    const isProved = running !== undefined && (await running.then(...yesOrNo));
+    if (!isProved) await this.#ask(question, { identity, shown, host }, key, wanted);
     return identity;
   }
 
@@ -99,20 +104,24 @@ export class ClientRights {
   }
 
   async #prove(client: Client, key: RepositoryKey, wanted: Wanted): Promise<void> {
-    const { identity, shown } = client;
-    if (wanted.object === 'list') return await this.#whileAway(shown, key, unproven(key));
+    const { identity, shown, host } = client;
+    if (wanted.object === 'list') return await this.#whileAway(client, key, unproven(key));
     const upstream = key.upstream === undefined ? undefined : this.#options.upstreams.find(key.upstream);
     try {
       const proven = await upstream?.repository(key.name).prove(wanted.reference, wanted.object, identity);
       if (proven === undefined) throw absent(key, wanted);
-      await this.#proved(shown, key);
+      if (shown?.isStandIn !== true) await this.#proved(shown, key);
       const { reference } = wanted;
       if (proven.descriptor !== undefined && !isDigestReference(reference)) {
         await this.#point(key, reference, proven.descriptor);
       }
     } catch (error) {
       if (!(error instanceof RegistryError)) throw error;
-      if (error.origin === 'upstream') return await this.#whileAway(shown, key, error);
+      const { challenge } = error;
+      if (challenge !== undefined) await this.#options.index.proofs.challenge(host, unscoped(challenge));
+      // The registry is there and its token service is not: what the token stands for was shown to us.
+      const isAway = error.origin === 'upstream' || (shown?.isStandIn === true && error.code === 'UNAUTHORIZED');
+      if (isAway) return await this.#whileAway(client, key, error);
       if (error.code === 'UNAUTHORIZED' || error.code === 'DENIED') await this.#refused(shown, key);
       throw error;
     }
@@ -125,9 +134,12 @@ export class ClientRights {
   }
 
   /** @throws the reason why the upstream could not be asked, unless it has let this account in not long ago */
-  async #whileAway(shown: Shown | undefined, key: RepositoryKey, reason: RegistryError): Promise<void> {
-    const { clock } = this.#options;
-    if (shown === undefined || clock.now() >= shown.expiresAtMs) throw reason;
+  async #whileAway({ shown, host }: Client, key: RepositoryKey, reason: RegistryError): Promise<void> {
+    const { clock, index } = this.#options;
+    if (shown === undefined || clock.now() >= shown.expiresAtMs) {
+      const challenge = (await index.proofs.challenge(host)) ?? '';
+      throw reason.challenge === undefined && challenge !== '' ? unnamed(key, challenge, reason) : reason;
+    }
     for (const subject of [shown.subject, shown.credential]) {
       if (subject !== undefined && (await this.#counts(subject, key, this.#options.windows().outageMs))) return;
     }
@@ -195,6 +207,22 @@ const ourselves = 'own';
 interface Client {
   readonly identity: ClientIdentity;
   readonly shown: Shown | undefined;
+  readonly host: string;
+}
+
+const yesOrNo = [(): boolean => true, (): boolean => false] as const;
+
+/** What of a challenge is the same for every repository. */
+function unscoped(challenge: string): string {
+  return challenge.replaceAll(/,\s*(?:scope|error|error_description)="[^"]*"/gi, '');
+}
+
+/** Who has shown nothing may still be somebody whom the registry let in before it went away. */
+function unnamed(key: RepositoryKey, challenge: string, cause: RegistryError): RegistryError {
+  const message = `${fullName(key)} cannot be asked for now; who was let in before has to log in`;
+  const scope = /^bearer\s/i.test(challenge) ? `,scope="repository:${key.name}:pull"` : '';
+  const options = { origin: 'client', challenge: challenge + scope, cause } as const;
+  return new RegistryError('UNAUTHORIZED', message, { ...options, upstream: key.upstream ?? '' });
 }
 
 function absent({ name }: RepositoryKey, { object }: Wanted): RegistryError {

@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto';
 import type { ProofIndex } from '../index/contract.ts';
+import { isStandIn, readStandIn } from './stand-in.ts';
 
 /** What a client showed, as what can be kept of it. */
 export interface Shown {
@@ -9,6 +10,8 @@ export interface Shown {
   readonly credential: string | undefined;
   /** When it ends by itself, as far as is known. */
   readonly expiresAtMs: number;
+  /** Nobody but us has granted it: it proves who somebody is, to us alone. */
+  readonly isStandIn: boolean;
 }
 
 /**
@@ -38,12 +41,17 @@ export class Fingerprints {
     const [, scheme = '', rest = ''] = /^(\S+)\s+(.*)$/s.exec(authorization.trim()) ?? [];
     if (scheme.toLowerCase() === 'basic') {
       const credential = await this.of('password', Buffer.from(rest, 'base64').toString());
-      return { subject: credential, credential, expiresAtMs: Infinity };
+      return { subject: credential, credential, expiresAtMs: Infinity, isStandIn: false };
     }
-    const subject = await this.of('token', scheme.toLowerCase() === 'bearer' ? rest : authorization);
+    const token = scheme.toLowerCase() === 'bearer' ? rest : authorization;
+    const subject = await this.of('token', token);
+    if (isStandIn(token)) {
+      const standIn = (await readStandIn(this, token)) ?? { credential: undefined, expiresAtMs: 0 };
+      return { subject, ...standIn, isStandIn: true };
+    }
     const granted = await this.#proofs.granted(subject);
     const expiresAtMs = Math.min(granted?.expiresAtMs ?? Infinity, expiryIn(rest));
-    return { subject, credential: granted?.credential, expiresAtMs };
+    return { subject, credential: granted?.credential, expiresAtMs, isStandIn: false };
   }
 }
 

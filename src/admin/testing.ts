@@ -283,6 +283,9 @@ function playUpstreams({ upstreams }: Config, statuses: Map<string, Partial<Upst
       relay: async () => {
         throw new Error('not expected');
       },
+      upgrade: async () => {
+        throw new Error('not expected');
+      },
       repository: () => {
         throw new Error('explaining and listing ask no upstream');
       },

@@ -33,6 +33,9 @@ function upstreams(statuses: Readonly<Record<string, Partial<UpstreamStatus>>>):
       relay: async () => {
         throw new Error('not expected');
       },
+      upgrade: async () => {
+        throw new Error('not expected');
+      },
       repository: () => {
         throw new Error('not expected');
       },

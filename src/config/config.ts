@@ -136,6 +136,8 @@ export interface UpstreamConfig {
   /** Other names for the same upstream: `index.docker.io`. */
   readonly aliases: readonly string[];
   readonly builtIn: boolean;
+  /** Nobody named it: it was found to behave like a registry (`intercept.hosts: "*"`). */
+  readonly learned?: boolean;
   /** Where `/v2/` is, without a trailing slash. A wildcard's URL has the stars of its name. */
   readonly url: string;
   /** Whether `library/` is put before a name of one part. Docker Hub only. */

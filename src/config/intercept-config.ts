@@ -19,6 +19,8 @@ export interface InterceptConfig {
   readonly listen: readonly ListenAddress[];
   /** Addresses and CIDR ranges that may use the proxy; empty is everybody. */
   readonly clients: readonly string[];
+  /** Whether clients have to log in to the proxy itself; by `rules`, where nothing is open to anybody. */
+  readonly auth: 'none' | 'rules' | 'required';
   readonly push: 'passthrough' | 'refuse';
   /** For how long a client's right to read counts before it is proved again. */
   readonly proofMs: number;

@@ -5,8 +5,9 @@ import type { ListenerLimits } from './limits.ts';
 /** Node looks for overdue headers so often, in milliseconds. */
 const checkMs = 2_000;
 
-export function makeHttpServer(limits: ListenerLimits): HttpServer {
+export function makeHttpServer(limits: ListenerLimits, mayUpgrade: (socket: Socket) => boolean): HttpServer {
   const server = new HttpServer({
+    shouldUpgradeCallback: ({ socket }) => mayUpgrade(socket),
     maxHeaderSize: limits.headerBytesMax,
     headersTimeout: limits.headersMsMax,
     // A push takes as long as it takes; the body sees to time limits of its own.

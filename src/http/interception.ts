@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { Identity } from '../certificates/identity.ts';
-import type { Guest, Via } from './message.ts';
+import type { Guest, Request, Via } from './message.ts';
 
 /** What a listener leaves to the transparent proxy: where tunnels lead, and in whose name connections are answered. */
 export interface Interception {
@@ -9,6 +9,8 @@ export interface Interception {
   greet(greeting: Greeting): Promise<ConnectAnswer>;
   /** Whether a request that names another host, in its target or by its Host field, is answered at all. */
   admit(request: ProxyRequest): Promise<Admission>;
+  /** A connection to where a request is to, that speaks something else from now on (RFC 9110, 7.8). */
+  upgrade(request: Request, via: Via): Promise<UpgradeAnswer>;
   /** One of the names by which clients call this server; as upstreams are named. */
   isOwnName(name: string): boolean;
 }
@@ -41,6 +43,14 @@ export type ConnectAnswer =
   | { readonly kind: 'own' }
   | { readonly kind: 'end'; readonly via: Via; readonly identity: Identity }
   | { readonly kind: 'pass'; readonly outside: Duplex };
+
+export type UpgradeAnswer =
+  | ConnectRefusal
+  | {
+      readonly kind: 'switched';
+      readonly headers: readonly (readonly [name: string, value: string])[];
+      readonly outside: Duplex;
+    };
 
 export interface ConnectRefusal {
   readonly kind: 'refuse';

@@ -19,11 +19,14 @@ import type { Interception } from './interception.ts';
 import { bound, cannotListen, makeContext } from './listening.ts';
 import type { Handler, Lobby } from './message.ts';
 import { NamesDoor } from './names-door.ts';
+import { nobody, plain, plainOnly } from './peer-kinds.ts';
+import type { PeerKind } from './peer-kinds.ts';
 import { refuseConnect, refuseUnparsed } from './refuse.ts';
 import type { Peer } from './request.ts';
 import { TlsDoor } from './tls-door.ts';
 import type { Secured } from './tls-ends.ts';
 import { Tunnels } from './tunnels.ts';
+import { mayUpgrade, openUpgrade } from './upgrades.ts';
 import { anyHost } from './via.ts';
 
 export interface ListenerOptions {
@@ -93,7 +96,7 @@ class PortListener implements Listener {
     this.#options = options;
     this.#limits = { ...listenerLimits, ...options.limits };
     this.#context = makeContext(options, this.#limits, () => this.#draining);
-    this.#http = makeHttpServer(this.#limits);
+    this.#http = makeHttpServer(this.#limits, (socket) => this.#mayUpgrade(socket));
     this.#speakHttp = takeConnections(this.#http, (socket) => this.#accept(socket));
     this.#serve();
     const { tls, interception, named = false } = options;
@@ -153,6 +156,9 @@ class PortListener implements Listener {
     this.#http.on('checkExpectation', answer);
     this.#http.on('connect', (incoming: IncomingMessage, stream: Duplex, head: Buffer) =>
       this.#onConnect(incoming, stream, head),
+    );
+    this.#http.on('upgrade', (incoming: IncomingMessage, _stream: Duplex, head: Buffer) =>
+      this.#onUpgrade(incoming, head),
     );
     this.#http.on('clientError', (error: NodeJS.ErrnoException, stream: Duplex) => this.#onClientError(error, stream));
     this.#http.on('timeout', (socket: Socket) => this.#onSilence(socket));
@@ -229,6 +235,22 @@ class PortListener implements Listener {
     void this.#tunnels.open({ peer, incoming, socket, head });
   }
 
+  #mayUpgrade(socket: Socket): boolean {
+    const peer = this.#connections.get(socket)?.peer;
+    return peer !== undefined && mayUpgrade(this.#context, peer);
+  }
+
+  #onUpgrade(incoming: IncomingMessage, head: Buffer): void {
+    const { socket } = incoming;
+    const connection = this.#connections.get(socket);
+    if (connection === undefined || connection.current !== undefined) {
+      socket.destroy();
+      return;
+    }
+    this.#connections.delete(socket);
+    void openUpgrade(this.#context, connection.peer, { incoming, socket, head });
+  }
+
   #onClientError(error: NodeJS.ErrnoException, stream: Duplex): void {
     const connection = this.#connections.get(stream as Socket);
     if (connection === undefined || error.code === 'ECONNRESET' || error.code === 'EPIPE') stream.destroy();
@@ -273,20 +295,3 @@ class PortListener implements Listener {
     return (socket, via, servername) => this.#begin(socket, { secure: true, via, servername, ...nobody });
   }
 }
-
-/** What the way by which a client came says of it. */
-type PeerKind = Omit<Peer, 'address' | 'port' | 'trusted'>;
-
-const nobody = { clientCertificate: undefined, refusal: undefined };
-const plain: PeerKind = { secure: false, via: undefined, ...nobody };
-
-/** Begins as Go's own answer does, which people search for. */
-const plainOnly: PeerKind = {
-  ...plain,
-  refusal: {
-    status: 400,
-    code: 'REQUEST_INVALID',
-    message:
-      'Client sent an HTTP request to an HTTPS server. Ask with https:// instead (docker: take this host out of insecure-registries), or set http.tls.plain: true at the server for both',
-  },
-};

@@ -27,7 +27,8 @@ export class TlsEnds {
 
   /** @param via where the requests on it go */
   take(socket: Socket, via: Via, identity: Identity): void {
-    const name = `${via.kind} ${via.host}`;
+    // Whatever is said of a connection is in it: a server belongs to those of whom the same is said.
+    const name = JSON.stringify(via);
     const known = this.#ends.get(name);
     this.#ends.delete(name);
     const server = known?.identity === identity ? known.server : this.#make(via, identity);

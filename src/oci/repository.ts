@@ -48,6 +48,8 @@ export interface Grants {
 export interface Presented {
   /** The upstream's name. */
   readonly upstream: string;
+  /** By which name he believes to talk to it. */
+  readonly host: string;
   /** Undefined when he says nothing. */
   readonly authorization: Sealed | undefined;
 }

@@ -15,6 +15,7 @@ const upstreams = new Map([
 const strict: InterceptRules = {
   isOwnName: (name) => name === 'cache.example:5000' || name === '127.0.0.1:5000',
   upstreamAt: (name) => upstreams.get(name),
+  explores: false,
   others: 'refuse',
   ports: [443],
 };
@@ -71,6 +72,16 @@ describe('where a tunnel leads', () => {
       assert.equal(told(target, { others: 'tunnel' }), tunnelling);
     });
   }
+
+  test('where whatever behaves like a registry is intercepted, it is looked for, at usual ports and at names alone', () => {
+    assert.equal(told('example.com:443', { explores: true }), 'explore');
+    assert.equal(told('quay.io:443', { explores: true }), 'intercept quay.io');
+    assert.equal(told('cache.example:5000', { explores: true }), 'own');
+    for (const target of ['example.com:25', '169.254.169.254:443', '[::1]:443', '10.0.0.1:443']) {
+      assert.equal(told(target, { explores: true }), 'refuse', target);
+    }
+    assert.equal(told('192.0.2.1:443', { explores: true, others: 'tunnel' }), 'tunnel');
+  });
 
   test('a refusal says what to do', () => {
     const target = parseTarget('example.com:443');

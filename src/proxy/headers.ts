@@ -1,3 +1,5 @@
+import { isStandIn } from '../access/stand-in.ts';
+
 /** Of a connection, not of what is said on it (RFC 9110, 7.6.1). */
 const ofTheConnection: ReadonlySet<string> = new Set([
   'connection',
@@ -22,7 +24,8 @@ export function requestHeaders(
   const named = namedIn(headers['connection']);
   const kept: Record<string, string> = {};
   for (const [name, value] of Object.entries(headers)) {
-    if (value !== undefined && !notPassedOn.has(name) && !named.has(name)) kept[name] = value;
+    if (value === undefined || notPassedOn.has(name) || named.has(name)) continue;
+    if (name !== 'authorization' || !isStandIn(value)) kept[name] = value;
   }
   return kept;
 }

@@ -1,54 +1,59 @@
 import type { Socket } from 'node:net';
 import type { Identity } from '../certificates/identity.ts';
-import type { Admission, ConnectAnswer, ConnectRefusal, Greeting, Interception } from '../http/interception.ts';
+import type { ConnectAnswer, ConnectRefusal, Interception } from '../http/interception.ts';
 import type { Via } from '../http/message.ts';
-import { TrustedProxies } from '../http/forwarded.ts';
 import type { Observer } from '../observe/events.ts';
+import { admit } from './admission.ts';
+import type { AdmissionRules, Doorkeeper } from './admission.ts';
 import { decide } from './decide.ts';
 import type { Decision, InterceptRules } from './decide.ts';
 import { hostOf, parseTarget } from './target.ts';
 import type { Target } from './target.ts';
 
-export interface InterceptionOptions {
+export interface InterceptionOptions extends Doorkeeper {
   /** Asked anew for every connection, so that a reload takes effect at once. */
-  readonly rules: () => InterceptRules & { readonly clients: readonly string[] };
+  readonly rules: () => InterceptRules & AdmissionRules;
+  /** Looks whether a registry is there that nobody named, and keeps that in mind for `rules`. */
+  readonly explore: (target: Target) => Promise<void>;
   /** A certificate for another host's name. */
   readonly leafFor: (host: string) => Identity;
   /** @throws RegistryError when it may not be connected to, or cannot */
   readonly connectOutside: (host: string, port: number) => Promise<Socket>;
   readonly observer: Observer;
+  readonly upgrade: Interception['upgrade'];
 }
 
 /** Who may use the proxy, and where each of their connections goes. */
 export function createInterception(options: InterceptionOptions): Interception {
   return {
     connect: async (request) => {
+      const admission = await admit(options, { ...request, kind: 'tunnel' });
+      if (admission.kind === 'refuse') return admission;
       const target = parseTarget(request.target);
-      const refusal = refusalOf(options, request.clientAddress);
-      if (refusal !== undefined) return refusal;
       if (target === undefined) return refused(400, 'the target is not host:port');
-      return await answer(options, target, 'tunnel');
+      return await answer(options, target, { kind: 'tunnel', guest: admission.guest });
     },
-    greet: async ({ servername, clientAddress }: Greeting) => {
-      const refusal = refusalOf(options, clientAddress);
-      if (refusal !== undefined) return refusal;
+    greet: async ({ servername, clientAddress }) => {
+      const admission = await admit(options, { clientAddress, kind: 'sni', proxyAuthorization: undefined });
+      if (admission.kind === 'refuse') return admission;
       if (servername === undefined) return { kind: 'own' };
       const target = parseTarget(`${servername}:443`);
-      return target === undefined ? refused(400, 'the name is none') : await answer(options, target, 'sni');
+      if (target === undefined) return refused(400, 'the name is none');
+      return await answer(options, target, { kind: 'sni' });
     },
-    admit: async ({ clientAddress }): Promise<Admission> =>
-      refusalOf(options, clientAddress) ?? { kind: 'admitted', guest: undefined },
+    admit: (request) => admit(options, request),
+    upgrade: (request, via) => options.upgrade(request, via),
     isOwnName: (name) => options.rules().isOwnName(name),
   };
 }
 
-async function answer(options: InterceptionOptions, target: Target, kind: Via['kind']): Promise<ConnectAnswer> {
-  const decision = decide(target, options.rules());
+async function answer(options: InterceptionOptions, target: Target, how: Omit<Via, 'host'>): Promise<ConnectAnswer> {
+  const decision = await decided(options, target);
   switch (decision.kind) {
     case 'own':
       return { kind: 'own' };
     case 'intercept': {
-      const via: Via = { kind, host: target.name };
+      const via: Via = { ...how, host: target.name };
       return { kind: 'end', via, identity: options.leafFor(hostOf(target.name)) };
     }
     case 'tunnel': {
@@ -56,20 +61,23 @@ async function answer(options: InterceptionOptions, target: Target, kind: Via['k
       tell(options, target, decision);
       return { kind: 'pass', outside };
     }
+    case 'explore':
     case 'refuse':
       tell(options, target, decision);
       return refused(403, decision.why);
   }
 }
 
-function tell({ observer }: InterceptionOptions, { name }: Target, { kind }: Decision): void {
-  observer.emit({ type: 'proxy.passed', host: name, how: kind === 'tunnel' ? 'tunnelled' : 'refused' });
+async function decided(options: InterceptionOptions, target: Target): Promise<Decision> {
+  const decision = decide(target, options.rules());
+  if (decision.kind !== 'explore') return decision;
+  await options.explore(target);
+  const rules = options.rules();
+  return decide(target, { ...rules, explores: false });
 }
 
-function refusalOf({ rules }: InterceptionOptions, clientAddress: string): ConnectRefusal | undefined {
-  const { clients } = rules();
-  if (clients.length === 0 || new TrustedProxies(clients).trust(clientAddress)) return undefined;
-  return refused(403, 'this proxy does not serve your network (intercept.clients); ask its operator');
+function tell({ observer }: InterceptionOptions, { name }: Target, { kind }: Decision): void {
+  observer.emit({ type: 'proxy.passed', host: name, how: kind === 'tunnel' ? 'tunnelled' : 'refused' });
 }
 
 function refused(status: number, message: string): ConnectRefusal {

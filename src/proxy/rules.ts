@@ -1,15 +1,15 @@
 import type { Config, InterceptConfig, UpstreamConfig } from '../config/config.ts';
+import type { AdmissionRules } from './admission.ts';
 import type { InterceptRules } from './decide.ts';
 
-export interface ProxyRules extends InterceptRules {
-  /** Addresses and CIDR ranges that may use the proxy; empty is everybody. */
-  readonly clients: readonly string[];
-}
+export interface ProxyRules extends InterceptRules, AdmissionRules {}
 
 /** The configuration's tables, ready to be asked. */
 export interface Tables {
   find(host: string): UpstreamConfig | undefined;
+  readonly learned: { byRealm(host: string): UpstreamConfig | undefined };
   readonly routing: { isOwnName(host: string): boolean };
+  readonly permissions: { readonly isClosed: boolean };
 }
 
 /** What the configuration says of the proxy. */
@@ -18,17 +18,21 @@ export function proxyRules(
   intercept: InterceptConfig,
   tables: Tables,
 ): ProxyRules {
-  const { hosts, others, ports, clients } = intercept;
+  const { hosts, others, ports, clients, auth } = intercept;
   const listed = hosts.kind === 'list' ? new Set(hosts.names.map((name) => tables.find(name)?.name)) : undefined;
   const isMeant = (name: string | undefined): boolean => listed === undefined || listed.has(name);
   const realms = new Map(upstreams.flatMap(({ name, realms: each }) => each.map((realm) => [realm, name] as const)));
+  const explores = hosts.kind === 'any';
   return {
     isOwnName: (name) => tables.routing.isOwnName(name),
+    explores,
     others,
     ports,
     clients,
+    mustLogIn: auth === 'required' || (auth === 'rules' && tables.permissions.isClosed),
     upstreamAt: (name) => {
-      const upstream = tables.find(name)?.name ?? realms.get(name);
+      const known = tables.find(name)?.name ?? realms.get(name);
+      const upstream = known ?? (explores ? tables.learned.byRealm(name)?.name : undefined);
       return upstream !== undefined && isMeant(upstream) ? upstream : undefined;
     },
   };

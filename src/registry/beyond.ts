@@ -4,7 +4,6 @@ import type { Tag } from '../oci/reference.ts';
 import { isDigestReference } from '../oci/reference.ts';
 import type { Presented, RepositoryKey } from '../oci/repository.ts';
 import { failureReply } from './failure.ts';
-import { pingReply } from './ping.ts';
 import { route } from './route.ts';
 import type { Route, RouteFailure, RoutingTable } from './route.ts';
 
@@ -17,6 +16,8 @@ export interface Beyond {
    * @throws RegistryError when there is no answer
    */
   pass(request: Request, via: Via): Promise<Reply>;
+  /** The same for `/v2/`, which is answered as far as it can be while the registry is away. */
+  ping(request: Request, via: Via): Promise<Reply>;
   /** Whether pushes and deletions are passed on. */
   passesPushes(): boolean;
   /** The upstream has taken a push or a deletion: where the tag pointed may be over. */
@@ -41,13 +42,15 @@ export async function answerFor(
   const { beyond, table, answer } = around;
   switch (found.kind) {
     case 'manifest':
-    case 'blob':
       return await answer();
+    case 'blob':
+      // That is how a push asks what it may leave out: what is here for others to read is not there for it.
+      return request.method === 'HEAD' ? await unlessAway(there(beyond, request, via, answer), answer) : await answer();
     case 'tags':
     case 'referrers':
       return await unlessAway(beyond.pass(request, via), answer);
     case 'ping':
-      return await unlessAway(beyond.pass(request, via), async () => pingReply);
+      return await beyond.ping(request, via);
     default: {
       if (isPush(request) && !beyond.passesPushes()) return pushRefused(request, via);
       const reply = await beyond.pass(request, via);
@@ -84,6 +87,14 @@ async function note(
   if (!changed) return;
   const meant = route('GET', url, via.host, table);
   if (meant.kind === 'manifest' && !isDigestReference(meant.reference)) await beyond.moved(meant.key, meant.reference);
+}
+
+/** A registry that gives a link to a blob has it; where the link leads to, clients may have no way. */
+async function there(beyond: Beyond, request: Request, via: Via, answer: () => Promise<Reply>): Promise<Reply> {
+  const reply = await beyond.pass(request, via);
+  if (reply.status < 300 || reply.status > 399) return reply;
+  if (reply.body.kind === 'stream') reply.body.cancel?.();
+  return await answer();
 }
 
 async function unlessAway(passed: Promise<Reply>, instead: () => Promise<Reply>): Promise<Reply> {

@@ -1,10 +1,10 @@
 import type { ListsConfig } from '../config/config.ts';
-import type { Handler, Reply, Request } from '../http/message.ts';
+import type { Guest, Handler, Reply, Request } from '../http/message.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Reference } from '../oci/reference.ts';
 import type { UploadId } from '../oci/upload.ts';
 import { fullName, isWritable } from '../oci/repository.ts';
-import type { Ask, Asker, Repository, RepositoryKey } from '../oci/repository.ts';
+import type { Ask, Asker, Presented, Repository, RepositoryKey } from '../oci/repository.ts';
 import {
   actionOf,
   admit,
@@ -65,7 +65,7 @@ export function createRegistry(options: RegistryOptions): Handler {
     let found = routed(request, table);
     const { via } = request;
     const beyond = via === undefined || isOwn(via.host, table) ? undefined : options.beyond;
-    let asker: Asker = { kind: 'anonymous', presents: beyond?.presented(request) };
+    let asker = guestOf(via?.guest, beyond?.presented(request));
     try {
       if (beyond === undefined && isGuarded(found)) asker = await options.admission.identify(request);
       request.notes.user = asker.kind === 'user' ? asker.name : undefined;
@@ -151,6 +151,11 @@ async function pulled(
   const change = news === undefined ? undefined : pullOf(reply, target);
   if (change !== undefined) await news?.pulled(target.key, change, asked.ask);
   return reply;
+}
+
+/** Whoever goes through here to another registry: a user of ours only where the proxy has asked him. */
+function guestOf(guest: Guest | undefined, presents: Presented | undefined): Asker {
+  return guest === undefined ? { kind: 'anonymous', presents } : { kind: 'user', ...guest, presents };
 }
 
 /** People and load balancers look at `/`; what leads nowhere says so to anybody. */

@@ -4,7 +4,7 @@ import type { Observer, UpstreamRequest } from '../observe/events.ts';
 import type { ErrorCode, RegistryError } from '../oci/errors.ts';
 import { Circuit } from './circuit.ts';
 import type { Health, Leave } from './circuit.ts';
-import type { RelayAnswer, RelayRequest } from './contract.ts';
+import type { RelayAnswer, RelayRequest, Upgraded, UpgradeRequest } from './contract.ts';
 import { createDialer } from './dial.ts';
 import type { DialOptions, Dialer } from './dial.ts';
 import { exchange } from './exchange.ts';
@@ -12,7 +12,7 @@ import type { Ending, Head, Receiver } from './exchange.ts';
 import { brokenFailure, failure, invalidFailure, statusFailure } from './failure.ts';
 import type { Question, Role } from './failure.ts';
 import type { ForwardProxy } from './proxy.ts';
-import { relay, RelayBroken } from './relay.ts';
+import { relay, RelayBroken, upgrade } from './relay.ts';
 
 /** One request, to whichever origin. */
 export interface Outgoing {
@@ -113,6 +113,31 @@ export class HttpClient {
       this.#tellOf(asked, { failure: failed?.code });
       throw failed ?? error;
     }
+  }
+
+  /**
+   * The same for a connection that is to speak something else.
+   * @throws RegistryError as `relay` does, and when the other end does not agree
+   */
+  async upgrade(url: URL, request: UpgradeRequest): Promise<Upgraded> {
+    const { upstream, clock, timeouts } = this.#options;
+    const { pool, circuit, forward } = this.#origin(url);
+    const question = {
+      upstream,
+      host: url.host,
+      subject: request.protocol,
+      role: 'registry',
+      withCredentials: false,
+    } as const;
+    const leave = circuit.enter();
+    if ('error' in leave) throw putOff(question, leave);
+    circuit.report(leave, { kind: 'unknown' });
+    const path = forward === undefined ? request.path : url.origin + request.path;
+    const headers = { ...request.headers, host: url.host, ...forward?.headers };
+    const options = { dispatcher: pool, clock, headersMs: timeouts.headersMs };
+    return await upgrade({ ...request, path, headers }, options).catch((error: unknown) => {
+      throw error instanceof RelayBroken ? brokenFailure(question, error.breakdown) : error;
+    });
   }
 
   /** The error for an answer that cannot be right; `what` completes "docker.io (host) ...". */

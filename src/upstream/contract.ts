@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import type { Digest } from '../oci/digest.ts';
 import type { Descriptor, Manifest } from '../oci/manifest.ts';
 import type { Reference, RepositoryName, Tag } from '../oci/reference.ts';
@@ -32,6 +33,11 @@ export interface Upstream {
    * @throws RegistryError when there is no answer; the signal's reason
    */
   relay(request: RelayRequest): Promise<RelayAnswer>;
+  /**
+   * The same for a connection that is to speak something else from now on (RFC 9110, 7.8).
+   * @throws RegistryError when the other end does not want that, or gives no answer
+   */
+  upgrade(request: UpgradeRequest): Promise<Upgraded>;
   /** What `entrepot check` and the admin page show: a ping, the token flow, the circuit, the limit. */
   check(): Promise<UpstreamStatus>;
   status(): UpstreamStatus;
@@ -47,6 +53,16 @@ export interface RelayRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: ByteStream | undefined;
   readonly signal: AbortSignal;
+}
+
+export interface UpgradeRequest extends Omit<RelayRequest, 'method' | 'body'> {
+  /** What to speak: `websocket`. */
+  readonly protocol: string;
+}
+
+export interface Upgraded {
+  readonly headers: RelayAnswer['headers'];
+  readonly socket: Duplex;
 }
 
 export interface RelayAnswer {

@@ -12,6 +12,7 @@ export interface NamedHosts {
 
 /** The hosts of the URL, the mirrors and the realms, without those that only the built-in table names. */
 export function namedHosts(config: UpstreamConfig): NamedHosts {
+  if (config.learned === true) return { hosts: new Set(), literals: [] };
   const urls = [
     config.url,
     ...config.mirrors.map(({ url }) => url),

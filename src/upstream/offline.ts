@@ -33,6 +33,7 @@ function unreachable(upstream: Upstream): Upstream {
     hasCredentials: upstream.hasCredentials,
     repository: () => repository,
     relay: refuse,
+    upgrade: refuse,
     check: async () => upstream.status(),
     status: () => upstream.status(),
   };

@@ -1,11 +1,19 @@
 import type { UpstreamConfig } from '../config/config.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/reference.ts';
-import type { RelayAnswer, RelayRequest, Upstream, UpstreamRepository, UpstreamStatus } from './contract.ts';
+import type {
+  RelayAnswer,
+  RelayRequest,
+  Upgraded,
+  UpgradeRequest,
+  Upstream,
+  UpstreamRepository,
+  UpstreamStatus,
+} from './contract.ts';
 import type { Answer } from './endpoint.ts';
 import { invalidFailure } from './failure.ts';
 import type { RateLimit } from './ratelimit.ts';
-import { relayOrigin } from './relay-origin.ts';
+import { asNamed, relayOrigin } from './relay-origin.ts';
 import { upstreamRepository } from './repository.ts';
 import { buildSettings } from './settings.ts';
 import type { Settings, Surroundings } from './settings.ts';
@@ -49,12 +57,22 @@ export class RegistryUpstream implements Upstream {
   }
 
   async relay(request: RelayRequest): Promise<RelayAnswer> {
-    const origin = relayOrigin(this.#config, request.host);
-    if (origin === undefined) {
-      throw new RegistryError('UPSTREAM_UNKNOWN', `${request.host} is no host of ${this.name}`, { origin: 'client' });
-    }
+    const origin = this.#originFor(request.host);
     const prefix = origin.pathname.replace(/\/$/, '');
-    return await this.#settings.relay(origin, { ...request, path: prefix + request.path });
+    const answer = await this.#settings.relay(origin, { ...request, path: prefix + request.path });
+    return asNamed(answer, origin, request.host);
+  }
+
+  async upgrade(request: UpgradeRequest): Promise<Upgraded> {
+    const origin = this.#originFor(request.host);
+    const prefix = origin.pathname.replace(/\/$/, '');
+    return await this.#settings.upgrade(origin, { ...request, path: prefix + request.path });
+  }
+
+  #originFor(host: string): URL {
+    const origin = relayOrigin(this.#config, host);
+    if (origin !== undefined) return origin;
+    throw new RegistryError('UPSTREAM_UNKNOWN', `${host} is no host of ${this.name}`, { origin: 'client' });
   }
 
   async check(): Promise<UpstreamStatus> {

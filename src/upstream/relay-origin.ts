@@ -1,6 +1,7 @@
 import { builtinUpstreams } from '../config/builtin-upstreams.ts';
 import type { UpstreamConfig } from '../config/config.ts';
 import { upstreamName } from '../config/value/upstream-name.ts';
+import type { RelayAnswer } from './contract.ts';
 
 /**
  * Where the registry or token service really is that a client knows by this host, with what stands before `/v2/` there.
@@ -17,4 +18,15 @@ export function relayOrigin(config: UpstreamConfig, host: string): URL | undefin
 /** Docker Hub's names are machines of their own; but where the operator says where it is, it is there by any name. */
 function isWhereItAlwaysWas({ name, url }: UpstreamConfig): boolean {
   return builtinUpstreams.find((upstream) => upstream.name === name)?.keys.url === url;
+}
+
+/** An answer that names the registry by where it really is sends the client where it has no business: not through here. */
+export function asNamed(answer: RelayAnswer, origin: URL, host: string): RelayAnswer {
+  if (origin.host === host) return answer;
+  const real = new RegExp(`${origin.origin.replaceAll(/[.[\]]/g, String.raw`\$&`)}(?=[/"?]|$)`, 'g');
+  const isMeant = (name: string): boolean => ['location', 'www-authenticate'].includes(name.toLowerCase());
+  const headers = answer.headers.map(([name, value]) => {
+    return [name, isMeant(name) ? value.replaceAll(real, `https://${host}`) : value] as const;
+  });
+  return { ...answer, headers };
 }

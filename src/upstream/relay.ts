@@ -3,7 +3,7 @@ import type { Dispatcher } from 'undici';
 import type { Clock, Timer } from '../observe/clock.ts';
 import { asError } from '../oci/errors.ts';
 import type { ByteStream } from '../oci/upload.ts';
-import type { RelayAnswer, RelayRequest } from './contract.ts';
+import type { RelayAnswer, RelayRequest, Upgraded, UpgradeRequest } from './contract.ts';
 import { describeError } from './exchange.ts';
 import type { Breakdown } from './failure.ts';
 
@@ -61,6 +61,32 @@ export async function relay(request: RelayRequest, options: RelayOptions): Promi
     };
   } catch (error) {
     throw patience.explain(error, 'headers', body?.errored ?? undefined);
+  }
+}
+
+/**
+ * A request for another protocol, and the connection that speaks it.
+ * @throws RelayBroken, also where the other end answers with anything but 101; the signal's reason
+ */
+export async function upgrade(
+  { path, headers, protocol, signal }: UpgradeRequest,
+  { dispatcher, clock, headersMs }: Pick<RelayOptions, 'dispatcher' | 'clock' | 'headersMs'>,
+): Promise<Upgraded> {
+  const patience = new Patience(signal, clock);
+  patience.wait(headersMs, 'no answer');
+  try {
+    const options = {
+      path,
+      headers: { ...headers },
+      protocol,
+      signal: patience.signal,
+      responseHeaders: 'raw',
+    } as const;
+    const { headers: answered, socket } = await dispatcher.upgrade(options);
+    patience.rest();
+    return { headers: pairsOf(answered), socket };
+  } catch (error) {
+    throw patience.explain(error, 'headers', undefined);
   }
 }
 

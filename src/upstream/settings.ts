@@ -6,7 +6,7 @@ import type { Observer } from '../observe/events.ts';
 import { makeDialPolicy, metadataNetworks } from './addresses.ts';
 import type { DialPolicy } from './addresses.ts';
 import { HttpClient } from './client.ts';
-import type { RelayAnswer, RelayRequest } from './contract.ts';
+import type { RelayAnswer, RelayRequest, Upgraded, UpgradeRequest } from './contract.ts';
 import { createCredentialSource } from './credentials.ts';
 import { providerHttp } from './credentials/provider-http.ts';
 import type { TlsTrust } from './dial.ts';
@@ -34,6 +34,7 @@ export interface Settings {
   readonly sources: Sources;
   /** Passes a client's request on, to the registry's own origin or another of its own. */
   relay(origin: URL, request: RelayRequest): Promise<RelayAnswer>;
+  upgrade(origin: URL, request: UpgradeRequest): Promise<Upgraded>;
   /** Whether a circuit is open. */
   open(): boolean;
   /** Breaks off what is under way. */
@@ -84,6 +85,7 @@ export function buildSettings(
   return {
     sources,
     relay: (origin, request) => client.relay(origin, request),
+    upgrade: (origin, request) => client.upgrade(origin, request),
     open: () => client.open,
     close: async () => {
       await Promise.all([client, mirrors, cloud].map((one) => one.close()));

@@ -17,6 +17,8 @@ export interface UpstreamsOptions {
   readonly version?: string;
   /** This machine's own addresses, which are not dialled. Default: those of its interfaces. */
   readonly ownAddresses?: () => readonly string[];
+  /** Those that are in no configuration. Default: none. */
+  readonly learned?: (host: string) => UpstreamConfig | undefined;
 }
 
 /** Upstreams that wildcards stand for, kept in mind at a time: a client could make up any number of names. */
@@ -35,10 +37,11 @@ export interface ReconfigurableUpstreams extends Upstreams {
 class Table implements ReconfigurableUpstreams {
   readonly #surroundings: Surroundings;
   #lookup: (host: string) => UpstreamConfig | undefined;
+  readonly #learned: (host: string) => UpstreamConfig | undefined;
   /** By canonical name. Those of wildcards come with their first use, the longest unused goes first. */
   readonly #known = new Map<string, Known>();
 
-  constructor({ upstreams, observer, clock, env, version, ownAddresses }: UpstreamsOptions) {
+  constructor({ upstreams, observer, clock, env, version, ownAddresses, learned }: UpstreamsOptions) {
     this.#surroundings = {
       observer,
       clock,
@@ -46,18 +49,20 @@ class Table implements ReconfigurableUpstreams {
       userAgent: `entrepot/${version ?? '0'}`,
       ...(ownAddresses === undefined ? {} : { ownAddresses }),
     };
+    this.#learned = learned ?? (() => undefined);
     this.#lookup = upstreamLookup(upstreams);
     this.#addExact(upstreams);
   }
 
   find(host: string): RegistryUpstream | undefined {
-    const config = this.#lookup(host);
+    const config = this.#lookup(host) ?? this.#learned(host);
     if (config === undefined) return undefined;
     const known = this.#known.get(config.name) ?? this.#addWildcard(config);
-    if (known.byWildcard) {
-      this.#known.delete(config.name);
-      this.#known.set(config.name, known);
-    }
+    if (!known.byWildcard) return known.upstream;
+    // More may have been learned of it since.
+    if (config.learned === true && known.config !== config) known.upstream.replace(config);
+    this.#known.delete(config.name);
+    this.#known.set(config.name, { ...known, config });
     return known.upstream;
   }
 
@@ -68,7 +73,7 @@ class Table implements ReconfigurableUpstreams {
   reconfigure(upstreams: readonly UpstreamConfig[]): void {
     this.#lookup = upstreamLookup(upstreams);
     for (const [name, { upstream }] of this.#known) {
-      const config = this.#lookup(name);
+      const config = this.#lookup(name) ?? this.#learned(name);
       if (config?.name === name) {
         upstream.replace(config);
       } else {
@@ -97,11 +102,12 @@ class Table implements ReconfigurableUpstreams {
     const wildcards = [...this.#known].filter(([, { byWildcard }]) => byWildcard);
     const [longestUnused] = wildcards;
     if (wildcards.length >= wildcardUpstreamsMax && longestUnused !== undefined) this.#known.delete(longestUnused[0]);
-    return { upstream: new RegistryUpstream(config, this.#surroundings), byWildcard: true };
+    return { upstream: new RegistryUpstream(config, this.#surroundings), byWildcard: true, config };
   }
 }
 
 interface Known {
   readonly upstream: RegistryUpstream;
   readonly byWildcard: boolean;
+  readonly config?: UpstreamConfig;
 }

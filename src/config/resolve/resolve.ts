@@ -57,7 +57,7 @@ export function resolveConfig({ file, plain, keys }: FileToResolve, resolving: R
     collect: resolveCollect(sections.collect),
     access: resolveAccess(sections, auth),
     auth,
-    intercept: resolveIntercept(sections.intercept, mode, resolving),
+    intercept: resolveIntercept(sections.intercept, { mode, auth }, resolving),
     admin: resolveAdmin(sections.admin, { storage, listen: http.listen }, resolving),
     lists: resolveLists(sections, mode, resolving),
     notifications: resolveNotifications(sections.notifications, resolving),

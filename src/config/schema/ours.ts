@@ -78,6 +78,12 @@ export const interceptSchema = z.strictObject({
     .describe(
       'Where else to listen for clients that names lead here (DNS or /etc/hosts), such as `[":443", ":80"]`: TLS by its SNI, plain HTTP by its Host.',
     ),
+  auth: z
+    .enum(['none', 'rules', 'required'])
+    .prefault('rules')
+    .describe(
+      'Who has to log in to use this server as a proxy (`Proxy-Authorization`, users of `auth`): nobody, everybody, or everybody where `access` has nothing for those who have not.',
+    ),
   clients: listOf(parseNetwork)
     .prefault([])
     .describe('Addresses and ranges of the clients that may use this server as a proxy. Default: everybody.'),

@@ -1,0 +1,68 @@
+import type { Fingerprints } from '../access/fingerprints.ts';
+import { makeStandIn, standInSeconds } from '../access/stand-in.ts';
+import type { ProofIndex } from '../index/contract.ts';
+import type { Clock } from '../observe/clock.ts';
+
+/** What somebody shows a token service. */
+export type Account =
+  | { readonly kind: 'nobody' }
+  /** `user:password` */
+  | { readonly kind: 'password'; readonly text: string }
+  | { readonly kind: 'refresh'; readonly text: string };
+
+/** What a token service gave for it. */
+export interface Given {
+  readonly token: string;
+  readonly refreshToken: string | undefined;
+  readonly expiresInSeconds: number;
+}
+
+export interface TokenDeskOptions {
+  readonly fingerprints: Fingerprints;
+  readonly proofs: ProofIndex;
+  readonly clock: Clock;
+}
+
+/** A token that stands for a password for months (Docker's `offline_token`). In milliseconds. */
+const refreshMs = 90 * 24 * 60 * 60_000;
+
+/** What is learned from clients' dealings with token services: which credential was granted which token, as keyed hashes. */
+export class TokenDesk {
+  readonly challenges: Pick<ProofIndex, 'challenge'>;
+  readonly #options: TokenDeskOptions;
+
+  constructor(options: TokenDeskOptions) {
+    this.#options = options;
+    this.challenges = options.proofs;
+  }
+
+  async note(account: Account, { token, refreshToken, expiresInSeconds }: Given): Promise<void> {
+    const { fingerprints, proofs, clock } = this.#options;
+    const credential = await this.#credentialOf(account);
+    if (credential === undefined) return;
+    const now = clock.now();
+    const granted = { credential, expiresAtMs: now + expiresInSeconds * 1_000 };
+    await proofs.grant(await fingerprints.of('token', token), granted);
+    if (refreshToken === undefined) return;
+    await proofs.grant(await fingerprints.of('refresh', refreshToken), { credential, expiresAtMs: now + refreshMs });
+  }
+
+  /** A token of ours while the service is away. It says who somebody is; what he may, his proofs say. */
+  async standIn(account: Account): Promise<Given> {
+    const { fingerprints, clock } = this.#options;
+    const expiresAtMs = clock.now() + standInSeconds * 1_000;
+    const token = await makeStandIn(fingerprints, { credential: await this.#credentialOf(account), expiresAtMs });
+    return { token, refreshToken: undefined, expiresInSeconds: standInSeconds };
+  }
+
+  get now(): number {
+    return this.#options.clock.now();
+  }
+
+  async #credentialOf(account: Account): Promise<string | undefined> {
+    const { fingerprints, proofs } = this.#options;
+    if (account.kind === 'nobody') return undefined;
+    const hash = await fingerprints.of(account.kind, account.text);
+    return account.kind === 'password' ? hash : ((await proofs.granted(hash))?.credential ?? hash);
+  }
+}
