@@ -41,6 +41,11 @@ Kubernetes); for an upstream that is built in or in the file, \`_\` stands for e
 for a new one, \`__\` stands for a dot: \`ENTREPOT_UPSTREAMS_REGISTRY__EXAMPLE__COM_URL=https://10.0.0.7\`; and
 \`ENTREPOT_UPSTREAMS='{registry.example.com: {url: "https://10.0.0.7"}}'\` sets the whole map.
 
+docker-registry-proxy's variables keep their meaning as well, as soon as one is there that only it has (\`REGISTRIES\`, \`AUTH_REGISTRIES\`,
+\`CACHE_MAX_SIZE\`, \`ENABLE_MANIFEST_CACHE\`, \`ALLOW_PUSH\`, \`CA_CRT_FILE\` ...): the registries that are intercepted, their credentials, the tiers
+of tags, the size, the authority, port 3128. What is not needed here is said at start; a pattern of tags that has no globs is an error.
+A file, and variables of ours, count more.
+
 The file itself is named by \`ENTREPOT_CONFIGURATION_PATH\` or \`REGISTRY_CONFIGURATION_PATH\`, where the command line doesn't.`;
 
 function section(name: string, keys: KeyNode): string {

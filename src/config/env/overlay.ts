@@ -2,7 +2,8 @@ import type { Origin, Problem } from '../error.ts';
 import { nearest } from '../nearest.ts';
 import type { KeyNode } from '../tree/keys.ts';
 import { spellOut } from '../tree/plain.ts';
-import { pathText, withValue, type MapTree, type Path } from '../tree/tree.ts';
+import { pathText, treeAt, treeOf, withValue, type MapTree, type Path } from '../tree/tree.ts';
+import { proxyVariables } from './proxy/settings.ts';
 import { keyOfVariable } from './variable-key.ts';
 import { variableValue } from './variable-value.ts';
 
@@ -23,9 +24,9 @@ export interface Overlaid {
 }
 
 /**
- * The environment laid over the file, by the rule of registry's `configuration/parser.go`: `REGISTRY_A_B` is the key
- * `a.b`, its value is YAML and replaces what is there, shorter names come first. `ENTREPOT_*` does the same, later, for
- * every key; `REGISTRY_*` reaches registry's own.
+ * The environment and the file: docker-registry-proxy's variables below it; above it, by the rule of registry's
+ * `configuration/parser.go`, `REGISTRY_A_B`, which is the key `a.b`: its value is YAML and replaces what is there, shorter
+ * names come first. `ENTREPOT_*` does the same, later, for every key; `REGISTRY_*` reaches registry's own.
  *
  * What we do beyond the rule, so that nothing that worked stops: numbers in names count as numbers (`_2` before `_10`),
  * names are matched in any case, both registry's field names and the names of the file are understood, and a text that
@@ -34,7 +35,13 @@ export interface Overlaid {
  * (`ENTREPOT_UPSTREAMS_QUAY_IO_FRESHNESS`), with `__` for a dot when it is new.
  */
 export function overlayEnvironment(tree: MapTree, env: Environment, scope: EnvironmentScope): Overlaid {
-  const overlaid = { tree, problems: [] as Problem[], notices: [] as string[] };
+  const { problems, notices, settings } = proxyVariables(env);
+  const overlaid = { tree, problems, notices };
+  for (const { path, value, name } of settings) {
+    if (treeAt(tree, path) !== undefined) continue;
+    const changed = withValue(overlaid.tree, path, treeOf(value, { kind: 'env', name }));
+    if (changed.kind === 'map') overlaid.tree = changed;
+  }
   for (const prefix of ['REGISTRY', 'ENTREPOT'] as const) {
     for (const name of namesInOrder(env, prefix)) {
       const value = env[name];

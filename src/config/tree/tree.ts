@@ -1,4 +1,5 @@
 import type { Origin } from '../error.ts';
+import type { Plain } from './plain.ts';
 
 /**
  * The file and the environment before anything is understood: maps, lists and scalars that know where they stand.
@@ -87,4 +88,17 @@ export function withValue(tree: Tree | undefined, path: Path, value: Tree): Tree
   const before = entries.get(step);
   entries.set(step, { keyOrigin: before?.keyOrigin ?? value.origin, value: withValue(before?.value, rest, value) });
   return { kind: 'map', entries, origin: tree?.origin ?? value.origin };
+}
+
+/** Plain values as a tree, all of it from one place. */
+export function treeOf(value: Plain, origin: Origin): Tree {
+  if (typeof value !== 'object') return { kind: 'scalar', value, text: String(value), quoted: false, origin };
+  if (isList(value)) return { kind: 'list', items: value.map((item) => treeOf(item, origin)), origin };
+  const entry = (each: Plain): Entry => ({ keyOrigin: origin, value: treeOf(each, origin) });
+  const entries = Object.entries(value).map(([key, each]) => [key, entry(each)] as const);
+  return { kind: 'map', entries: new Map(entries), origin };
+}
+
+function isList(value: Plain): value is readonly Plain[] {
+  return Array.isArray(value);
 }
