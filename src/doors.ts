@@ -28,11 +28,14 @@ export class Doors {
   /** For what operators and probes ask: no part of the traffic that the access log and the metrics tell of. */
   readonly #unseen: Observer;
   readonly #clock: Clock;
+  /** What requests of our own say that they came by. */
+  readonly #mark: string | undefined;
   readonly #pool = new BufferPool();
   readonly #public: Listener[] = [];
   readonly #private: Listener[] = [];
 
-  constructor(observer: Observer, clock: Clock) {
+  constructor(observer: Observer, clock: Clock, mark?: string) {
+    this.#mark = mark;
     this.#observer = observer;
     this.#unseen = { emit: (event) => (event.type === 'request.done' ? undefined : observer.emit(event)) };
     this.#clock = clock;
@@ -40,7 +43,12 @@ export class Doors {
 
   /** @returns where it listens now, as URLs */
   async open(http: HttpConfig, { handler, lobby, tls, interception, named }: Behind): Promise<readonly string[]> {
-    const told = { observer: this.#observer, trustedProxies: http.trustedProxies, headers: http.headers };
+    const told = {
+      observer: this.#observer,
+      mark: this.#mark,
+      trustedProxies: http.trustedProxies,
+      headers: http.headers,
+    };
     const more = { ...told, lobby, tls, interception };
     const addresses: string[] = [];
     for (const wanted of http.listen) {

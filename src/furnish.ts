@@ -48,6 +48,8 @@ export interface Around {
   readonly observer: Observer;
   readonly clock: Clock;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** What requests of ours are known by, should they come back to us (RFC 9110, 7.6.3). */
+  readonly mark?: string;
 }
 
 export type Rooms = Awaited<ReturnType<typeof furnish>>;

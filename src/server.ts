@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { challengeOf } from './access/challenge.ts';
 import type { Logins } from './access/logins.ts';
 import { provideUsers } from './access/new-htpasswd.ts';
@@ -76,11 +77,12 @@ async function start(scope: AsyncDisposableStack, options: Required<ServerOption
   const observer = fanOut(log, metrics);
   const settings = new Settings(await withUsers(options.loaded, observer));
   const { config } = settings;
-  const rooms = await furnish(scope, settings, { observer, clock, env });
+  const mark = `entrepot-${randomBytes(6).toString('hex')}`;
+  const rooms = await furnish(scope, settings, { observer, clock, env, mark });
   let accepting = true;
 
   const proxy = transparentProxy({ ...rooms, observer, clock, env, settings });
-  const doors = new Doors(observer, clock);
+  const doors = new Doors(observer, clock, mark);
   scope.defer(() => doors.close(0));
   const { prometheusPath } = config.http.debug ?? {};
   const told = { ...rooms, version, observer, metrics, clock, accepting: () => accepting };

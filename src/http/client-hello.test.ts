@@ -1,28 +1,8 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { createServer } from 'node:net';
-import type { AddressInfo, Socket } from 'node:net';
 import { describe, test } from 'node:test';
-import { connect } from 'node:tls';
-import type { ConnectionOptions } from 'node:tls';
 import * as fc from 'fast-check';
+import { helloOf } from '../../test/support/tls-hello.ts';
 import { helloBytesMax, readHello } from './client-hello.ts';
-
-/** What a real client says first. */
-async function helloOf(options: ConnectionOptions): Promise<Buffer> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  const client = connect({ host: '127.0.0.1', port, ...options });
-  client.on('error', () => {});
-  const [socket] = (await once(server, 'connection')) as [Socket];
-  socket.on('error', () => {});
-  const [bytes] = (await once(socket, 'data')) as [Buffer];
-  client.destroy();
-  socket.destroy();
-  server.close();
-  return bytes;
-}
 
 /** The same message in records of so many bytes. */
 function inRecords(hello: Buffer, bytes: number): Buffer {

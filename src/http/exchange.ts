@@ -14,7 +14,7 @@ import type { ListenerLimits } from './limits.ts';
 import { IncomingRequest, unanswerable } from './request.ts';
 import type { Peer } from './request.ts';
 import { IncomingBody } from './request-body.ts';
-import { misdirected } from './via.ts';
+import { looped, misdirected } from './via.ts';
 import type { IsOwnName } from './via.ts';
 
 /** What all exchanges of a listener share. */
@@ -26,6 +26,8 @@ export interface ExchangeContext {
   readonly clock: Clock;
   readonly pool: BufferPool;
   readonly proxies: TrustedProxies;
+  /** What requests of our own say that they came by. */
+  readonly mark: string | undefined;
   /** Where clients may use this server as their proxy. */
   readonly interception: Interception | undefined;
   readonly isOwnName: IsOwnName;
@@ -94,7 +96,7 @@ export class Exchange {
   async run(): Promise<void> {
     try {
       if (!mayBring.has(this.#request.method)) this.#request.body.skip();
-      const refusal = unanswerable(this.#incoming) ?? misdirected(this.#incoming, this.#peer, this.#context.isOwnName);
+      const refusal = this.#unacceptable();
       // Where one request is malformed, nobody can tell where the next one begins.
       if (refusal !== undefined) this.#outgoing.shouldKeepAlive = false;
       await this.#send(refusal ?? this.#context.lobby(this.#request) ?? (await this.#answer()));
@@ -108,6 +110,12 @@ export class Exchange {
     if (refusal === undefined) return (await this.#unadmitted()) ?? (await this.#context.handler(this.#request));
     const { status, ...entry } = refusal;
     return this.#refused(status, entry);
+  }
+
+  #unacceptable(): Reply | undefined {
+    const { mark, isOwnName } = this.#context;
+    const incoming = this.#incoming;
+    return unanswerable(incoming) ?? looped(incoming, mark) ?? misdirected(incoming, this.#peer, isOwnName);
   }
 
   /** A tunnel was asked for at its beginning; who names another host in a request asks each time. */

@@ -45,6 +45,8 @@ export interface ListenerOptions {
   readonly interception?: Interception | undefined;
   /** Names of other registries lead here. */
   readonly named?: boolean;
+  /** What requests of our own say that they came by: they are not to come here. */
+  readonly mark?: string | undefined;
   /** The configuration's key of the address, for errors; default `http.addr`. */
   readonly setting?: string;
 }

@@ -21,6 +21,7 @@ export function makeContext(
     clock: options.clock,
     pool: options.pool,
     proxies: new TrustedProxies(options.trustedProxies ?? []),
+    mark: options.mark,
     interception: options.interception,
     isOwnName: (name) => options.interception?.isOwnName(name) ?? false,
     fixedHeaders: (options.headers ?? []).flatMap(([name, values]) => values.flatMap((value) => [name, value])),

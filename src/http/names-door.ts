@@ -33,7 +33,9 @@ export class NamesDoor {
     this.#context = context;
     this.#interception = interception;
     this.#named = named;
-    this.#ends = new TlsEnds(context.limits.headersMsMax, named.secured);
+    this.#ends = new TlsEnds(context.limits.headersMsMax, named.secured, (host, clientAddress) => {
+      context.observer.emit({ type: 'proxy.distrusted', host, clientAddress });
+    });
   }
 
   enter(socket: Socket): void {

@@ -3,6 +3,7 @@ import { Server as TlsServer } from 'node:tls';
 import type { TLSSocket } from 'node:tls';
 import { preferredCiphers } from '../certificates/ciphers.ts';
 import type { Identity } from '../certificates/identity.ts';
+import { plainAddress } from './forwarded.ts';
 import type { Via } from './message.ts';
 
 /** Names that keep what it takes to resume a handshake; the longest unused goes first. */
@@ -11,6 +12,11 @@ export const tlsEndsMax = 512;
 /** What is spoken once the handshake is done. */
 export type Secured = (socket: TLSSocket, via: Via, servername: string | undefined) => void;
 
+export type Distrusted = (host: string, clientAddress: string) => void;
+
+/** RFC 8446, 6.2: what clients say to a certificate whose authority they do not know. */
+const alertsOfDistrust = /ALERT_(?:UNKNOWN_CA|BAD_CERTIFICATE|CERTIFICATE_UNKNOWN)$/;
+
 /**
  * Where the TLS of tunnels ends. Clients such as dockerd shake hands anew for every request: a name keeps its server, and
  * with it the tickets by which handshakes are resumed, for as long as its certificate is the same.
@@ -18,9 +24,11 @@ export type Secured = (socket: TLSSocket, via: Via, servername: string | undefin
 export class TlsEnds {
   readonly #handshakeMsMax: number;
   readonly #secured: Secured;
+  readonly #distrusted: Distrusted;
   readonly #ends = new Map<string, { readonly identity: Identity; readonly server: TlsServer }>();
 
-  constructor(handshakeMsMax: number, secured: Secured) {
+  constructor(handshakeMsMax: number, secured: Secured, distrusted: Distrusted) {
+    this.#distrusted = distrusted;
     this.#handshakeMsMax = handshakeMsMax;
     this.#secured = secured;
   }
@@ -51,7 +59,10 @@ export class TlsEnds {
     server.on('secureConnection', (socket: TLSSocket) => {
       this.#secured(socket, via, typeof socket.servername === 'string' ? socket.servername : undefined);
     });
-    server.on('tlsClientError', (_error: Error, socket: TLSSocket) => socket.destroy());
+    server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
+      if (alertsOfDistrust.test(error.code ?? '')) this.#distrusted(via.host, plainAddress(socket.remoteAddress));
+      socket.destroy();
+    });
     return server;
   }
 }

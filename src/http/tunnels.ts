@@ -34,7 +34,9 @@ export class Tunnels {
     this.#context = context;
     this.#interception = interception;
     this.#own = own;
-    this.#ends = new TlsEnds(context.limits.headersMsMax, secured);
+    this.#ends = new TlsEnds(context.limits.headersMsMax, secured, (host, clientAddress) => {
+      context.observer.emit({ type: 'proxy.distrusted', host, clientAddress });
+    });
   }
 
   /** Settles when the tunnel stands, or was refused; never rejects. */

@@ -55,3 +55,11 @@ function isNameOf(servername: string, host: string): boolean {
   const name = upstreamName(servername);
   return name !== undefined && name === host.replace(/:\d+$/, '');
 }
+
+/** A request of ours that came back: an upstream's name leads here, or an outbound proxy does (RFC 5842, 7.2). */
+export function looped(incoming: IncomingMessage, mark: string | undefined): Reply | undefined {
+  if (mark === undefined || !(incoming.headers.via ?? '').includes(mark)) return undefined;
+  const message =
+    'this server has asked itself: the name of an upstream leads here; set intercept.resolver to DNS servers that know where it really is, and let no outbound proxy lead here';
+  return errorReply(508, { code: 'REQUEST_INVALID', message });
+}

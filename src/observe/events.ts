@@ -61,6 +61,8 @@ export type Event =
     }
   /** A client wanted to be connected to a host that is not intercepted. */
   | { readonly type: 'proxy.passed'; readonly host: string; readonly how: 'tunnelled' | 'refused' }
+  /** A client ended the handshake at our certificate for that host. */
+  | { readonly type: 'proxy.distrusted'; readonly host: string; readonly clientAddress: string }
   | { readonly type: 'cache.size'; readonly bytes: number; readonly limitBytes: number }
   | { readonly type: 'cache.quarantined'; readonly digest: Digest; readonly reason: string }
   | {

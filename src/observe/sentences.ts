@@ -97,6 +97,11 @@ const sentences: Sentences = {
           text: 'a client was refused a connection to a host that is not intercepted',
           quietKey: event.host,
         },
+  'proxy.distrusted': (event) => ({
+    level: 'warn',
+    text: 'a client does not trust our certificate for a registry; let it trust the authority of /ca.crt?ca=interception',
+    quietKey: `${event.clientAddress} ${event.host}`,
+  }),
   'store.failed': (event) => ({
     level: 'error',
     text: 'the store failed; requests go on without it where they can',

@@ -12,6 +12,8 @@ const ofTheConnection: ReadonlySet<string> = new Set([
   'trailer',
   'transfer-encoding',
   'upgrade',
+  // Not of the connection, but it says that the same is to be had elsewhere (RFC 7838), past this server.
+  'alt-svc',
 ]);
 
 /** Nor these: who is asked is said anew, and who waits for leave to go on has it from us. */

@@ -58,10 +58,11 @@ export function createProxy(options: ProxyOptions): Proxy {
   };
 }
 
-function upstreamAt({ rules, upstreams }: ProxyOptions, { host }: Via): Upstream {
+function upstreamAt({ rules, upstreams, observer }: ProxyOptions, { host }: Via): Upstream {
   const name = rules().upstreamAt(host);
   const upstream = name === undefined ? undefined : upstreams.find(name);
   if (upstream !== undefined) return upstream;
+  observer.emit({ type: 'proxy.passed', host, how: 'refused' });
   const message = `${host} is not a registry that this server knows; add it under "upstreams:" in its configuration`;
   throw new RegistryError('UPSTREAM_UNKNOWN', message, { origin: 'client' });
 }

@@ -52,12 +52,22 @@ export async function answerFor(
     case 'ping':
       return await beyond.ping(request, via);
     default: {
+      if (!isPlain(request.url)) return await answer();
       if (isPush(request) && !beyond.passesPushes()) return pushRefused(request, via);
       const reply = await beyond.pass(request, via);
       await note(reply, via, request, { beyond, table });
       return reply;
     }
   }
+}
+
+/**
+ * A path that others may read as another one (`//`, `..`, or either of them hidden) would go past the rules, which have read
+ * it as it is.
+ */
+function isPlain(url: string): boolean {
+  const path = url.split(/[?#]/, 1)[0] ?? '';
+  return !/\/\/|\/\.{1,2}(?:\/|$)|%2e|%2f|%5c|\\/i.test(path);
 }
 
 /** The repository that a request is about, be it a push. */

@@ -75,7 +75,10 @@ export function createRegistry(options: RegistryOptions): Handler {
       }
       const visit = { options, request, asker };
       if (via === undefined || beyond === undefined) return await answer(visit, found);
-      admitBeyond(options.admission, asker, request, keyBeyond(request, via, table));
+      const key = keyBeyond(request, via, table);
+      admitBeyond(options.admission, asker, request, key);
+      const refusal = key && options.judge(key, undefined);
+      if (refusal !== undefined) throw refusal;
       return await answerFor(via, request, found, { beyond, table, answer: () => answer(visit, found) });
     } catch (error) {
       // Through a tunnel, what answers a challenge is meant for the registry at its end.

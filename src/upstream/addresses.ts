@@ -33,11 +33,15 @@ export function makeDialPolicy(options: DialPolicyOptions): DialPolicy {
       if (allowed.some((network) => within(address, network))) return undefined;
       const why = judge(address, own, options.named(host));
       if (why === undefined) return undefined;
-      const advice = `if that is meant, add ${text} to upstreams.${options.upstream}.dial`;
+      const isHere = why === ownAddress;
+      const real = isHere ? 'where the name leads here on purpose, set intercept.resolver; ' : '';
+      const advice = `${real}if that is meant, add ${text} to upstreams.${options.upstream}.dial`;
       return { why: `${host} is at ${text}, ${why}`, advice };
     },
   };
 }
+
+const ownAddress = 'an address of this machine';
 
 function judge(address: Address, own: () => readonly string[], named: boolean): string | undefined {
   const inner = embedded(address);
@@ -48,7 +52,7 @@ function judge(address: Address, own: () => readonly string[], named: boolean): 
   const never = neverDialled[range];
   if (never !== undefined) return never;
   if (own().some((mine) => ipaddr.isValid(mine) && ipaddr.process(mine).toString() === text)) {
-    return 'an address of this machine';
+    return ownAddress;
   }
   return range === 'unicast' || named ? undefined : `in a private network (${range})`;
 }

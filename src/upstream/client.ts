@@ -12,6 +12,7 @@ import type { Ending, Head, Receiver } from './exchange.ts';
 import { brokenFailure, failure, invalidFailure, statusFailure } from './failure.ts';
 import type { Question, Role } from './failure.ts';
 import type { ForwardProxy } from './proxy.ts';
+import { viaOf } from './mark.ts';
 import { relay, RelayBroken, upgrade } from './relay.ts';
 
 /** One request, to whichever origin. */
@@ -33,6 +34,8 @@ export interface Outgoing {
 export interface ClientOptions {
   readonly upstream: string;
   readonly userAgent: string;
+  /** Sent along, so that what comes back to us is known. */
+  readonly mark: string | undefined;
   readonly observer: Observer;
   readonly clock: Clock;
   readonly timeouts: { readonly headersMs: number; readonly stallMs: number };
@@ -91,7 +94,7 @@ export class HttpClient {
    * @throws RegistryError as `send` does; what the client's body threw; the signal's reason
    */
   async relay(url: URL, request: RelayRequest): Promise<RelayAnswer> {
-    const { upstream, clock, timeouts } = this.#options;
+    const { upstream, clock, timeouts, mark } = this.#options;
     const { pool, circuit, forward } = this.#origin(url);
     const subject = `${request.method} for a client`;
     const question = { upstream, host: url.host, subject, role: 'registry', withCredentials: false } as const;
@@ -99,7 +102,7 @@ export class HttpClient {
     if ('error' in leave) throw putOff(question, leave);
     const asked = { kind: 'relay', method: request.method, startedAt: clock.monotonic() } as const;
     const path = forward === undefined ? request.path : url.origin + request.path;
-    const headers = { ...request.headers, host: url.host, ...forward?.headers };
+    const headers = { ...request.headers, ...viaOf(mark, request.headers['via']), host: url.host, ...forward?.headers };
     const explain = (broken: RelayBroken): RegistryError => brokenFailure(question, broken.breakdown);
     try {
       const answer = await relay({ ...request, path, headers }, { dispatcher: pool, clock, ...timeouts, explain });
@@ -120,7 +123,7 @@ export class HttpClient {
    * @throws RegistryError as `relay` does, and when the other end does not agree
    */
   async upgrade(url: URL, request: UpgradeRequest): Promise<Upgraded> {
-    const { upstream, clock, timeouts } = this.#options;
+    const { upstream, clock, timeouts, mark } = this.#options;
     const { pool, circuit, forward } = this.#origin(url);
     const question = {
       upstream,
@@ -133,7 +136,7 @@ export class HttpClient {
     if ('error' in leave) throw putOff(question, leave);
     circuit.report(leave, { kind: 'unknown' });
     const path = forward === undefined ? request.path : url.origin + request.path;
-    const headers = { ...request.headers, host: url.host, ...forward?.headers };
+    const headers = { ...request.headers, ...viaOf(mark, request.headers['via']), host: url.host, ...forward?.headers };
     const options = { dispatcher: pool, clock, headersMs: timeouts.headersMs };
     return await upgrade({ ...request, path, headers }, options).catch((error: unknown) => {
       throw error instanceof RelayBroken ? brokenFailure(question, error.breakdown) : error;
@@ -164,10 +167,10 @@ export class HttpClient {
   }
 
   #exchange(outgoing: Outgoing, receiver: Receiver, { pool, forward }: OriginState): Promise<Ending> {
-    const { clock, timeouts, userAgent } = this.#options;
+    const { clock, timeouts, userAgent, mark } = this.#options;
     const { url, method, body } = outgoing;
     const path = url.pathname + url.search;
-    const headers = { 'user-agent': userAgent, 'accept-encoding': 'identity', ...outgoing.headers };
+    const headers = { 'user-agent': userAgent, 'accept-encoding': 'identity', ...viaOf(mark), ...outgoing.headers };
     return exchange({
       dispatcher: pool,
       request: {

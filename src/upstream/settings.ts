@@ -25,6 +25,7 @@ export interface Surroundings {
   readonly clock: Clock;
   readonly environment: Environment;
   readonly userAgent: string;
+  readonly mark: string | undefined;
   /** This machine's own addresses; default: those of its interfaces. */
   readonly ownAddresses?: () => readonly string[];
 }
@@ -101,13 +102,14 @@ interface Ways {
 
 function makeClient(
   config: UpstreamConfig,
-  { clock, observer, userAgent }: Surroundings,
+  { clock, observer, userAgent, mark }: Surroundings,
   { policy, proxies, onCircuit }: Ways,
 ): HttpClient {
   const { name: upstream, timeouts, resolver, family } = config;
   return new HttpClient({
     upstream,
     userAgent,
+    mark,
     observer,
     clock,
     timeouts,

@@ -15,6 +15,8 @@ export interface UpstreamsOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Ours, told to upstreams as `entrepot/<version>`. */
   readonly version?: string;
+  /** What our requests are known by (RFC 9110, 7.6.3). Default: nothing. */
+  readonly mark?: string;
   /** This machine's own addresses, which are not dialled. Default: those of its interfaces. */
   readonly ownAddresses?: () => readonly string[];
   /** Those that are in no configuration. Default: none. */
@@ -41,12 +43,13 @@ class Table implements ReconfigurableUpstreams {
   /** By canonical name. Those of wildcards come with their first use, the longest unused goes first. */
   readonly #known = new Map<string, Known>();
 
-  constructor({ upstreams, observer, clock, env, version, ownAddresses, learned }: UpstreamsOptions) {
+  constructor({ upstreams, observer, clock, env, version, mark, ownAddresses, learned }: UpstreamsOptions) {
     this.#surroundings = {
       observer,
       clock,
       environment: env ?? {},
       userAgent: `entrepot/${version ?? '0'}`,
+      mark,
       ...(ownAddresses === undefined ? {} : { ownAddresses }),
     };
     this.#learned = learned ?? (() => undefined);

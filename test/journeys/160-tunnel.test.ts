@@ -1,5 +1,6 @@
 /** The server as its clients' HTTPS proxy: unchanged image names, the same cache, and everybody's own rights. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { get } from '../support/client.ts';
@@ -8,8 +9,10 @@ import { Entrepot } from '../support/entrepot.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { makeImage } from '../support/images.ts';
 import { htpasswdOf } from '../support/logins.ts';
+import { freePort } from '../support/ports.ts';
 import { TempDir } from '../support/temp-dir.ts';
-import { ProxiedClient } from '../support/tunnel.ts';
+import { helloOf } from '../support/tls-hello.ts';
+import { openTunnel, ProxiedClient } from '../support/tunnel.ts';
 import type { Login } from '../support/tunnel.ts';
 
 const minutes = 60_000;
@@ -127,6 +130,23 @@ describe('the rules of this cache', () => {
     assert.equal(at.quay.count({ path: '/team/plans/' }) + at.quay.count({ path: '/uploads/' }), 0);
   });
 
+  test('about what of a registry is to be had are the same for what is passed on, however it is written', async () => {
+    await using at = await scene({ upstreams: { 'quay.io': { deny: ['team/plans'] } } });
+    for (const path of [
+      'team/plans/tags/list',
+      'team/plans/manifests/1',
+      'team//plans/manifests/1',
+      'team/./plans/manifests/1',
+      'x/../team/plans/manifests/1',
+      'team%2Fplans/manifests/1',
+      'team/%2e/plans/tags/list',
+    ]) {
+      const { status } = await at.client(alice).request(`https://quay.io/v2/${path}`);
+      assert.ok(status === 403 || status === 404 || status === 400, `${path}: ${status}`);
+    }
+    assert.equal(at.quay.count({ path: 'plans' }), 0, at.quay.summary());
+  });
+
   test('let nobody through to anywhere while nothing is open', async () => {
     await using directory = await TempDir.make();
     const file = directory.join('users');
@@ -144,5 +164,32 @@ describe('the rules of this cache', () => {
       assert.equal(answer.headers['www-authenticate'], undefined);
     }
     at.quay.assertUntouched();
+  });
+});
+
+describe('a client that does not trust our authority', () => {
+  test('is told of, with the host and what to do', async () => {
+    await using at = await scene();
+    const socket = await openTunnel(at.entrepot.port, { target: 'quay.io:443' });
+    socket.write(await helloOf({ servername: 'quay.io', maxVersion: 'TLSv1.2' }));
+    await once(socket, 'data');
+    const unknownCa = Buffer.from([21, 3, 3, 0, 2, 2, 48]);
+    socket.write(unknownCa);
+    await at.entrepot.until('proxy.distrusted', ({ host }) => host === 'quay.io');
+    socket.destroy();
+  });
+});
+
+describe('a server that asks itself', () => {
+  test('says so instead of asking for ever', async () => {
+    const port = await freePort();
+    const url = `http://127.0.0.1:${port}`;
+    const upstreams = { 'quay.io': { url, insecure: true, dial: ['127.0.0.1'] } };
+    await using entrepot = await Entrepot.start({ config: { http: { addr: `127.0.0.1:${port}` }, upstreams } });
+    const { status } = await get(`${url}/v2/team/app/manifests/1?ns=quay.io`);
+    assert.ok(status >= 500, String(status));
+    const loops = entrepot.told('request.done').filter((event) => event.status === 508);
+    assert.ok(loops.length > 0);
+    assert.ok(entrepot.told('request.done').length < 10, 'it does not go round');
   });
 });
