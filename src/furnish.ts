@@ -41,6 +41,7 @@ import type { BlobStore } from './store/blob-store.ts';
 import { openFilesystemStore } from './store/filesystem/store.ts';
 import { createMemoryStore } from './store/memory/store.ts';
 import { offline } from './upstream/offline.ts';
+import { createPlainRequests } from './upstream/plain-request.ts';
 import { createServices } from './upstream/services.ts';
 import { createUpstreams } from './upstream/upstreams.ts';
 
@@ -52,7 +53,8 @@ export interface Around {
   readonly mark?: string;
 }
 
-export type Rooms = Awaited<ReturnType<typeof furnish>>;
+/** Of a server. */
+export type Rooms = Awaited<ReturnType<typeof furnish>> & { readonly certificates: Certificates };
 
 /** Everything that is no listener, from the ground up; the scope takes it down again in the opposite order. */
 export async function furnish(scope: AsyncDisposableStack, settings: Settings, around: Around) {
@@ -101,10 +103,9 @@ export async function furnish(scope: AsyncDisposableStack, settings: Settings, a
   const logins = await openLogins(scope, settings, around);
   await assertCovered(index, (name) => settings.routing.isHosted(name));
   await index.pins.configure(config.cache.pins);
-  const certificates = scope.use(await openOurs(config, around));
   adoption.begin();
   const base = { store, index, table, upstreams, rights };
-  return { ...base, access, adoption, cache, collect, hosted, notify, health, certificates, logins };
+  return { ...base, access, adoption, cache, collect, hosted, notify, health, logins };
 }
 
 /** What the operator says of who may see and do what, asked anew each time. */
@@ -171,8 +172,14 @@ function admission(access: Access, settings: Settings) {
   };
 }
 
-function openOurs(config: Config, around: Around): Promise<Certificates> {
-  return openCertificates({ ...around, config, intercepts: config.intercept !== undefined });
+/** With who we are to clients; nobody but a server that listens has to be anybody. */
+export async function furnishServer(scope: AsyncDisposableStack, settings: Settings, around: Around): Promise<Rooms> {
+  const rooms = await furnish(scope, settings, around);
+  const { config } = settings;
+  const { caPath } = config.http.tls?.acme ?? {};
+  const { send } = scope.use(createPlainRequests({ version, caPath, env: around.env }));
+  const intercepts = config.intercept !== undefined;
+  return { ...rooms, certificates: scope.use(await openCertificates({ ...around, config, intercepts, send })) };
 }
 
 /** Without the proxy nobody comes with credentials of an upstream's. */

@@ -14,7 +14,7 @@ import { restartNotice } from './config/restart.ts';
 import { watchConfig } from './config/watch.ts';
 import { Doors } from './doors.ts';
 import type { Behind } from './doors.ts';
-import { furnish } from './furnish.ts';
+import { furnishServer } from './furnish.ts';
 import type { Rooms } from './furnish.ts';
 import type { Config } from './config/config.ts';
 import type { Health } from './health/health.ts';
@@ -78,7 +78,7 @@ async function start(scope: AsyncDisposableStack, options: Required<ServerOption
   const settings = new Settings(await withUsers(options.loaded, observer));
   const { config } = settings;
   const mark = `entrepot-${randomBytes(6).toString('hex')}`;
-  const rooms = await furnish(scope, settings, { observer, clock, env, mark });
+  const rooms = await furnishServer(scope, settings, { observer, clock, env, mark });
   let accepting = true;
 
   const proxy = transparentProxy({ ...rooms, observer, clock, env, settings });
@@ -141,9 +141,8 @@ async function beginWork({ notify, health, hosted, cache }: Rooms, observer: Obs
 
 /** What clients get to see. */
 function behind({ certificates }: Rooms, handler: Handler, proxy: TransparentProxy | undefined): Behind {
-  const { tls, authorities } = certificates;
   const { interception, named = [] } = proxy ?? {};
-  return { handler, lobby: createLobby(() => authorities), tls, interception, named };
+  return { handler, lobby: createLobby(certificates), tls: certificates.tls, interception, named };
 }
 
 /** With the file of users that a configuration for registry may leave to be made. */

@@ -1,18 +1,26 @@
 import type { Authority, AuthorityKind } from '../certificates/authority.ts';
+import type { Certificates } from '../certificates/certificates.ts';
 import type { Lobby, Reply, Request } from '../http/message.ts';
 
 /**
  * What clients need before they can trust us: the certificates of our authorities, to whoever asks, with TLS or without.
  * `/ca.crt` has all of them, `/ca.crt?ca=server` and `?ca=interception` those of one.
  */
-export function createLobby(authorities: () => readonly Authority[]): Lobby {
+export function createLobby({ authorities, tls }: Pick<Certificates, 'authorities' | 'tls'>): Lobby {
   return (request) => {
+    if (request.url.startsWith(challengePath) && request.via === undefined) {
+      const text = tls?.challenges?.textFor(request.url.slice(challengePath.length));
+      return text === undefined ? undefined : textReply(200, text);
+    }
     if (!request.url.startsWith('/ca.crt') || request.via !== undefined) return undefined;
     const { pathname, searchParams } = new URL(request.url, 'http://us');
     if (pathname !== '/ca.crt') return undefined;
-    return caReply(request, authorities(), searchParams.get('ca'));
+    return caReply(request, authorities, searchParams.get('ca'));
   };
 }
+
+/** RFC 8555, 8.3. */
+const challengePath = '/.well-known/acme-challenge/';
 
 export function isAuthorityKind(text: string): text is AuthorityKind {
   return text === 'server' || text === 'interception';

@@ -11,6 +11,8 @@ import { openCertificates } from './certificates.ts';
 const dayMs = 86_400_000;
 const hourMs = 3_600_000;
 
+const send = () => Promise.reject(new Error('nobody is asked'));
+
 async function stage(config: object, clock = new FakeClock()) {
   await using opening = new AsyncDisposableStack();
   const dir = opening.use(await TempDir.make());
@@ -18,7 +20,7 @@ async function stage(config: object, clock = new FakeClock()) {
   const loaded = await loadConfig({ text: JSON.stringify({ storage, ...config }), env: {} });
   const events: Event[] = [];
   const observer = { emit: (event: Event) => void events.push(event) };
-  const open = async () => await openCertificates({ config: loaded.config, intercepts: true, observer, clock });
+  const open = async () => await openCertificates({ config: loaded.config, intercepts: true, send, observer, clock });
   const certificates = opening.use(await open());
   const scope = opening.move();
   const told = <T extends Event['type']>(type: T) =>

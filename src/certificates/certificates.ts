@@ -3,16 +3,17 @@ import type { Config } from '../config/config.ts';
 import type { Clock, Timer } from '../observe/clock.ts';
 import type { Observer } from '../observe/events.ts';
 import { RegistryError } from '../oci/errors.ts';
+import type { AcmeTransport } from './acme/client.ts';
+import { AcmeKeeper } from './acme/keeper.ts';
 import { isRenewable } from './authority.ts';
 import type { Authority, AuthorityKind, RenewableAuthority, Trusted } from './authority.ts';
 import { datesOf, Expiry } from './expiry.ts';
-import type { Dated } from './expiry.ts';
 import { openGivenAuthority } from './given-authority.ts';
 import { openKeptAuthority } from './kept-authority.ts';
 import { createLeaves } from './leaves.ts';
 import type { Leaves } from './leaves.ts';
 import { openServerTls } from './server-tls.ts';
-import type { ReloadableServerTls, ServerTls } from './server-tls.ts';
+import type { ReloadableServerTls, ServerTls, ServerTlsOptions } from './server-tls.ts';
 
 /** Everything that clients can know this server by. */
 export interface Certificates extends AsyncDisposable {
@@ -34,6 +35,8 @@ export interface Certificates extends AsyncDisposable {
 export interface CertificatesOptions {
   readonly config: Pick<Config, 'http' | 'certificates'>;
   readonly intercepts: boolean;
+  /** The way out to the ACME server. */
+  readonly send: AcmeTransport;
   readonly observer: Observer;
   readonly clock: Clock;
 }
@@ -42,14 +45,21 @@ export interface CertificatesOptions {
 export async function openCertificates(options: CertificatesOptions): Promise<Certificates> {
   const { config, clock } = options;
   const { http } = config;
-  const server = http.tls?.auto === true ? await openOwn('server', [], options) : undefined;
+  const server = http.tls?.auto === true || http.tls?.acme ? await openOwn('server', [], options) : undefined;
   const interception = options.intercepts ? await openInterception(options) : undefined;
   const ownName = http.externalUrl === undefined ? undefined : new URL(http.externalUrl).hostname;
   return new OpenCertificates(options, {
     server,
     interception,
-    tls: http.tls && (await openServerTls({ tls: http.tls, authority: server, ownName, clock })),
+    tls: http.tls && (await openServerTls({ tls: http.tls, authority: server, acme: acmeOf(options), ownName, clock })),
   });
+}
+
+/** Until the first certificate is there, one of our own authority is shown. */
+function acmeOf({ config, observer, clock, send }: CertificatesOptions): ServerTlsOptions['acme'] {
+  const acme = config.http.tls?.acme;
+  if (acme === undefined) return undefined;
+  return (context) => AcmeKeeper.open({ acme, send, context, observer, clock });
 }
 
 function openOwn(
@@ -118,6 +128,7 @@ class OpenCertificates implements Certificates {
     this.#isClosed = true;
     this.#timer?.cancel();
     await this.#looking;
+    await this.tls?.[Symbol.asyncDispose]();
   }
 
   async #succeed(authority: RenewableAuthority, signsFrom: number): Promise<Trusted> {
@@ -136,7 +147,7 @@ class OpenCertificates implements Certificates {
       this.#options.observer.emit({ type: 'task.failed', task: 'looking after certificate authorities', message });
     }
     const now = this.#options.clock.now();
-    this.#expiry.look([...this.authorities.map((each) => datesOf(each, now)), ...this.#datesOfFiles()], now);
+    this.#expiry.look([...this.authorities.map((each) => datesOf(each, now)), ...(this.tls?.dates ?? [])], now);
     if (this.#isClosed || (this.authorities.length === 0 && this.tls === undefined)) return;
     this.#timer = this.#options.clock.setTimer(lookMs, () => {
       this.#looking = this.#look();
@@ -151,12 +162,6 @@ class OpenCertificates implements Certificates {
     const hasNext = others.some(({ signsFrom }) => (signsFrom ?? 0) > now);
     if (current === undefined || hasNext || current.validTo - now > succeededMs) return;
     await this.#succeed(authority, Math.max(now, current.validTo - overlapMs));
-  }
-
-  #datesOfFiles(): readonly Dated[] {
-    const validTo = this.tls?.validTo;
-    const advice = 'put a new certificate into the files of http.tls, which are read again by themselves';
-    return validTo === undefined ? [] : [{ certificate: 'http.tls', validTo, dueAt: validTo, advice }];
   }
 }
 

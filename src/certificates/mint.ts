@@ -61,6 +61,23 @@ export function mintRoot(title: string, key: KeyObject, span: Span, constraints?
   return mint({ name, keyIdentifier, key, scheme }, { subject: name, publicKey, span, extensions });
 }
 
+/** What proves a name by a handshake (RFC 8737, 3): signed by itself, PEM. */
+export function mintChallenge(host: string, key: KeyObject, digest: Uint8Array, span: Span): string {
+  const publicKey = createPublicKey(key);
+  const scheme = schemeOf(key);
+  if (scheme === undefined) throw new Error('a key that cannot sign');
+  const names = new x509.SubjectAlternativeName([generalName({ kind: 'dns', text: host })]);
+  const extensions = [
+    extension(x509.id_ce_subjectAltName, names),
+    extension(acmeIdentifier, new OctetString(digest), 'critical'),
+  ];
+  const name = commonName('ACME challenge');
+  const issuer = { name, keyIdentifier: keyIdentifierOf(publicKey), key, scheme };
+  return mint(issuer, { subject: name, publicKey, span, extensions });
+}
+
+const acmeIdentifier = '1.3.6.1.5.5.7.1.31';
+
 /** RFC 5280, 4.2.1.2, the first way. */
 export function keyIdentifierOf(publicKey: KeyObject): ArrayBuffer {
   const info = AsnConvert.parse(publicKey.export({ type: 'spki', format: 'der' }), x509.SubjectPublicKeyInfo);

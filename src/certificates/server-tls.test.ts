@@ -26,6 +26,7 @@ async function stage(tls: Partial<TlsConfig>, more: Partial<ServerTlsOptions> = 
   const authority = await openKeptAuthority({ kind: 'server', directory: undefined, constrain: [], clock });
   const config: TlsConfig = {
     files: undefined,
+    acme: undefined,
     auto: false,
     minimumVersion: 'TLSv1.2',
     ciphers: undefined,
@@ -34,7 +35,15 @@ async function stage(tls: Partial<TlsConfig>, more: Partial<ServerTlsOptions> = 
     ...tls,
     ...(tls.files === undefined ? {} : { files }),
   };
-  const open = () => openServerTls({ tls: config, authority, ownName: undefined, clock, ...more });
+  const open = () =>
+    openServerTls({
+      tls: config,
+      authority: config.auto ? authority : undefined,
+      acme: undefined,
+      ownName: undefined,
+      clock,
+      ...more,
+    });
   return { dir, files, write, open, [Symbol.asyncDispose]: () => dir[Symbol.asyncDispose]() };
 }
 

@@ -3,6 +3,9 @@ import type { SecureContextOptions } from 'node:tls';
 import type { ClientCertificatesConfig, TlsConfig } from '../config/config.ts';
 import type { Clock } from '../observe/clock.ts';
 import { RegistryError } from '../oci/errors.ts';
+import type { Dated } from './expiry.ts';
+import type { AcmeKeeper } from './acme/keeper.ts';
+import type { Challenges } from './acme/challenges.ts';
 import type { Authority } from './authority.ts';
 import { preferredCiphers } from './ciphers.ts';
 import type { Asked, Identity } from './identity.ts';
@@ -22,6 +25,8 @@ export interface ServerTls {
   readonly clients: ClientCertificatesConfig | undefined;
   /** Plain HTTP is served on the same port. */
   readonly plain: boolean;
+  /** Answers those who come to see whether a name leads here. */
+  readonly challenges: Challenges | undefined;
 }
 
 export type TlsSettings = Pick<
@@ -31,7 +36,9 @@ export type TlsSettings = Pick<
 
 export interface ServerTlsOptions {
   readonly tls: TlsConfig;
-  /** Signs for names that the files do not cover, where the configuration wants that. */
+  /** Got and kept in the background, for the names that the configuration lists. */
+  readonly acme: ((context: () => SecureContextOptions) => Promise<AcmeKeeper>) | undefined;
+  /** Signs for names that nothing else covers, where the configuration wants that or has nothing else yet. */
   readonly authority: Authority | undefined;
   /** A name or an address of ours, as clients write it, for those who do not say which they use. */
   readonly ownName: string | undefined;
@@ -39,16 +46,17 @@ export interface ServerTlsOptions {
 }
 
 /** What `http.tls` says, with its files read. */
-export interface ReloadableServerTls extends ServerTls {
+export interface ReloadableServerTls extends ServerTls, AsyncDisposable {
   /** Reads the files again; on an error the old ones stay in use. */
   reload(): Promise<void>;
-  /** The end of the certificate in files, in milliseconds since the epoch. */
-  readonly validTo: number | undefined;
+  readonly dates: readonly Dated[];
 }
 
 /** @throws RegistryError `UNAVAILABLE` (origin `operator`), naming the file or the setting */
 export async function openServerTls(options: ServerTlsOptions): Promise<ReloadableServerTls> {
-  return new FilesAndLeaves(options, await read(options, undefined));
+  const tls = new ConfiguredTls(options, await read(options, undefined));
+  await tls.open();
+  return tls;
 }
 
 interface Material {
@@ -57,13 +65,22 @@ interface Material {
   readonly leaves: Leaves | undefined;
 }
 
-class FilesAndLeaves implements ReloadableServerTls {
+class ConfiguredTls implements ReloadableServerTls {
   readonly #options: ServerTlsOptions;
   #material: Material;
+  #acme: AcmeKeeper | undefined;
 
   constructor(options: ServerTlsOptions, material: Material) {
     this.#options = options;
     this.#material = material;
+  }
+
+  async open(): Promise<void> {
+    this.#acme = await this.#options.acme?.(() => this.settings);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#acme?.[Symbol.asyncDispose]();
   }
 
   get settings(): TlsSettings {
@@ -78,14 +95,23 @@ class FilesAndLeaves implements ReloadableServerTls {
     return this.#options.tls.plain;
   }
 
-  get validTo(): number | undefined {
-    return this.#material.pair?.validTo;
+  get challenges(): Challenges | undefined {
+    return this.#acme?.challenges;
+  }
+
+  get dates(): readonly Dated[] {
+    const validTo = this.#material.pair?.validTo;
+    const advice = 'put a new certificate into the files of http.tls, which are read again by themselves';
+    const ofFiles = validTo === undefined ? [] : [{ certificate: 'http.tls', validTo, dueAt: validTo, advice }];
+    return [...ofFiles, ...(this.#acme?.dates ?? [])];
   }
 
   identityFor({ serverName, localAddress }: Asked): Identity {
     const { pair, leaves } = this.#material;
     // What is no name was never meant to be checked against the certificate.
     const name = serverName === undefined || parseSubjectName(serverName) === undefined ? undefined : serverName;
+    const proved = name === undefined ? undefined : this.#acme?.identityFor(name);
+    if (proved !== undefined) return proved;
     if (leaves === undefined || pair?.covers(name ?? localAddress) === true) return assertThere(pair);
     if (name !== undefined) return leaves.leafFor(name);
     const { ownName } = this.#options;
@@ -93,7 +119,9 @@ class FilesAndLeaves implements ReloadableServerTls {
   }
 
   async reload(): Promise<void> {
+    const before = this.settings;
     this.#material = await read(this.#options, this.#material);
+    if (this.settings !== before) await this.#acme?.reload();
   }
 }
 
@@ -104,11 +132,7 @@ async function read({ tls, authority, clock }: ServerTlsOptions, before: Materia
   return {
     settings,
     pair: tls.files && (await readPemPair(tls.files, settings, 'http.tls')),
-    leaves: isSame
-      ? before.leaves
-      : tls.auto && authority
-        ? createLeaves({ authority, clock, context: settings })
-        : undefined,
+    leaves: isSame ? before.leaves : authority && createLeaves({ authority, clock, context: settings }),
   };
 }
 

@@ -30,7 +30,6 @@ export const support: Readonly<Record<string, Support>> = {
   'http.secret': explained('the state of uploads never leaves this server'),
   'http.http2': explained('HTTP/1.1 is what is spoken'),
   'http.h2c': explained('HTTP/1.1 is what is spoken'),
-  'http.tls.letsencrypt': refused('not supported by this version; write certificate and key instead'),
   storage: honoured,
   'storage.filesystem.maxthreads': explained('files are read and written as fast as the disk allows'),
   'storage.s3': refused('not supported by this version; use filesystem'),

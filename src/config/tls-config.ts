@@ -1,8 +1,10 @@
 /** How clients are spoken to over TLS, and who vouches for us. Part of `Config`. */
 
-/** At least one of `files` and `auto`. */
+/** At least one of `files`, `auto` and `acme`. */
 export interface TlsConfig {
   readonly files: PemFiles | undefined;
+  /** For public names, certificates from an ACME server. */
+  readonly acme: AcmeConfig | undefined;
   /** For names that the files do not cover, a certificate from our own authority. */
   readonly auto: boolean;
   readonly minimumVersion: 'TLSv1.2' | 'TLSv1.3';
@@ -11,6 +13,17 @@ export interface TlsConfig {
   readonly clients: ClientCertificatesConfig | undefined;
   /** Plain HTTP is served on the same port; otherwise it is told to use TLS. */
   readonly plain: boolean;
+}
+
+export interface AcmeConfig {
+  readonly directoryUrl: string;
+  /** Lower case. */
+  readonly hosts: readonly string[];
+  readonly email: string | undefined;
+  /** Where certificates are kept; undefined where nothing is kept. */
+  readonly directory: string | undefined;
+  /** A PEM file with further authorities to trust the ACME server by. */
+  readonly caPath: string | undefined;
 }
 
 /** A certificate, then its chain; and the certificate's key. */

@@ -19,19 +19,24 @@ describe('the first message of a TLS client', () => {
   test('names the host, however old the client is', async () => {
     for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
       const hello = await helloOf({ servername: 'quay.io', minVersion: version, maxVersion: version });
-      assert.deepEqual(readHello(hello), { kind: 'hello', servername: 'quay.io' });
+      assert.deepEqual(readHello(hello), { kind: 'hello', servername: 'quay.io', protocols: [] });
     }
   });
 
   test('may name nobody', async () => {
-    assert.deepEqual(readHello(await helloOf({})), { kind: 'hello', servername: undefined });
+    assert.deepEqual(readHello(await helloOf({})), { kind: 'hello', servername: undefined, protocols: [] });
+  });
+
+  test('says what it wants to speak', async () => {
+    const hello = readHello(await helloOf({ servername: 'quay.io', ALPNProtocols: ['h2', 'http/1.1'] }));
+    assert.deepEqual(hello, { kind: 'hello', servername: 'quay.io', protocols: ['h2', 'http/1.1'] });
   });
 
   test('may come in pieces and in many records', async () => {
     const hello = await helloOf({ servername: 'quay.io' });
     for (let end = 1; end < hello.length; end += 7) assert.equal(readHello(hello.subarray(0, end)).kind, 'incomplete');
     for (const bytes of [1, 5, 100, 10_000]) {
-      assert.deepEqual(readHello(inRecords(hello, bytes)), { kind: 'hello', servername: 'quay.io' });
+      assert.deepEqual(readHello(inRecords(hello, bytes)), { kind: 'hello', servername: 'quay.io', protocols: [] });
     }
   });
 

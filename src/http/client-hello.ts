@@ -1,10 +1,10 @@
 /**
- * The name in the first message of a TLS client (RFC 8446, 4.1.2; RFC 6066, 3), read without answering it: who is asked
- * for decides whether this connection ends here at all.
+ * The name in the first message of a TLS client (RFC 8446, 4.1.2; RFC 6066, 3), and what it wants to speak (RFC 7301, 3.1),
+ * read without answering it: who is asked for decides whether this connection ends here at all.
  */
 export type Hello =
   | { readonly kind: 'incomplete' }
-  | { readonly kind: 'hello'; readonly servername: string | undefined }
+  | { readonly kind: 'hello'; readonly servername: string | undefined; readonly protocols: readonly string[] }
   /** It is something else, or longer than anybody's. */
   | { readonly kind: 'nonsense' };
 
@@ -16,6 +16,7 @@ const nonsense: Hello = { kind: 'nonsense' };
 const handshakeRecord = 22;
 const clientHello = 1;
 const serverNameExtension = 0;
+const protocolsExtension = 16;
 const hostName = 0;
 
 export function readHello(bytes: Buffer): Hello {
@@ -26,7 +27,7 @@ export function readHello(bytes: Buffer): Hello {
   if (length !== undefined && length > helloBytesMax) return nonsense;
   if (length === undefined || message.length < 4 + length) return bytes.length < helloBytesMax ? incomplete : nonsense;
   try {
-    return { kind: 'hello', servername: serverNameIn(new Reader(message.subarray(4, 4 + length))) };
+    return { kind: 'hello', ...wishesIn(new Reader(message.subarray(4, 4 + length))) };
   } catch {
     return nonsense;
   }
@@ -45,19 +46,28 @@ function unwrap(bytes: Buffer): Buffer | undefined {
   return parts.length === 1 ? parts[0] : Buffer.concat(parts);
 }
 
-function serverNameIn(hello: Reader): string | undefined {
+function wishesIn(hello: Reader): Pick<Extract<Hello, { kind: 'hello' }>, 'servername' | 'protocols'> {
   hello.skip(2 + 32);
   hello.take(1);
   hello.take(2);
   hello.take(1);
-  if (hello.isAtEnd) return undefined;
+  let servername: string | undefined;
+  const protocols: string[] = [];
+  if (hello.isAtEnd) return { servername, protocols };
   const extensions = new Reader(hello.take(2));
   while (!extensions.isAtEnd) {
     const type = extensions.number(2);
-    const data = extensions.take(2);
-    if (type === serverNameExtension) return hostNameIn(new Reader(new Reader(data).take(2)));
+    const data = new Reader(extensions.take(2));
+    if (type === serverNameExtension) servername ??= hostNameIn(new Reader(data.take(2)));
+    if (type === protocolsExtension) protocols.push(...protocolsIn(new Reader(data.take(2))));
   }
-  return undefined;
+  return { servername, protocols };
+}
+
+function protocolsIn(names: Reader): readonly string[] {
+  const protocols: string[] = [];
+  while (!names.isAtEnd) protocols.push(names.take(1).toString('latin1'));
+  return protocols;
 }
 
 function hostNameIn(names: Reader): string | undefined {

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { ExchangeContext } from './exchange.ts';
 import { peekOpening } from './first-byte.ts';
+import type { Opening } from './first-byte.ts';
 import { plainAddress } from './forwarded.ts';
 import type { ConnectRefusal, Interception } from './interception.ts';
 import { passThrough, unconnected } from './pass-through.ts';
@@ -11,10 +12,12 @@ import type { Secured } from './tls-ends.ts';
 
 export interface NamedEnds {
   /** TLS that is to this server itself; `undefined` where it speaks none. */
-  readonly own: ((socket: Socket) => void) | undefined;
+  readonly own: ((socket: Socket, protocols: readonly string[]) => void) | undefined;
   readonly secured: Secured;
   readonly plain: (socket: Socket) => void;
 }
+
+type HelloSaid = Extract<Opening, { readonly kind: 'hello' }>;
 
 /** A fatal alert that there is nobody of that name (RFC 8446, 6; RFC 6066, 3): the client learns why it is not let in. */
 const unrecognizedName = Buffer.from([21, 3, 3, 0, 2, 2, 112]);
@@ -42,13 +45,13 @@ export class NamesDoor {
     const { clock, limits } = this.#context;
     peekOpening(socket, { clock, msMax: limits.headersMsMax }, (opening) => {
       if (opening.kind === 'plain') this.#named.plain(socket);
-      else if (opening.kind === 'hello') void this.#greet(socket, opening.servername);
+      else if (opening.kind === 'hello') void this.#greet(socket, opening);
       else socket.destroy();
     });
   }
 
   /** Never rejects. */
-  async #greet(socket: Socket, servername: string | undefined): Promise<void> {
+  async #greet(socket: Socket, { servername, protocols }: HelloSaid): Promise<void> {
     socket.on('error', () => socket.destroy());
     const clientAddress = plainAddress(socket.remoteAddress);
     const answer = await this.#interception.greet({ servername, clientAddress }).catch(unconnected);
@@ -58,7 +61,7 @@ export class NamesDoor {
     }
     if (answer.kind === 'end') return this.#ends.take(socket, answer.via, answer.identity);
     if (answer.kind === 'pass') return passThrough(socket, answer.outside);
-    if (answer.kind === 'own' && this.#named.own !== undefined) return this.#named.own(socket);
+    if (answer.kind === 'own' && this.#named.own !== undefined) return this.#named.own(socket, protocols);
     this.#refuse(socket, servername, answer.kind === 'refuse' ? answer : noTlsOfOurs);
   }
 

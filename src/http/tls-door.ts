@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { Server as TlsServer } from 'node:tls';
+import type { Challenges } from '../certificates/acme/challenges.ts';
 import { preferredCiphers } from '../certificates/ciphers.ts';
 import type { Identity } from '../certificates/identity.ts';
 import type { ServerTls, TlsSettings } from '../certificates/server-tls.ts';
@@ -23,7 +24,18 @@ export class TlsDoor {
     this.#then = then;
   }
 
-  enter(socket: Socket): void {
+  /** Somebody may come whose hello has to be read to know what he wants. */
+  get readsHellos(): boolean {
+    return this.#tls.challenges?.isTlsAwaited === true;
+  }
+
+  /** @param protocols what the client wants to speak, where its hello was read */
+  enter(socket: Socket, protocols: readonly string[] = []): void {
+    const { challenges } = this.#tls;
+    if (challenges?.isTlsAwaited === true && protocols.includes(acmeProtocol)) {
+      this.#makeChallenged(challenges).emit('connection', socket);
+      return;
+    }
     // A unix socket has no address.
     const localAddress = plainAddress(socket.localAddress) || 'localhost';
     const identity = this.#tls.identityFor({ serverName: undefined, localAddress });
@@ -36,6 +48,22 @@ export class TlsDoor {
     if (held?.settings === settings) return held.server;
     const server = this.#makeServer(identity, localAddress);
     this.#servers.set(identity, { settings, server });
+    return server;
+  }
+
+  /** Says who we are to an ACME server, and nothing else. */
+  #makeChallenged(challenges: Challenges): TlsServer {
+    const server = new TlsServer({
+      SNICallback: (serverName, done) => {
+        const context = challenges.contextFor(serverName);
+        if (context === undefined) done(new Error('nobody asked for that'));
+        else done(null, context);
+      },
+      handshakeTimeout: this.#handshakeMsMax,
+      ALPNProtocols: [acmeProtocol],
+    });
+    server.on('secureConnection', (socket: TLSSocket) => socket.on('error', () => socket.destroy()).end());
+    server.on('tlsClientError', (_error: Error, socket: TLSSocket) => socket.destroy());
     return server;
   }
 
@@ -64,3 +92,6 @@ export class TlsDoor {
     return server;
   }
 }
+
+/** RFC 8737, 6.2. */
+const acmeProtocol = 'acme-tls/1';

@@ -179,8 +179,15 @@ export interface AdoptionProgressed {
   readonly ms: number;
 }
 
-/** `certificate` is one of few: `http.tls`, `server CA`, `interception CA`. */
+/** `certificate` is one of few: `http.tls`, `server CA`, `interception CA`, a name of http.tls.letsencrypt. */
 export type CertificateEvent =
+  | { readonly type: 'certificate.obtained'; readonly certificate: string; readonly until: string }
+  | {
+      readonly type: 'certificate.failed';
+      readonly certificate: string;
+      readonly message: string;
+      readonly againInMs: number;
+    }
   | { readonly type: 'certificate.held'; readonly certificate: string; readonly validToMs: number }
   | {
       readonly type: 'certificate.expiring';

@@ -79,9 +79,10 @@ export const metricDefinitions = {
   task_failures_total: counter('Background tasks that failed.', 'task'),
   refused_logins_total: counter('Logins with a wrong user or password.'),
   certificate_expiry_timestamp_seconds: gauge(
-    'When a certificate of ours ends, in seconds since the epoch: that of http.tls, and our certificate authorities.',
+    'When a certificate of ours ends, in seconds since the epoch: that of http.tls, those of its names from an ACME server, and our certificate authorities.',
     'certificate',
   ),
+  certificate_failures_total: counter('Times an ACME server gave no certificate.', 'certificate'),
   config_reloads_total: counter('Times the configuration was read again; result is ok or invalid.', 'result'),
   log_lines_dropped_total: counter('Log lines lost because nobody read them fast enough.'),
 } as const satisfies Readonly<Record<string, MetricDefinition>>;

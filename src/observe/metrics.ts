@@ -88,6 +88,7 @@ function instrumentsOf(make: ReturnType<typeof makers>, options: MetricsOptions)
     taskFailures: make.counter('task_failures_total'),
     refusedLogins: make.counter('refused_logins_total'),
     expiry: make.gauge('certificate_expiry_timestamp_seconds'),
+    certificateFailures: make.counter('certificate_failures_total'),
     reloads: make.counter('config_reloads_total'),
   };
 }
@@ -144,6 +145,7 @@ function counting(to: Instruments): Counting {
     'task.failed': ({ task }) => to.taskFailures.inc({ task }),
     'login.refused': () => to.refusedLogins.inc(),
     'certificate.held': ({ certificate, validToMs }) => to.expiry.set({ certificate }, validToMs / 1000),
+    'certificate.failed': ({ certificate }) => to.certificateFailures.inc({ certificate }),
     'config.reloaded': () => to.reloads.inc({ result: 'ok' }),
     'config.invalid': () => to.reloads.inc({ result: 'invalid' }),
   };

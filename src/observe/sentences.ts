@@ -118,6 +118,11 @@ const sentences: Sentences = {
       ? { level: event.manifests + event.blobs > 0 ? 'info' : 'debug', text: 'the volume was read' }
       : { level: 'info', text: 'reading the volume; what is asked for is looked up first' },
   'certificate.held': () => undefined,
+  'certificate.obtained': () => ({ level: 'info', text: 'a certificate was obtained' }),
+  'certificate.failed': () => ({
+    level: 'error',
+    text: 'a certificate could not be obtained; what was there before is shown, and another try follows',
+  }),
   'certificate.expiring': ({ days }) => ({
     level: days < 7 ? 'error' : 'warn',
     text: days < 0 ? 'a certificate has ended' : 'a certificate ends soon',

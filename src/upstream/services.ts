@@ -110,14 +110,15 @@ async function reach(
 }
 
 /** The machine's own, too, as Go's client does. Reading them takes a moment, so only for whoever needs them. */
-function authorities(): { readonly ca: string[] } {
+export function authorities(): { readonly ca: string[] } {
   return { ca: [...getCACertificates('default'), ...getCACertificates('system')] };
 }
 
 /** By outbound proxies where the environment names some. */
-function dispatcherOf(
+export function dispatcherOf(
   env: Readonly<Record<string, string | undefined>>,
   trusting: { readonly ca?: string[] },
+  limits: Pick<EnvHttpProxyAgent.Options, 'maxResponseSize' | 'headersTimeout' | 'bodyTimeout'> = {},
 ): Dispatcher {
   const variable = (name: string): string | undefined => env[name.toLowerCase()] ?? env[name];
   const noProxy = [variable('NO_PROXY'), 'localhost,127.0.0.1,[::1]'].filter((each) => each !== undefined).join(',');
@@ -126,6 +127,7 @@ function dispatcherOf(
     httpsProxy: variable('HTTPS_PROXY') ?? '',
     noProxy,
     connect: trusting,
+    ...limits,
   });
 }
 

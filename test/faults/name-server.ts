@@ -1,7 +1,9 @@
-/** A DNS server that answers what a test wants, and something else the next time. RFC 1035. */
+/** A DNS server that answers what a test wants, and something else the next time. RFC 1035; over TCP, too (4.2.2). */
 import { createSocket } from 'node:dgram';
 import type { Socket } from 'node:dgram';
 import { once } from 'node:events';
+import { createServer } from 'node:net';
+import type { Server, Socket as Stream } from 'node:net';
 
 export class NameServer implements AsyncDisposable {
   /** `127.0.0.1:12345` */
@@ -9,25 +11,47 @@ export class NameServer implements AsyncDisposable {
   /** Names that were asked for, in order. */
   readonly asked: string[] = [];
   readonly #socket: Socket;
+  readonly #server: Server;
   readonly #answers: Map<string, readonly (readonly string[])[]>;
 
-  private constructor(socket: Socket, answers: Readonly<Record<string, readonly (readonly string[])[]>>) {
+  private constructor(
+    socket: Socket,
+    server: Server,
+    answers: Readonly<Record<string, readonly (readonly string[])[]>>,
+  ) {
     this.#socket = socket;
+    this.#server = server;
     this.#answers = new Map(Object.entries(answers));
     this.address = `127.0.0.1:${socket.address().port}`;
     socket.on('message', (query, { port, address }) => socket.send(this.#answer(query), port, address));
+    server.on('connection', (stream) => this.#converse(stream));
   }
 
   /** @param answers by name: the addresses of the first answer, of the second, and so on; the last one stays */
   static async start(answers: Readonly<Record<string, readonly (readonly string[])[]>>): Promise<NameServer> {
     const socket = createSocket('udp4').bind(0, '127.0.0.1');
     await once(socket, 'listening');
-    return new NameServer(socket, answers);
+    const server = createServer().listen(socket.address().port, '127.0.0.1');
+    await once(server, 'listening');
+    return new NameServer(socket, server, answers);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#socket.close();
-    await once(this.#socket, 'close');
+    this.#server.close();
+    await Promise.all([once(this.#socket, 'close'), once(this.#server, 'close')]);
+  }
+
+  /** One question a connection. */
+  #converse(stream: Stream): void {
+    let said = Buffer.alloc(0);
+    stream.on('error', () => stream.destroy());
+    stream.on('data', (chunk) => {
+      said = Buffer.concat([said, Buffer.from(chunk)]);
+      if (said.length < 2 || said.length < 2 + said.readUInt16BE(0)) return;
+      const answer = this.#answer(said.subarray(2));
+      stream.end(Buffer.concat([Buffer.from([answer.length >> 8, answer.length & 0xff]), answer]));
+    });
   }
 
   #answer(query: Buffer): Buffer {

@@ -9,5 +9,12 @@ export function serverTls(
 ): ServerTls {
   const defaults: TlsSettings = { minVersion: 'TLSv1.2', ...settings };
   const pair = pemPair(cert, key, defaults, 'http.tls');
-  return { identityFor: () => pair, settings: defaults, clients: undefined, plain: true, ...more };
+  return {
+    identityFor: () => pair,
+    settings: defaults,
+    clients: undefined,
+    plain: true,
+    challenges: undefined,
+    ...more,
+  };
 }

@@ -1,4 +1,4 @@
-import type { DebugConfig, HttpConfig, ListenAddress, LogConfig, Mode } from '../config.ts';
+import type { DebugConfig, HttpConfig, ListenAddress, LogConfig, Mode, StorageConfig } from '../config.ts';
 import type { FileConfig } from '../schema/schema.ts';
 import { socketPathBytesMax, type Resolving } from './resolving.ts';
 import { resolveTls } from './tls.ts';
@@ -8,7 +8,17 @@ const everywhere: ListenAddress = { host: undefined, port: 5000 };
 const onlyHere: ListenAddress = { host: '127.0.0.1', port: 5000 };
 const debugHere: ListenAddress = { host: '127.0.0.1', port: 5001 };
 
-export function resolveHttp(http: FileConfig['http'], mode: Mode, hasFile: boolean, resolving: Resolving): HttpConfig {
+export interface AroundHttp {
+  readonly mode: Mode;
+  readonly hasFile: boolean;
+  readonly storage: StorageConfig;
+}
+
+export function resolveHttp(
+  http: FileConfig['http'],
+  { mode, hasFile, storage }: AroundHttp,
+  resolving: Resolving,
+): HttpConfig {
   const isOpen = hasFile || mode !== 'entrepot';
   if (http.addr === undefined) resolving.derive('http.addr', isOpen ? ':5000' : '127.0.0.1:5000');
   const { listen, sockets } = resolvePlaces(http, resolving);
@@ -17,7 +27,7 @@ export function resolveHttp(http: FileConfig['http'], mode: Mode, hasFile: boole
     sockets,
     prefix: http.prefix,
     headers: Object.entries(http.headers),
-    tls: resolveTls(http.tls, mode, resolving),
+    tls: resolveTls(http.tls, { mode, storage }, resolving),
     debug: resolveDebug(http.debug, mode, resolving),
     trustedProxies: http.trustedproxies,
     drainMs: http.draintimeout,

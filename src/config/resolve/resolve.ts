@@ -39,7 +39,7 @@ export function resolveConfig({ file, plain, keys }: FileToResolve, resolving: R
   const proxy = resolveRegistryProxy(sections.proxy, table, resolving);
   const mode = proxy === undefined ? modeOf(resolving.tree, file !== undefined) : 'registry-proxy';
   const storage = resolveStorage(sections.storage, mode, resolving);
-  const http = resolveHttp(sections.http, mode, file !== undefined, resolving);
+  const http = resolveHttp(sections.http, { mode, hasFile: file !== undefined, storage }, resolving);
   const upstreams = upstreamsOf(mode, table, proxy);
   const auth = resolveAuth(sections.auth, mode, resolving);
   return {

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type {
+  AcmeConfig,
   CertificatesConfig,
   ClientCertificatesConfig,
   Mode,
@@ -10,20 +11,34 @@ import type {
 import type { FileConfig } from '../schema/schema.ts';
 import type { Path } from '../tree/tree.ts';
 import { tlsCiphers } from '../value/cipher-suite.ts';
+import { quoted } from '../value/value-error.ts';
 import type { Resolving } from './resolving.ts';
 
 type TlsSection = NonNullable<FileConfig['http']['tls']>;
 
 const tlsPath: Path = ['http', 'tls'];
 
-export function resolveTls(tls: FileConfig['http']['tls'], mode: Mode, resolving: Resolving): TlsConfig | undefined {
+export interface AroundTls {
+  readonly mode: Mode;
+  readonly storage: StorageConfig;
+}
+
+export function resolveTls(
+  tls: FileConfig['http']['tls'],
+  { mode, storage }: AroundTls,
+  resolving: Resolving,
+): TlsConfig | undefined {
   if (tls === undefined) return undefined;
   const files = resolvePair(tls, tlsPath, resolving);
   const auto = tls.auto ?? false;
-  if (files === undefined && !auto) return undefined;
+  const acme = resolveAcme(tls, storage, resolving);
+  if (files !== undefined && acme !== undefined)
+    resolving.problem([...tlsPath, 'letsencrypt'], 'beside certificate and key; remove one of the two');
+  if (files === undefined && acme === undefined && !auto) return undefined;
   const clients = resolveClients(tls, resolving);
   return {
     files,
+    acme,
     auto,
     minimumVersion: resolveMinimum(tls, resolving),
     ciphers: resolveCiphers(tls, resolving),
@@ -50,6 +65,37 @@ function resolvePair(
     keyPath: resolving.file([...path, 'key'], key),
   };
 }
+
+function resolveAcme(
+  { letsencrypt }: TlsSection,
+  storage: StorageConfig,
+  resolving: Resolving,
+): AcmeConfig | undefined {
+  const { cachefile, email, hosts = [], directoryurl, ca } = letsencrypt ?? {};
+  if (letsencrypt === undefined || [cachefile, email, directoryurl, ...hosts].every((each) => each === undefined))
+    return undefined;
+  const path = [...tlsPath, 'letsencrypt'];
+  if (hosts.length === 0) resolving.problem(path, 'for no name; write http.tls.letsencrypt.hosts');
+  const names = hosts.map((host) => host.toLowerCase().replace(/\.$/u, ''));
+  const wrong = names.find((name) => !publicName.test(name));
+  if (wrong !== undefined)
+    resolving.problem(
+      [...path, 'hosts'],
+      `${quoted(wrong)} gets no certificate from a public authority; write public DNS names, such as registry.example.com`,
+    );
+  const kept = certificatesDirectory(storage);
+  return {
+    directoryUrl: directoryurl ?? letsEncryptUrl,
+    hosts: names,
+    email,
+    directory: cachefile === undefined ? kept && join(kept, 'letsencrypt') : resolving.path(cachefile),
+    caPath: ca === undefined ? undefined : resolving.file([...path, 'ca'], ca),
+  };
+}
+
+const letsEncryptUrl = 'https://acme-v02.api.letsencrypt.org/directory';
+/** More than one part, none of them a star (only DNS could prove that), and the last is not a number's. */
+const publicName = /^(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?=[a-z0-9-]*[a-z])[a-z0-9-]{2,63}$/u;
 
 function resolveMinimum({ minimumtls }: TlsSection, resolving: Resolving): TlsConfig['minimumVersion'] {
   if (minimumtls === 'tls1.0' || minimumtls === 'tls1.1')
@@ -113,7 +159,11 @@ export function resolveCertificates(
 ): CertificatesConfig {
   const ca = intercept.ca ?? {};
   return {
-    directory: storage.driver === 'filesystem' ? join(storage.rootDirectory, 'entrepot/certificates') : undefined,
+    directory: certificatesDirectory(storage),
     interception: { files: resolvePair(ca, ['intercept', 'ca'], resolving), constrain: ca.constrain ?? [] },
   };
+}
+
+function certificatesDirectory(storage: StorageConfig): string | undefined {
+  return storage.driver === 'filesystem' ? join(storage.rootDirectory, 'entrepot/certificates') : undefined;
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { parseListenAddress, parseListenPlace, parseNetwork, parsePathPrefix } from '../value/address.ts';
 import { parseCipherSuite } from '../value/cipher-suite.ts';
-import { parseRegistryUrl } from '../value/url.ts';
+import { parseHttpsUrl, parseRegistryUrl } from '../value/url.ts';
 import { parsedBy } from '../value/value-error.ts';
 import { flag, list, listOf, registryDuration, text } from './values.ts';
 
@@ -35,13 +35,18 @@ const tlsSchema = z.strictObject({
     .describe('The cipher suites of TLS 1.2 that are accepted, by their Go names.'),
   letsencrypt: z
     .strictObject({
-      cachefile: text().optional().describe('Where certificates are kept.'),
-      email: text().optional().describe('Whom to tell.'),
+      cachefile: text()
+        .optional()
+        .describe(
+          'A directory: where certificates are kept, as registry keeps them. Default: `<rootdirectory>/entrepot/certificates/letsencrypt`.',
+        ),
+      email: text().optional().describe('Whom the ACME server tells.'),
       hosts: list().optional().describe('The names to get certificates for.'),
-      directoryurl: text().optional().describe('Another ACME directory.'),
+      directoryurl: parsedBy(z.string(), parseHttpsUrl).optional().describe('The directory of another ACME server.'),
+      ca: text().optional().describe('A PEM file: further authorities to trust the ACME server by.'),
     })
     .optional()
-    .describe("Certificates from Let's Encrypt."),
+    .describe("Certificates for public names, from Let's Encrypt or another ACME server."),
 });
 
 const debugSchema = z.strictObject({

@@ -40,6 +40,14 @@ export function parseProxyUrl(text: string): OutboundProxy {
   };
 }
 
+/**
+ * The URL of a service that is asked over TLS only.
+ * @throws ValueError
+ */
+export function parseHttpsUrl(text: string): string {
+  return parsed(text, ['https:'], 'https://acme.example.com/directory').href;
+}
+
 function parsed(text: string, protocols: readonly string[], example: string): URL {
   const url = URL.parse(text.trim());
   if (url === null || !protocols.includes(url.protocol) || url.host === '') {

@@ -1,0 +1,64 @@
+import { readFile } from 'node:fs/promises';
+import { request } from 'undici';
+import type { Dispatcher } from 'undici';
+import { authorities, dispatcherOf } from './services.ts';
+
+/** A request to a service that the operator named, which is no registry. */
+export interface PlainRequest {
+  readonly method: 'GET' | 'HEAD' | 'POST';
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+export interface PlainAnswer {
+  readonly status: number;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly body: string;
+}
+
+export interface PlainOptions {
+  /** Ours, told as `entrepot/<version>`. */
+  readonly version: string;
+  /** A PEM file with further certificate authorities; read again when something went wrong. */
+  readonly caPath: string | undefined;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+export interface PlainRequests extends AsyncDisposable {
+  /** Asks once, follows nothing, and reads answers that are small. Rejects when there is none. */
+  readonly send: (request: PlainRequest, signal: AbortSignal) => Promise<PlainAnswer>;
+}
+
+/** For what is waited for without anybody watching. */
+const limits = { headersTimeout: 30_000, bodyTimeout: 30_000, maxResponseSize: 1024 * 1024 };
+
+export function createPlainRequests({ version, caPath, env }: PlainOptions): PlainRequests {
+  let dispatcher: Dispatcher | undefined;
+  const open = async (): Promise<Dispatcher> => {
+    const { ca } = authorities();
+    if (caPath !== undefined) ca.push(await readFile(caPath, 'utf8'));
+    return dispatcherOf(env, { ca }, limits);
+  };
+  const close = async (): Promise<void> => {
+    const closed = dispatcher;
+    dispatcher = undefined;
+    await closed?.destroy();
+  };
+  return {
+    async send({ method, url, headers, body }, signal) {
+      dispatcher ??= await open();
+      try {
+        const all = { 'user-agent': `entrepot/${version}`, ...headers };
+        const answer = await request(url, { method, headers: all, body: body ?? null, dispatcher, signal });
+        const fields = Object.entries(answer.headers).map(([name, value]) => [name, [value].flat()[0]] as const);
+        return { status: answer.statusCode, headers: Object.fromEntries(fields), body: await answer.body.text() };
+      } catch (error) {
+        await close();
+        throw error;
+      }
+    },
+    [Symbol.asyncDispose]: close,
+  };
+}
