@@ -10,7 +10,6 @@ import { shownCertificate } from './client-certificate.ts';
 import { Connection } from './connection.ts';
 import { Exchange } from './exchange.ts';
 import type { ExchangeContext } from './exchange.ts';
-import { peekFirstByte, peekOpening, tlsHandshake } from './first-byte.ts';
 import { plainAddress } from './forwarded.ts';
 import { makeHttpServer, takeConnections } from './http-server.ts';
 import { listenerLimits } from './limits.ts';
@@ -177,18 +176,11 @@ class PortListener implements Listener {
     if (tls === undefined) return this.#begin(socket, plain);
     this.#greeting.add(socket);
     socket.once('close', () => this.#greeting.delete(socket));
-    const { clock } = this.#options;
-    const msMax = this.#limits.headersMsMax;
-    const enter = (protocols: readonly string[] | undefined): void => {
+    tls.meet(socket, this.#options.clock, (protocols) => {
       this.#greeting.delete(socket);
       if (protocols !== undefined) tls.enter(socket, protocols);
       else this.#begin(socket, this.#options.tls?.plain === false ? plainOnly : plain);
-    };
-    if (!tls.readsHellos) peekFirstByte(socket, msMax, (first) => enter(first === tlsHandshake ? [] : undefined));
-    else
-      peekOpening(socket, { clock, msMax }, (opening) =>
-        enter(opening.kind === 'hello' ? opening.protocols : undefined),
-      );
+    });
   }
 
   #begin(socket: Socket, kind: PeerKind): void {

@@ -5,6 +5,8 @@ import type { Challenges } from '../certificates/acme/challenges.ts';
 import { preferredCiphers } from '../certificates/ciphers.ts';
 import type { Identity } from '../certificates/identity.ts';
 import type { ServerTls, TlsSettings } from '../certificates/server-tls.ts';
+import type { Clock } from '../observe/clock.ts';
+import { peekFirstByte, peekOpening, tlsHandshake } from './first-byte.ts';
 import { plainAddress } from './forwarded.ts';
 
 /**
@@ -24,9 +26,12 @@ export class TlsDoor {
     this.#then = then;
   }
 
-  /** Somebody may come whose hello has to be read to know what he wants. */
-  get readsHellos(): boolean {
-    return this.#tls.challenges?.isTlsAwaited === true;
+  /** Finds out what a client wants to speak; nothing where it speaks no TLS. Its hello is read while somebody is awaited. */
+  meet(socket: Socket, clock: Clock, then: (protocols: readonly string[] | undefined) => void): void {
+    const msMax = this.#handshakeMsMax;
+    if (this.#tls.challenges?.isTlsAwaited !== true)
+      return peekFirstByte(socket, msMax, (first) => then(first === tlsHandshake ? [] : undefined));
+    peekOpening(socket, { clock, msMax }, (opening) => then(opening.kind === 'hello' ? opening.protocols : undefined));
   }
 
   /** @param protocols what the client wants to speak, where its hello was read */
