@@ -82,6 +82,20 @@ describe('guessing', () => {
     );
   });
 
+  test('is not what sends the same wrong password over and over', async () => {
+    const { clock, compared, refused, passwords } = scene();
+    for (let count = 0; count < 100; count += 1) {
+      const attempt = passwords.verify('somebody-at-docker-hub', 'theirs', 'there');
+      assert.equal(await isInstant(clock, attempt), true);
+      assert.equal(await attempt, false);
+    }
+    assert.deepEqual([compared.length, refused.length], [1, 1]);
+    assert.equal(await isInstant(clock, passwords.verify('ann', 'right', 'there')), true);
+    await clock.advance(10 * 60_000);
+    await passwords.verify('somebody-at-docker-hub', 'theirs', 'there');
+    assert.equal(compared.length, 3);
+  });
+
   test('locks nobody else out, and nobody who has been in', async () => {
     const { clock, passwords } = scene();
     await passwords.verify('ann', 'right', 'there');

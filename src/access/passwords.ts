@@ -16,28 +16,20 @@ export interface Passwords {
   verify(user: string, password: string, address: string): Promise<boolean>;
 }
 
-/** How long a right password is remembered, in milliseconds: bcrypt is slow on purpose, and clients ask often. */
+/** How long a verdict is remembered, in milliseconds: bcrypt is slow on purpose, and clients ask often. */
 const rememberedMs = 5 * 60_000;
-const rememberedMax = 10_000;
+const rightMax = 10_000;
+const wrongMax = 1_000;
 
-/** Remembers nothing but keyed hashes, under a key that dies with the process. */
+/**
+ * Remembers nothing but keyed hashes, under a key that dies with the process. The same wrong password again is no guess: it
+ * is a machine that was told an old one, or the one that somebody has for Docker Hub.
+ */
 export function createPasswords({ clock, observer, users, compare }: PasswordsOptions): Passwords {
   const key = randomBytes(32);
   const guesses = new Guesses(clock);
-  const right = new Map<string, number>();
-
-  function isRemembered(proof: string): boolean {
-    const untilMs = right.get(proof);
-    if (untilMs !== undefined && clock.monotonic() < untilMs) return true;
-    right.delete(proof);
-    return false;
-  }
-
-  function remember(proof: string): void {
-    const oldest = right.size >= rememberedMax ? right.keys().next().value : undefined;
-    if (oldest !== undefined) right.delete(oldest);
-    right.set(proof, clock.monotonic() + rememberedMs);
-  }
+  const right = new Recently(clock, rightMax);
+  const wrong = new Recently(clock, wrongMax);
 
   async function verify(user: string, password: string, address: string): Promise<boolean> {
     const hashes = users() ?? new Map<string, string>();
@@ -46,18 +38,45 @@ export function createPasswords({ clock, observer, users, compare }: PasswordsOp
     const proof = createHmac('sha256', key)
       .update(JSON.stringify([user, password, hash ?? '']))
       .digest('base64');
-    if (hash !== undefined && isRemembered(proof)) return true;
+    if (right.has(proof)) return true;
+    if (wrong.has(proof)) return false;
     const isRight = await guesses.judged(
       address,
       user,
       async () => (await compare(password, hash ?? decoyOf(hashes))) && hash !== undefined,
     );
-    if (isRight) remember(proof);
-    else observer.emit({ type: 'login.refused', clientAddress: address, user: hash === undefined ? undefined : user });
+    (isRight ? right : wrong).add(proof);
+    if (!isRight)
+      observer.emit({ type: 'login.refused', clientAddress: address, user: hash === undefined ? undefined : user });
     return isRight;
   }
 
   return { verify };
+}
+
+/** What was added lately; the oldest goes when there is too much. */
+class Recently {
+  readonly #clock: Clock;
+  readonly #max: number;
+  readonly #untilMs = new Map<string, number>();
+
+  constructor(clock: Clock, max: number) {
+    this.#clock = clock;
+    this.#max = max;
+  }
+
+  has(key: string): boolean {
+    const untilMs = this.#untilMs.get(key);
+    if (untilMs !== undefined && this.#clock.monotonic() < untilMs) return true;
+    this.#untilMs.delete(key);
+    return false;
+  }
+
+  add(key: string): void {
+    const oldest = this.#untilMs.size >= this.#max ? this.#untilMs.keys().next().value : undefined;
+    if (oldest !== undefined) this.#untilMs.delete(oldest);
+    this.#untilMs.set(key, this.#clock.monotonic() + rememberedMs);
+  }
 }
 
 /** A hash that no password has, as expensive as the file's most expensive one. */

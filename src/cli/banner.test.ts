@@ -28,6 +28,14 @@ upstreams:
     yaml: 'version: 0.1\nhttp: { addr: "127.0.0.1:5000" }\nstorage: { filesystem: { rootdirectory: /var/lib/registry } }\n',
     address: 'http://127.0.0.1:5000',
   },
+  users: {
+    yaml: 'version: 0.1\nhttp: { addr: "127.0.0.1:5000" }\nstorage: inmemory\nauth: { htpasswd: { path: /nowhere/users } }\n',
+    address: 'http://127.0.0.1:5000',
+  },
+  rules: {
+    yaml: 'http: { addr: "127.0.0.1:5000" }\naccess: [{ who: anonymous, may: pull, on: "docker.io/**" }]\n',
+    address: 'http://127.0.0.1:5000',
+  },
   'pull-through': {
     yaml: 'version: 0.1\nhttp: { addr: "127.0.0.1:5000" }\nstorage: inmemory\nproxy: { remoteurl: "https://registry-1.docker.io" }\n',
     address: 'http://127.0.0.1:5000',

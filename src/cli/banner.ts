@@ -49,14 +49,22 @@ function routes(config: Config, addresses: readonly string[]): readonly string[]
 }
 
 function exposure(config: Config): readonly string[] {
-  if (config.mode === 'registry') return ['Anonymous clients may pull what is held here.'];
-  const open = config.mode === 'entrepot' ? 'every known public registry' : config.defaultUpstream;
   const withCredentials = config.upstreams.filter(({ credentials }) => credentials.kind !== 'none');
   return [
-    `Anonymous clients may pull what is public at ${open}.`,
+    visitors(config),
     ...withCredentials.map((upstream) => `  ${upstream.name}: our credentials are used; ${exposureText(upstream)}`),
     ...(config.cache.offline ? ['Offline: no upstream is asked for anything; only what is held is served.'] : []),
   ];
+}
+
+/** What somebody finds who has not logged in. */
+function visitors({ access: { rules }, mode, defaultUpstream }: Config): string {
+  const open = rules.filter(({ who, may }) => may.length > 0 && who.some(({ kind }) => kind === 'anybody'));
+  if (open.length === 0) return 'Users may do what the rules let them; who has not logged in may do nothing.';
+  const where = mode === 'entrepot' ? 'every known public registry' : defaultUpstream;
+  const what = mode === 'registry' ? 'what is held here' : `what is public at ${where}`;
+  if (rules.length === 1 && open[0]?.on.includes('**')) return `Anonymous clients may pull ${what}.`;
+  return `Anonymous clients may pull what the rules leave to them, of ${what}.`;
 }
 
 function exposureText({ exposure: who }: UpstreamConfig): string {

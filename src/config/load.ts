@@ -7,6 +7,7 @@ import { builtinUpstreams } from './builtin-upstreams.ts';
 import type { Config } from './config.ts';
 import { overlayEnvironment, type Environment } from './env/overlay.ts';
 import { ConfigError, type Origin, type Problem } from './error.ts';
+import { loginNotices } from './login-notices.ts';
 import { resolveConfig } from './resolve/resolve.ts';
 import { Resolving, type Derived, type Machine, type NamedFile } from './resolve/resolving.ts';
 import { fileSchema, ourKeys } from './schema/schema.ts';
@@ -74,7 +75,7 @@ export async function loadConfig(options: LoadOptions): Promise<Loaded> {
     config,
     authFiles,
     origins: originsOf(overlaid.tree),
-    notices: [...overlaid.notices, ...judged.notices, ...resolving.notices],
+    notices: [...overlaid.notices, ...judged.notices, ...resolving.notices, ...loginNotices(config, authFiles)],
     files,
     given: overlaid.tree,
     derived: resolving.derived,

@@ -91,6 +91,14 @@ describe('anonymous pull with authenticated push in one registry', () => {
     await pull(at.origin, 'library/redis', '7', { ns: 'docker.io', headers: ann });
   });
 
+  test('knows a user who comes as to a mirror with a password that is ours', async () => {
+    const rules = [{ who: 'ann', may: 'pull', on: 'docker.io/team/**' }, ...twoLines.slice(1)];
+    await using at = await loginScene({ access: [{ who: 'anonymous', may: 'pull', on: 'local/**' }, ...rules] });
+    at.hub.publish('team/plans:1', app);
+    await pull(at.origin, 'team/plans', '1', { ns: 'docker.io', headers: ann });
+    assert.equal((await get(`${at.origin}/v2/team/plans/manifests/1?ns=docker.io`)).status, 403);
+  });
+
   test('gives dockerd, which shows a mirror its password for Docker Hub, what anybody may have', async () => {
     await using at = await loginScene({ access: twoLines });
     const hubs = basic('somebody-at-docker-hub', 'their secret');
