@@ -14,6 +14,7 @@ import type { Logins } from './access/logins.ts';
 import { openTokenKey } from './access/token-key.ts';
 import { createCache } from './cache/cache.ts';
 import { fateOf, thisProcess } from './cache/holder.ts';
+import type { Holder } from './cache/holder.ts';
 import type { KeeperLimits } from './cache/keeper.ts';
 import { policyOf } from './cache/policies.ts';
 import { openCertificates } from './certificates/certificates.ts';
@@ -72,7 +73,7 @@ export async function furnish(scope: AsyncDisposableStack, settings: Settings, a
   const ground = { ...around, store, index, upstreams };
   const rights = new ClientRights({ ...ground, windows: () => settings.config.intercept ?? noWindows });
   const access = createAccess({ ...ground, ...rulersOf(settings), rights });
-  const processes = { holder: thisProcess(), isGone: (holder: string) => fateOf(holder) !== 'unknown' };
+  const processes = amongProcesses();
   const links = scope.use(new LinkWriter({ ...ground, ...processes }));
   const drain = (): Promise<boolean> => links.drain();
   const adoption = scope.use(createAdoption({ ...ground, ...processes, ...access, drain, keyOf: ownerOf(settings) }));
@@ -146,9 +147,14 @@ export async function* collectAlone(
   const { store, index, adoption } = await furnish(scope, settings, around);
   await adoption.finished();
   const rules = (): CollectRules => settings.collectRules(true);
-  const options = { ...around, store, index, holder: thisProcess(), everyMs: Infinity, random: Math.random };
+  const options = { ...around, ...amongProcesses(), store, index, everyMs: Infinity, random: Math.random };
   const collect = scope.use(createCollect({ ...options, alone: true, rules }));
   yield* collectLines(collect, request);
+}
+
+/** Which process this is, and which of the others have ended. */
+function amongProcesses(): { readonly holder: Holder; readonly isGone: (holder: string) => boolean } {
+  return { holder: thisProcess(), isGone: (holder) => fateOf(holder) !== 'unknown' };
 }
 
 /** Whose the links of the volume are: in a cache of one upstream everything is that upstream's. */

@@ -80,6 +80,7 @@ export async function stage(directory: string, clock: Clock, yaml = 'version: 0.
       index,
       clock,
       holder: 'tester',
+      isGone: () => false,
       everyMs: Infinity,
       random: () => 0,
       observer: { emit: (event) => void events.push(event) },

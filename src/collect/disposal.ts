@@ -1,15 +1,12 @@
-import type { Index, Lease } from '../index/contract.ts';
+import type { Lease } from '../index/contract.ts';
 import { downloadKeyOf, settlingKeyOf } from '../index/settling.ts';
-import type { Clock } from '../observe/clock.ts';
+import { takeLease } from '../index/take-lease.ts';
+import type { LeaseTaker } from '../index/take-lease.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 
-export interface DisposalContext {
+export interface DisposalContext extends LeaseTaker {
   readonly store: Pick<BlobStore, 'find' | 'delete'>;
-  readonly index: Index;
-  readonly clock: Clock;
-  /** This process, as leases know it. */
-  readonly holder: string;
 }
 
 /** As long as a push has to settle: whoever was suspended for so long must not delete what was pushed since. In milliseconds. */
@@ -29,11 +26,11 @@ export class Disposal {
 
   /** Resolves to the bytes that were freed. One that somebody is bringing in just now stays for another time. */
   async dispose(digest: Digest): Promise<number> {
-    const { index, clock, holder } = this.#context;
+    const { index } = this.#context;
     const leases: Lease[] = [];
     try {
       for (const key of [downloadKeyOf(digest), settlingKeyOf(digest)]) {
-        const lease = await index.leases.acquire(key, holder, leaseMs, clock.now());
+        const lease = await takeLease(this.#context, key, leaseMs);
         if (lease === undefined) return 0;
         leases.push(lease);
       }

@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Collected, CollectionPage, Lease, RemovedManifests } from '../index/contract.ts';
+import { takeLease } from '../index/take-lease.ts';
 import type { BlobReader } from '../oci/blob.ts';
 import type { Digest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
@@ -40,8 +41,8 @@ export class Run {
   }
 
   async *steps(): AsyncGenerator<CollectStep> {
-    const { index, clock, holder } = this.#context;
-    const lease = await index.leases.acquire(runKey, holder, leaseMs, clock.now());
+    const { index, clock } = this.#context;
+    const lease = await takeLease(this.#context, runKey, leaseMs);
     if (lease === undefined) throw busy();
     try {
       const steps = this.#all();

@@ -1,12 +1,12 @@
 import type { Lease, OutboxEntry } from '../index/contract.ts';
 import { settlingKeyOf } from '../index/settling.ts';
+import { takeLease } from '../index/take-lease.ts';
+import type { LeaseTaker } from '../index/take-lease.ts';
 import type { Timer } from '../observe/clock.ts';
 import type { Observer } from '../observe/events.ts';
 import { RegistryError, systemCodeOf } from '../oci/errors.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import { hasLinkTree } from '../store/link-tree.ts';
-import { takeLease } from './lease.ts';
-import type { LeaseTaker } from './lease.ts';
 
 export interface LinkWriterOptions extends LeaseTaker {
   readonly store: BlobStore;

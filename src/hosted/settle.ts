@@ -1,11 +1,11 @@
 import type { Verified } from '../bytes/assembly.ts';
 import type { Lease, Tell, UploadRow } from '../index/contract.ts';
 import { settlingKeyOf } from '../index/settling.ts';
+import { takeLease } from '../index/take-lease.ts';
 import type { Digest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Ingest } from '../store/blob-store.ts';
 import type { HostedContext } from './context.ts';
-import { takeLease } from './lease.ts';
 
 /** For a disk that takes its time; a push that is slower than this begins again. In milliseconds. */
 const leaseMs = 60_000;

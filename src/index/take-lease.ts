@@ -1,5 +1,5 @@
-import type { Index, Lease } from '../index/contract.ts';
 import type { Clock } from '../observe/clock.ts';
+import type { Index, Lease } from './contract.ts';
 
 export interface LeaseTaker {
   readonly index: Index;
