@@ -69,27 +69,22 @@ export async function stage(directory: string, clock: Clock, yaml = 'version: 0.
   const cache = playCache();
   const statuses = new Map<string, Partial<UpstreamStatus>>();
   const events: Event[] = [];
+  const around = { store, index, clock, observer: { emit: (event: Event) => void events.push(event) } };
   const handler = createAdmin({
+    ...around,
     version: '1.2.3',
-    index,
-    store,
     cache,
     adoption: adopted,
     collect: createCollect({
-      store,
-      index,
-      clock,
+      ...around,
       holder: 'tester',
       isGone: () => false,
       everyMs: Infinity,
       random: () => 0,
-      observer: { emit: (event) => void events.push(event) },
       rules: () => ({ graceMs: 0, untaggedMs: undefined, notNow: undefined, byItself: true }),
     }),
     upstreams: playUpstreams(config, statuses),
-    clock,
     certificates: playCertificates,
-    observer: { emit: (event) => void events.push(event) },
     metrics: { upstreamTotals: async () => [] },
     config: () => config,
     configRows: () => [{ key: 'log.level', value: 'info', origin: 'default' }],

@@ -109,6 +109,7 @@ describe('watching the configuration', () => {
 
   test('notices a password that changes in its file', async () => {
     await watched(withPassword, async ({ directory, changes, tick }) => {
+      await tick();
       await writeFile(join(directory, 'password'), 'three');
       await tick();
       await tick();

@@ -71,12 +71,9 @@ export class Uploads implements AsyncDisposable {
       for (const row of page) {
         after = row.id;
         if (!dryRun && !(await this.#take(row))) continue;
+        if (!dryRun) await this.#cancel(row);
         const { id, received, repository } = row;
         observer.emit({ type: 'upload.expired', repository: repository.name, upload: id, bytes: received, dryRun });
-        if (dryRun) continue;
-        const onEnd = (left: Tally | undefined): void => this.#ended(row.id, left);
-        const upload = new RunningUpload(row, ingestNameOf(row.id), this.#context, { onEnd });
-        await upload.cancel();
       }
       if (page.length < expirePage) return;
     }
@@ -104,6 +101,11 @@ export class Uploads implements AsyncDisposable {
   /** Waits for those that are being written to; their requests must have been ended. */
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#running.values()].map((upload) => upload.ended));
+  }
+
+  async #cancel(row: UploadRow): Promise<void> {
+    const onEnd = (left: Tally | undefined): void => this.#ended(row.id, left);
+    await new RunningUpload(row, ingestNameOf(row.id), this.#context, { onEnd }).cancel();
   }
 
   /** A client that was cut off may be back before its request before has ended here. */

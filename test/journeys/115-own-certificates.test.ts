@@ -38,7 +38,7 @@ describe('a server with http.tls.auto', () => {
     await using entrepot = await Entrepot.start({ upstreams: { 'docker.io': hub }, config: auto });
     const { port, origin } = entrepot;
     const plain = `http://127.0.0.1:${port}`;
-    const answer = await get(`${plain}/ca.crt`);
+    const answer = await get(`${plain}/ca.crt?ca=server`);
     assert.equal(answer.headers['content-type'], 'application/x-pem-file');
     const ca = answer.body.toString();
     assert.match(new X509Certificate(ca).subject, /^CN=Entrepot server CA/);
@@ -48,7 +48,9 @@ describe('a server with http.tls.auto', () => {
     assert.equal((await pullAsDockerd(plain, 'library/redis', '7')).digest, image.digest);
     for (const servername of ['cache.example.com', 'cache']) (await handshake(port, { servername, ca })).destroy();
     await assert.rejects(handshake(port, { servername: 'cache' }), /certificate/);
-    assert.equal((await get(`${origin}/ca.crt?ca=server`, { ca })).body.toString(), ca);
+    const both = (await get(`${origin}/ca.crt`, { ca })).body.toString();
+    assert.ok(both.startsWith(ca), 'with that of the transparent proxy, to be trusted at once');
+    assert.match(new X509Certificate(both.slice(ca.length)).subject, /^CN=Entrepot interception CA/);
   });
 
   test('keeps its authority for the next start, where nobody else reads it', async () => {
@@ -113,7 +115,7 @@ describe('entrepot ca', () => {
 });
 
 test('a server without an authority of its own says so', async () => {
-  await using entrepot = await Entrepot.start();
+  await using entrepot = await Entrepot.start({ config: { intercept: { hosts: [] } } });
   const answer = await get(`${entrepot.origin}/ca.crt`);
   assert.equal(answer.status, 404);
   assert.match(answer.body.toString(), /no certificate authority of its own; ask its operator/);
