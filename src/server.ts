@@ -7,6 +7,10 @@ import { createAdmin } from './admin/admin.ts';
 import { withRemoteAdmin } from './admin/remote.ts';
 import { createDebug } from './admin/debug.ts';
 import { createLobby } from './admin/lobby.ts';
+import { createClientLobby } from './clients/lobby.ts';
+import { isProbeName } from './clients/probe/probe-image.ts';
+import { probeRepository } from './clients/probe/probe-repository.ts';
+import { Sightings } from './clients/probe/sightings.ts';
 import { explain } from './config/explain.ts';
 import { loadConfig } from './config/load.ts';
 import type { Loaded } from './config/load.ts';
@@ -18,7 +22,7 @@ import { furnishServer } from './furnish.ts';
 import type { Rooms } from './furnish.ts';
 import type { Config } from './config/config.ts';
 import type { Health } from './health/health.ts';
-import type { Handler, Reply, Request } from './http/message.ts';
+import type { Handler, Reply, Request, Lobby } from './http/message.ts';
 import type { Index } from './index/contract.ts';
 import { systemClock } from './observe/clock.ts';
 import type { Clock } from './observe/clock.ts';
@@ -74,7 +78,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 async function start(scope: AsyncDisposableStack, options: Required<ServerOptions>): Promise<RunningServer> {
   const { log, clock, env } = options;
   const metrics = createMetrics({ version, droppedLines: () => log.droppedLines() });
-  const observer = fanOut(log, metrics);
+  const sightings = new Sightings(clock);
+  const observer = fanOut(log, metrics, sightings);
   const settings = new Settings(await withUsers(options.loaded, observer));
   const { config } = settings;
   const mark = `entrepot-${randomBytes(6).toString('hex')}`;
@@ -92,7 +97,7 @@ async function start(scope: AsyncDisposableStack, options: Required<ServerOption
   const admin = createAdmin({ ...told, ...rows, failure });
   const remote = { token: () => settings.loaded.authFiles.adminToken, clock, failure };
   const open = withRemoteAdmin(remote, admin, publicHandler(rooms, settings, proxy));
-  const addresses = await doors.open(config.http, behind(rooms, open, proxy));
+  const addresses = await doors.open(config.http, behind(rooms, open, proxy, lobbyOf(rooms, settings, sightings)));
   await doors.openDebug(config.http, createDebug({ ...told, prometheusPath }));
   const adminSocket = await doors.openAdmin(config.admin, admin);
   await beginWork(rooms, observer);
@@ -140,9 +145,17 @@ async function beginWork({ notify, health, hosted, cache }: Rooms, observer: Obs
 }
 
 /** What clients get to see. */
-function behind({ certificates }: Rooms, handler: Handler, proxy: TransparentProxy | undefined): Behind {
+function behind(rooms: Rooms, handler: Handler, proxy: TransparentProxy | undefined, lobby: Lobby): Behind {
   const { interception, named = [] } = proxy ?? {};
-  return { handler, lobby: createLobby(certificates), tls: certificates.tls, interception, named };
+  return { handler, lobby, tls: rooms.certificates.tls, interception, named };
+}
+
+/** What a machine asks before it is a client of ours. */
+function lobbyOf({ certificates }: Rooms, settings: Settings, sightings: Sightings): Lobby {
+  const authorities = () => certificates.authorities;
+  const ca = createLobby(certificates);
+  const setup = createClientLobby({ config: () => settings.config, authorities, sightings });
+  return (request) => ca(request) ?? setup(request);
 }
 
 /** With the file of users that a configuration for registry may leave to be made. */
@@ -183,12 +196,14 @@ function registryOf(
   settings: Settings,
 ): RegistryOptions {
   const judge = (key: RepositoryKey): RegistryError | undefined =>
-    key.upstream === undefined ? undefined : refusalOf(settings.upstream(key.upstream), key);
+    key.upstream === undefined || isProbeName(key.name) ? undefined : refusalOf(settings.upstream(key.upstream), key);
   const mayList = async (key: RepositoryKey, asker: Asker): Promise<boolean> =>
     (await access.mayList(asker, key)) && judge(key) === undefined;
   return {
     routing: () => settings.routing,
     repositories: async (key) => {
+      const probe = probeRepository(key);
+      if (probe !== undefined) return probe;
       await adoption.look(key);
       return key.upstream === undefined ? hosted.repository(key) : cache.repository(key);
     },

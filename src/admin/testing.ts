@@ -131,6 +131,7 @@ export function requestFor(method: string, url: string): Request {
     errorCode: undefined,
     errorMessage: undefined,
     origin: undefined,
+    door: undefined,
   };
   return {
     id: 'r1',

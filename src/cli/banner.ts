@@ -2,7 +2,7 @@ import type { Config, SizeLimit, UpstreamConfig } from '../config/config.ts';
 import type { Loaded } from '../config/load.ts';
 import { version } from '../observe/version.ts';
 import { clientTarget } from './client-target.ts';
-import { hostOf } from '../clients/client-config.ts';
+import { hostOf } from '../clients/target.ts';
 import { bytesText } from './units.ts';
 
 /** What an operator should see at start: where it listens, what to tell clients, who sees what, what is kept. */

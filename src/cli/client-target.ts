@@ -1,15 +1,14 @@
 import { networkInterfaces } from 'node:os';
-import type { ClientTarget } from '../clients/client-config.ts';
+import { factsOf, targetAt } from '../clients/facts.ts';
+import type { ClientTarget } from '../clients/target.ts';
 import type { Config } from '../config/config.ts';
+import { version } from '../observe/version.ts';
 
-/** The cache as clients of this configuration see it, at `url` where one is given. */
-export function clientTarget(config: Config, url: string | undefined): ClientTarget {
-  return {
-    url: url ?? clientUrl(config),
-    serves: config.mode === 'entrepot' ? 'every' : config.mode === 'registry-proxy' ? 'one' : 'none',
-    upstreams: config.upstreams.map(({ name }) => name),
-    defaultUpstream: config.defaultUpstream,
-  };
+/** The cache as clients of this configuration see it, at `url` where one is given; no server is asked. */
+export function clientTarget(config: Config, url = clientUrl(config)): ClientTarget {
+  const target = targetAt(url, factsOf(config, { server: undefined }, version));
+  const own = url.startsWith('https:') && config.http.tls?.auto === true;
+  return own ? { ...target, authority: { pem: undefined } } : target;
 }
 
 /** The configured external URL, else the first address that it listens on, as another machine would name it. */

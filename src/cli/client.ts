@@ -1,33 +1,46 @@
-import { Argument, InvalidArgumentError } from '@commander-js/extra-typings';
+import { Argument, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { clientConfigText } from '../clients/client-config.ts';
 import { isRuntime, runtimes } from '../clients/runtimes.ts';
-import { loadConfig } from '../config/load.ts';
-import { clientTarget } from './client-target.ts';
 import type { Context } from './context.ts';
+import { applyClient, undoClient } from './client-apply.ts';
+import { findTarget } from './client-server.ts';
+import { verifyClient } from './client-verify.ts';
 import { printJson } from './output.ts';
 import type { Program } from './program.ts';
-import { jsonOption } from './server-options.ts';
+import { jsonOption, socketOption } from './server-options.ts';
 import { CommandFailed } from './trouble.ts';
 
 export function addClient(program: Program, context: Context): void {
   program
     .command('client')
-    .summary('print what a client machine needs to pull through the cache')
-    .description('Prints exactly what to put where on a client machine, with the real address filled in.')
+    .summary('set up a client machine to pull through the cache, and prove that it does')
+    .description(
+      'Prints exactly what to put where on a client machine, with the real address filled in. On that machine itself, --apply writes it, --verify pulls an image that only the cache has, and --undo puts everything back as it was.',
+    )
     .addArgument(new Argument('<runtime>', 'what pulls there').choices(Object.keys(runtimes)))
     .option('--url <url>', 'the cache as that machine reaches it, such as http://cache.example:5000', urlOf)
+    .option('--apply', 'write it to this machine')
+    .addOption(new Option('--undo', 'put back what was there before').conflicts(['apply', 'verify']))
+    .addOption(new Option('--verify', 'pull through it, and say by which door that came').conflicts('apply'))
+    .option('--fingerprint <sha256>', "what entrepot ca says of the server's own CA")
+    .option('--offline', 'ask no server: believe the configuration')
+    .addOption(new Option('--wait <duration>', 'how long to wait for a pull elsewhere').default('2m'))
+    .option('--root <directory>', 'the root of that machine, where it is not this one', '/')
     .option('--config <file>', "the server's configuration")
+    .addOption(socketOption())
     .addOption(jsonOption())
-    .action(async (runtime, options) => {
-      const { config } = await loadConfig({ path: options.config, env: context.env });
-      if (!isRuntime(runtime)) throw new CommandFailed(`"${runtime}" is not known.`);
-      const target = clientTarget(config, options.url);
-      const made = runtimes[runtime](target);
+    .action(async (name, options) => {
+      if (!isRuntime(name)) throw new CommandFailed(`"${name}" is not known.`);
+      if (options.undo === true) return await undoClient(context, name, options);
+      const found = await findTarget(context, options);
+      if (options.apply === true) return await applyClient(context, name, found.target, options);
+      if (options.verify === true) return await verifyClient(context, name, found, options);
+      const made = runtimes[name].config(found.target);
       if (options.json === true) return printJson(context.out, made);
       context.out.print(clientConfigText(made));
-      if (/^https?:\/\/(127\.|\[::1\]|localhost)/.test(target.url)) {
+      if (/^https?:\/\/(127\.|\[::1\]|localhost)/.test(found.target.url)) {
         context.out.note(
-          `\nThe cache listens on ${target.url} only, which no other machine reaches; set http.addr to :5000, or give --url.\n`,
+          `\nThe cache listens on ${found.target.url} only, which no other machine reaches; set http.addr to :5000, or give --url.\n`,
         );
       }
     });

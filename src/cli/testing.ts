@@ -17,6 +17,8 @@ export interface Play {
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly terminal?: boolean;
   readonly columns?: number;
+  /** What the notes say, as they are written. */
+  readonly onNote?: (text: string) => void;
   readonly upstreams?: Upstreams;
   readonly secret?: string;
   readonly startServer?: Context['startServer'];
@@ -33,7 +35,10 @@ export async function cli(args: readonly string[], play: Play): Promise<Ran> {
     clock: play.clock,
     out: {
       print: (text) => (out += text),
-      note: (text) => (notes += text),
+      note: (text) => {
+        notes += text;
+        play.onNote?.(text);
+      },
       terminal: play.terminal ?? false,
       noteTerminal: play.terminal ?? false,
       columns: play.columns ?? 100,

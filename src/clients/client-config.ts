@@ -1,3 +1,5 @@
+import type { ClientTarget } from './target.ts';
+
 /** What a client machine needs to pull through the cache: exactly what to put where. Pure; nothing here touches a file. */
 export interface ClientConfig {
   readonly runtime: string;
@@ -18,31 +20,25 @@ export interface ClientFile {
   /** When only some versions want it. */
   readonly when: string | undefined;
   readonly content: string;
-}
-
-/** The cache as a client sees it. */
-export interface ClientTarget {
-  /** Without a trailing slash: `http://cache:5000`. */
-  readonly url: string;
   /**
-   * `every`: all upstreams, by `?ns=` or by path. `one`: every name is `upstreams[0]`'s, as in registry's pull-through
-   * mode. `none`: a plain registry that caches nothing.
+   * What a file that is there becomes; without it, `content` takes its place.
+   * @throws RegistryError when that cannot be done without losing something
    */
-  readonly serves: 'every' | 'one' | 'none';
-  /** Names; may hold wildcards. */
-  readonly upstreams: readonly string[];
-  /** `undefined` only where nothing is cached. */
-  readonly defaultUpstream: string | undefined;
+  readonly into?: (before: string) => string;
 }
 
-/** `cache:5000` of `http://cache:5000`, as it stands in an image name: with the port, also where it is the default. */
-export function hostOf(target: ClientTarget): string {
-  const { protocol, hostname, port } = new URL(target.url);
-  return `${hostname}:${port === '' ? (protocol === 'https:' ? '443' : '80') : port}`;
+/** The certificate of our own authority as a file; none where clients need none. */
+export function authorityFile({ authority, url }: ClientTarget, path: string): readonly ClientFile[] {
+  if (authority === undefined) return [];
+  const content = authority.pem ?? `(what this prints: curl -fsSk "${url}/ca.crt?ca=server")\n`;
+  return [{ path, action: 'create', when: undefined, content }];
 }
 
-export function isPlainHttp(target: ClientTarget): boolean {
-  return target.url.startsWith('http:');
+/** For a certificate of an authority that is neither ours nor, perhaps, known to the machine. */
+export function* strangersNote({ url, authority }: ClientTarget, whatToDo: string): Iterable<string> {
+  if (url.startsWith('https:') && authority === undefined) {
+    yield `When its certificate is of an authority that the machine does not know: ${whatToDo}.`;
+  }
 }
 
 export function clientConfigText(config: ClientConfig): string {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { assertGolden } from '../../test/support/golden.ts';
 import { clientConfigText } from './client-config.ts';
-import type { ClientTarget } from './client-config.ts';
+import type { ClientTarget } from './target.ts';
 import { isRuntime, runtimes } from './runtimes.ts';
 
 const every: ClientTarget = {
@@ -10,41 +10,43 @@ const every: ClientTarget = {
   serves: 'every',
   upstreams: ['docker.io', 'quay.io', '*.gcr.io'],
   defaultUpstream: 'docker.io',
+  authority: undefined,
 };
 
 const targets: Readonly<Record<string, ClientTarget>> = {
   plain: every,
   tls: { ...every, url: 'https://cache.example' },
+  'own-tls': { ...every, url: 'https://cache.example:5000', authority: { pem: 'THE CERTIFICATE\n' } },
   'one-upstream': { ...every, serves: 'one', upstreams: ['quay.io'], defaultUpstream: 'quay.io' },
   registry: { ...every, serves: 'none', upstreams: [] },
 };
 
 describe('the configuration of a client', () => {
-  for (const [runtime, make] of Object.entries(runtimes)) {
+  for (const [runtime, { config }] of Object.entries(runtimes)) {
     for (const [name, target] of Object.entries(targets)) {
       test(`is what it was for ${runtime}, ${name}`, () => {
-        assertGolden(`test/golden/clients/${runtime}-${name}.txt`, clientConfigText(make(target)));
+        assertGolden(`test/golden/clients/${runtime}-${name}.txt`, clientConfigText(config(target)));
       });
     }
   }
 
   test('for Docker is JSON that can be merged into daemon.json', () => {
-    const [file] = runtimes.docker(every).files;
+    const [file] = runtimes['docker-mirror'].config(every).files;
     assert.deepEqual(JSON.parse(file?.content ?? ''), {
       'registry-mirrors': ['http://cache.example:5000'],
-      'insecure-registries': ['cache.example:5000'],
+      'insecure-registries': ['http://cache.example:5000'],
     });
   });
 
   test('names the default port, because an image name without one is looked for elsewhere', () => {
     assert.match(
-      runtimes.docker(targets['tls'] ?? every).examples.join('\n'),
+      runtimes['docker-mirror'].config(targets['tls'] ?? every).examples.join('\n'),
       /docker pull cache\.example:443\/quay\.io\//,
     );
   });
 
   test('offers Docker no mirror when the default upstream is not Docker Hub', () => {
-    const { files } = runtimes.docker({ ...every, defaultUpstream: 'quay.io' });
+    const { files } = runtimes['docker-mirror'].config({ ...every, defaultUpstream: 'quay.io' });
     assert.doesNotMatch(files.map((file) => file.content).join(''), /registry-mirrors/);
   });
 

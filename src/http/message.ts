@@ -62,7 +62,7 @@ export interface RequestBody extends ByteStream {
 /** The fields of the access log that only a handler knows. */
 export type Notes = {
   -readonly [
-    K in 'user' | 'upstream' | 'repository' | 'reference' | 'outcome' | 'errorCode' | 'errorMessage' | 'origin'
+    K in 'user' | 'upstream' | 'repository' | 'reference' | 'outcome' | 'errorCode' | 'errorMessage' | 'origin' | 'door'
   ]: RequestDone[K];
 };
 

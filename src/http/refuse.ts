@@ -102,6 +102,7 @@ export function logRefusal(context: ExchangeContext, peer: Pick<Peer, 'address'>
     outcome: undefined,
     errorCode: 'REQUEST_INVALID',
     errorMessage: refusal.message,
+    door: undefined,
     origin: 'client',
     bytes: 0,
     firstByteMs: 0,

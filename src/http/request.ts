@@ -60,6 +60,7 @@ export class IncomingRequest implements Request {
     errorCode: undefined,
     errorMessage: undefined,
     origin: undefined,
+    door: undefined,
   };
   readonly #incoming: IncomingMessage;
   readonly #peer: Peer;

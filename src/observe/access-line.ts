@@ -30,8 +30,9 @@ function jsonMembers(done: RequestDone): string {
     `,"ms":${round(done.ms)},"complete":${done.complete},"httpVersion":${quote(done.httpVersion)}` +
     `,"userAgent":${quote(done.userAgent.slice(0, agentCharactersMax))}`;
   if (done.user !== undefined) line += `,"user":${quote(done.user)}`;
-  // Outcome, code and origin are words of closed lists: nothing in them needs escaping.
+  // Outcome, door, code and origin are words of closed lists: nothing in them needs escaping.
   if (done.outcome !== undefined) line += `,"outcome":"${done.outcome}"`;
+  if (done.door !== undefined) line += `,"door":"${done.door}"`;
   if (done.upstream !== undefined) line += `,"upstream":${quote(done.upstream)}`;
   if (done.repository !== undefined) line += `,"repository":${quote(done.repository)}`;
   if (done.reference !== undefined) line += `,"reference":${quote(done.reference)}`;
@@ -48,6 +49,7 @@ function combined(stamp: (atMs: number) => string): AccessLine {
       `${done.clientAddress || '-'} - ${userOf(done)} [${stamp(atMs)}] "${escape(done.method)} ${escape(done.url)} HTTP/${done.httpVersion}" ` +
       `${done.status} ${done.bytes} "-" "${agent}" ms=${round(done.ms)} id=${done.requestId}`;
     if (done.outcome !== undefined) line += ` outcome=${done.outcome}`;
+    if (done.door !== undefined) line += ` door=${done.door}`;
     if (done.upstream !== undefined) line += ` upstream=${done.upstream}`;
     if (done.errorCode !== undefined) line += ` error=${done.errorCode}`;
     if (done.origin !== undefined) line += ` origin=${done.origin}`;

@@ -88,6 +88,12 @@ export type Event =
   | { readonly type: 'admin.acted'; readonly action: string; readonly target: string; readonly requestId: string };
 
 /** One request answered: the access log's line, and why it went as it did. */
+/**
+ * How a request came to be for a repository: its registry was not named, named by `ns`, in the path, as our own; or the
+ * client believes to talk to that registry, through a tunnel, by a name that leads here, or with a request to a proxy.
+ */
+export type Door = 'mirror' | 'ns' | 'path' | 'own' | 'tunnel' | 'sni' | 'host' | 'absolute';
+
 export interface RequestDone {
   readonly type: 'request.done';
   readonly requestId: string;
@@ -107,6 +113,8 @@ export interface RequestDone {
   readonly errorCode: ErrorCode | undefined;
   readonly errorMessage: string | undefined;
   readonly origin: Origin | undefined;
+  /** `undefined` where no repository was asked for. */
+  readonly door: Door | undefined;
   /** Body bytes handed to the client. */
   readonly bytes: number;
   readonly firstByteMs: number;

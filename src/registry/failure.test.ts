@@ -29,6 +29,7 @@ function request(): Request {
       errorCode: undefined,
       errorMessage: undefined,
       origin: undefined,
+      door: undefined,
     },
   };
 }

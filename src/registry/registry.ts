@@ -187,7 +187,9 @@ function answerUpload(asked: AskedToWrite, id: UploadId): Promise<Reply> {
 async function openToWrite(visit: Visit, target: ContentRoute): Promise<AskedToWrite> {
   const asked = await open(visit, target);
   const { repository } = asked;
-  if (!isWritable(repository)) throw new Error(`${repository.label} cannot be written to`);
+  if (!isWritable(repository)) {
+    throw new RegistryError('DENIED', `${repository.label} cannot be written to; push to another name`);
+  }
   return { ...asked, repository };
 }
 
@@ -199,6 +201,7 @@ async function open(visit: Visit, target: ContentRoute): Promise<Asked> {
   request.notes.upstream = key.upstream;
   request.notes.repository = key.name;
   request.notes.reference = reference;
+  request.notes.door = target.door === 'name' ? request.via?.kind : target.door;
   admit(options.admission, asker, actionOf(request.method, target), target);
   const refusal = options.judge(key, reference);
   if (refusal !== undefined) throw refusal;

@@ -19,6 +19,7 @@ export function requestDone(given: Partial<RequestDone>): RequestDone {
     errorCode: undefined,
     errorMessage: undefined,
     origin: undefined,
+    door: undefined,
     bytes: 1234,
     firstByteMs: 0.5,
     ms: 1,

@@ -80,21 +80,21 @@ async function daemonCommand({ directory, socket, store, scheme }: DaemonWish): 
     ...(store === 'containerd' ? { features: { 'containerd-snapshotter': true } } : {}),
   };
   await writeFile(config, JSON.stringify(settings));
-  const places = {
-    'config-file': config,
-    'data-root': `${directory}/data`,
-    'exec-root': `${directory}/exec`,
-    pidfile: `${directory}/pid`,
-  };
+  return ['dockerd', `--config-file=${config}`, ...daemonPlaces(directory, socket)];
+}
+
+/** Flags for a daemon that shares the lab with others. */
+export function daemonPlaces(directory: string, socket: string): readonly string[] {
+  const places = { 'data-root': `${directory}/data`, 'exec-root': `${directory}/exec`, pidfile: `${directory}/pid` };
   const flags = Object.entries(places).map(([flag, path]) => `--${flag}=${path}`);
-  return ['dockerd', ...flags, `--host=unix://${socket}`, '--iptables=false', '--ip6tables=false', '--bridge=none'];
+  return [...flags, `--host=unix://${socket}`, '--iptables=false', '--ip6tables=false', '--bridge=none'];
 }
 
 function reference(image: ImageName): string {
   return image.registry === 'docker.io' ? fullName(image) : throughPath(image);
 }
 
-async function ping(socketPath: string): Promise<boolean> {
+export async function ping(socketPath: string): Promise<boolean> {
   const asked = request({ socketPath, path: '/_ping' }).end();
   const [answer] = (await once(asked, 'response')) as [IncomingMessage];
   answer.resume();

@@ -35,8 +35,8 @@ export class Machine {
     return run(this.#enter(argv), { ...options, env: { ...this.#env(), ...options.env } });
   }
 
-  async daemon(start: Omit<Parameters<typeof Daemon.start>[0], 'env'>): Promise<Daemon> {
-    return Daemon.start({ ...start, argv: this.#enter(start.argv), env: this.#env() });
+  async daemon(start: Parameters<typeof Daemon.start>[0]): Promise<Daemon> {
+    return Daemon.start({ ...start, argv: this.#enter(start.argv), env: { ...this.#env(), ...start.env } });
   }
 
   /** A directory that is the same inside and outside. */

@@ -18,6 +18,8 @@ export interface ServerOptions {
   readonly storage: string;
   /** How long a tag is believed without asking, for every upstream. */
   readonly freshness: string;
+  /** TLS by certificates of its own authority, besides plain HTTP. */
+  readonly ownTls?: boolean;
 }
 
 /** Starts the server under test; resolves when it accepts connections. */
@@ -25,7 +27,7 @@ export async function startServer({ work }: LabEnvironment, options: ServerOptio
   const storage = join(work, 'server', options.storage);
   await mkdir(storage, { recursive: true });
   const config = `${storage}.yml`;
-  await writeFile(config, JSON.stringify(configuration(work, storage, options.freshness), undefined, 2));
+  await writeFile(config, JSON.stringify(configuration(work, storage, options), undefined, 2));
   return Daemon.start({
     name: 'the server under test',
     argv: [...serveCommand(), config],
@@ -40,11 +42,11 @@ function serveCommand(): readonly string[] {
 }
 
 /** JSON is YAML. */
-function configuration(work: string, storage: string, freshness: string): unknown {
+function configuration(work: string, storage: string, { freshness, ownTls = false }: ServerOptions): unknown {
   const upstream = { ca: join(work, 'pki/ca.pem'), dial: [labNetwork], freshness };
   return {
     version: 0.1,
-    http: { addr: cacheAuthority },
+    http: { addr: cacheAuthority, ...(ownTls ? { tls: { auto: true } } : {}) },
     storage: { filesystem: { rootdirectory: storage } },
     upstreams: Object.fromEntries(Object.keys(registries).map((name) => [name, upstream])),
   };

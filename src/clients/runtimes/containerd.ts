@@ -1,35 +1,36 @@
-import { isPlainHttp } from './client-config.ts';
-import type { ClientConfig, ClientFile, ClientTarget } from './client-config.ts';
+import { authorityFile, strangersNote } from '../client-config.ts';
+import type { ClientConfig, ClientFile } from '../client-config.ts';
+import { exampleImage } from '../target.ts';
+import type { ClientTarget } from '../target.ts';
+import { hostsToml } from './hosts-toml.ts';
+
+export const certsDirectory = '/etc/containerd/certs.d';
 
 /** containerd (and with it Kubernetes' CRI and nerdctl): one `_default/hosts.toml`, because it says `?ns=`. */
 export function containerdConfig(target: ClientTarget): ClientConfig {
   const serving = target.serves !== 'none';
-  const directory = target.serves === 'one' ? (target.defaultUpstream ?? '_default') : '_default';
   const which = target.serves === 'one' ? `${target.defaultUpstream} images` : 'every image';
+  const image = serving ? exampleImage(target) : `${new URL(target.url).host}/NAME:TAG`;
   return {
     runtime: 'containerd',
     purpose: serving ? `containerd pulls ${which} through the cache` : 'containerd pulls from this registry',
-    files: [hostsToml(target, serving ? directory : new URL(target.url).host), ...configPaths],
+    files: [...hostFiles(target, certsDirectory), ...configPaths],
     commands: ['sudo systemctl restart containerd'],
-    examples: [
-      `sudo crictl pull ${example(target)}`,
-      `sudo ctr images pull --hosts-dir ${certsDirectory} ${example(target)}`,
-    ],
+    examples: [`sudo crictl pull ${image}`, `sudo ctr images pull --hosts-dir ${certsDirectory} ${image}`],
     notes: [...notes(target)],
   };
 }
 
-const certsDirectory = '/etc/containerd/certs.d';
+/** The directory of certs.d whose registries are to come here. */
+export function hostDirectory({ serves, defaultUpstream, url }: ClientTarget): string {
+  if (serves === 'none') return new URL(url).host;
+  return serves === 'one' ? (defaultUpstream ?? '_default') : '_default';
+}
 
-function hostsToml(target: ClientTarget, directory: string): ClientFile {
-  // With "push" here, pushes to every registry would come to the cache.
-  const capabilities = target.serves === 'none' ? '["pull", "resolve", "push"]' : '["pull", "resolve"]';
-  return {
-    path: `${certsDirectory}/${directory}/hosts.toml`,
-    action: 'create',
-    when: undefined,
-    content: `[host."${target.url}"]\n  capabilities = ${capabilities}\n`,
-  };
+export function hostFiles(target: ClientTarget, certsD: string): readonly ClientFile[] {
+  const directory = `${certsD}/${hostDirectory(target)}`;
+  const authority = authorityFile(target, `${certsD}/entrepot-ca.crt`);
+  return [hostsToml(target, `${directory}/hosts.toml`, authority[0]?.path), ...authority];
 }
 
 const configPaths: readonly ClientFile[] = [
@@ -47,14 +48,6 @@ const configPaths: readonly ClientFile[] = [
   },
 ];
 
-function example(target: ClientTarget): string {
-  if (target.serves === 'none') return `${new URL(target.url).host}/NAME:TAG`;
-  if (target.serves === 'every') return 'quay.io/prometheus/prometheus:latest';
-  return target.defaultUpstream === 'docker.io'
-    ? 'docker.io/library/redis:latest'
-    : `${target.defaultUpstream}/NAME:TAG`;
-}
-
 function* notes(target: ClientTarget): Iterable<string> {
   if (target.serves === 'every') {
     yield `A registry with a directory of its own under ${certsDirectory} does not use _default: put the same file there.`;
@@ -63,7 +56,5 @@ function* notes(target: ClientTarget): Iterable<string> {
   yield 'config_path and the older registry.mirrors and registry.configs tables exclude each other: remove those.';
   yield 'containerd is restarted for config_path only; changes of hosts.toml count at once.';
   yield 'ctr knows nothing of config_path; it needs --hosts-dir, as shown.';
-  if (!isPlainHttp(target)) {
-    yield 'When its certificate is of an authority that the machine does not know: add ca = "/path/to/ca.crt" below capabilities.';
-  }
+  yield* strangersNote(target, 'add ca = "/path/to/ca.crt" below capabilities');
 }

@@ -1,0 +1,87 @@
+import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { rootOf } from './environment.ts';
+import type { LabEnvironment } from './environment.ts';
+import { Machine } from './machine.ts';
+import type { Suite } from './machine.ts';
+import { run } from './process.ts';
+
+const entrepot = [process.execPath, join(import.meta.dirname, '../../../src/main.ts')] as const;
+
+/** What is configured on it, of all that Debian's packages bring. */
+const configured = ['docker', 'containerd', 'containers'] as const;
+
+/**
+ * A machine that `entrepot client` sets up. Its /etc is a directory of its own, made of what Debian's packages have there;
+ * `programs` are found by the command as if they were on it.
+ */
+export class ConfiguredMachine {
+  readonly suite: Suite;
+  readonly machine: Machine;
+  readonly directory: string;
+  readonly root: string;
+
+  private constructor(suite: Suite, machine: Machine, directory: string) {
+    this.suite = suite;
+    this.machine = machine;
+    this.directory = directory;
+    this.root = join(directory, 'root');
+  }
+
+  static async make(environment: LabEnvironment, suite: Suite, name: string): Promise<ConfiguredMachine> {
+    const machine = new Machine(environment, suite);
+    const made = new ConfiguredMachine(suite, machine, await machine.directory(`configured/${name}`));
+    await mkdir(join(made.root, 'etc'), { recursive: true });
+    await mkdir(made.#bin);
+    for (const folder of configured) {
+      const from = join(rootOf(environment, suite), 'etc', folder);
+      if (existsSync(from)) await run(['cp', '-a', from, join(made.root, 'etc')]);
+    }
+    return made;
+  }
+
+  /** As PATH finds it: run on the machine, or by a command of this one. */
+  async program(name: string, argv: readonly string[]): Promise<void> {
+    const words = argv.map((word) => `'${word}'`).join(' ');
+    await writeFile(
+      join(this.#bin, name),
+      `#!/bin/bash\nexport LAB_ETC='${this.etc}' HOME=/root\nexec ${words} "$@"\n`,
+    );
+    await chmod(join(this.#bin, name), 0o755);
+  }
+
+  /** For `program`. */
+  entered(argv: readonly string[]): readonly string[] {
+    return ['bash', join(import.meta.dirname, 'enter.sh'), this.suite, ...argv];
+  }
+
+  get etc(): string {
+    return join(this.root, 'etc');
+  }
+
+  /** Runs `entrepot client` for this machine. */
+  async client(...args: readonly string[]): Promise<string> {
+    return await run([...entrepot, 'client', ...args, '--root', this.root], {
+      env: { PATH: `${this.#bin}:${process.env['PATH']}` },
+    });
+  }
+
+  /** Every file and link below its root, with rights and content. */
+  async state(): Promise<readonly string[]> {
+    const entries = await readdir(this.root, { recursive: true, withFileTypes: true });
+    const lines = entries.map(async (entry) => {
+      const path = join(entry.parentPath, entry.name);
+      if (!entry.isFile()) return `${path} -`;
+      return `${path} ${createHash('sha256')
+        .update(await readFile(path))
+        .digest('hex')}`;
+    });
+    return (await Promise.all(lines)).toSorted();
+  }
+
+  get #bin(): string {
+    return join(this.directory, 'bin');
+  }
+}
