@@ -1,3 +1,4 @@
+import { requestDone } from '../../test/support/request-done.ts';
 import type { Adoption } from '../adopt/adoption.ts';
 import type { Cache, DownloadView, PurgeReport, WarmOptions, WarmReport } from '../cache/contract.ts';
 import type { Certificates } from '../certificates/certificates.ts';
@@ -122,17 +123,6 @@ export function keyOf(name: string): RepositoryKey {
 }
 
 export function requestFor(method: string, url: string): Request {
-  const notes = {
-    user: undefined,
-    upstream: undefined,
-    repository: undefined,
-    reference: undefined,
-    outcome: undefined,
-    errorCode: undefined,
-    errorMessage: undefined,
-    origin: undefined,
-    door: undefined,
-  };
   return {
     id: 'r1',
     method,
@@ -146,7 +136,7 @@ export function requestFor(method: string, url: string): Request {
     via: undefined,
     gone: new AbortController().signal,
     body: noBody,
-    notes,
+    notes: { ...requestDone({}) },
   };
 }
 

@@ -20,19 +20,23 @@ export async function applyClient(
   target: ClientTarget,
   options: ApplyOptions,
 ): Promise<void> {
-  const { plan, config } = runtimes[name];
+  const { plan } = runtimes[name];
   if (plan === undefined) {
     throw new CommandFailed(
       `${name} has no file on a machine that could be written: what it needs stands where it is started. See entrepot client ${name} --url ${target.url}`,
     );
   }
-  if (target.authority !== undefined && target.authority.pem === undefined) {
+  const needed = name === 'docker' ? [target.authority, target.interception] : [target.authority];
+  if (needed.some((each) => each !== undefined && each.pem === undefined)) {
     throw new CommandFailed(
       `The certificate of the server's own CA is needed, and no server answers; start it, and give --url if it is another machine.`,
     );
   }
-  const { written, notes } = await apply(name, (machine) => plan(target, machine), new RootedFiles(options.root));
-  const commands = written.length > 0 ? config(target).commands : [];
+  const { written, commands, notes } = await apply(
+    name,
+    (machine) => plan(target, machine),
+    new RootedFiles(options.root),
+  );
   if (options.json === true) return printJson(out, { written, commands, notes });
   for (const path of written) out.print(`written   ${path}\n`);
   if (written.length === 0) out.print('All of it is there already.\n');
@@ -43,18 +47,8 @@ export async function applyClient(
 }
 
 export async function undoClient({ out }: Context, name: RuntimeName, options: ApplyOptions): Promise<void> {
-  const restored = await undo(name, new RootedFiles(options.root));
-  // Which of them there are does not depend on the server.
-  const { commands } = runtimes[name].config(nowhere);
+  const { restored, commands } = await undo(name, new RootedFiles(options.root));
   if (options.json === true) return printJson(out, { restored, commands });
   for (const path of restored) out.print(`put back  ${path}\n`);
   for (const command of commands) out.print(`now run   ${command}\n`);
 }
-
-const nowhere: ClientTarget = {
-  url: 'http://localhost',
-  serves: 'every',
-  upstreams: [],
-  defaultUpstream: 'docker.io',
-  authority: undefined,
-};

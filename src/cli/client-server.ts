@@ -57,19 +57,24 @@ export async function findTarget(context: Context, options: TargetOptions): Prom
 async function configured(context: Context, options: TargetOptions): Promise<FoundTarget> {
   const { config } = await loadConfig({ path: options.config, env: context.env });
   const target = clientTarget(config, options.url);
-  const pem = target.authority === undefined || options.offline === true ? undefined : await pemOf(context, options);
+  const known = options.offline === true ? [] : await authoritiesOf(context, options);
+  const pemOf = (kind: AuthorityView['kind']): string | undefined => {
+    const own = known.filter((each) => each.kind === kind).map((each) => each.pem);
+    return own.length === 0 ? undefined : own.join('');
+  };
+  const pem = pemOf('server');
   const authority = target.authority && { pem };
-  return { target: { ...target, authority }, ask: (path) => fetchText(target.url + path, { ca: pem }) };
+  const interception = target.interception && { pem: pemOf('interception') };
+  return { target: { ...target, authority, interception }, ask: (path) => fetchText(target.url + path, { ca: pem }) };
 }
 
-async function pemOf(context: Context, options: TargetOptions): Promise<string | undefined> {
+/** None where no server answers. */
+async function authoritiesOf(context: Context, options: TargetOptions): Promise<readonly AuthorityView[]> {
   try {
     const client = await connectTo(context, options);
-    const all = await client.get<readonly AuthorityView[]>('/v1/authorities');
-    const own = all.filter(({ kind }) => kind === 'server').map(({ pem }) => pem);
-    return own.length === 0 ? undefined : own.join('');
+    return await client.get<readonly AuthorityView[]>('/v1/authorities');
   } catch {
-    return undefined;
+    return [];
   }
 }
 

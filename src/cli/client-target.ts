@@ -6,9 +6,11 @@ import { version } from '../observe/version.ts';
 
 /** The cache as clients of this configuration see it, at `url` where one is given; no server is asked. */
 export function clientTarget(config: Config, url = clientUrl(config)): ClientTarget {
-  const target = targetAt(url, factsOf(config, { server: undefined }, version));
+  const target = targetAt(url, factsOf(config, { server: undefined, interception: undefined }, version));
   const own = url.startsWith('https:') && config.http.tls?.auto === true;
-  return own ? { ...target, authority: { pem: undefined } } : target;
+  const unknown = { pem: undefined };
+  const interception = config.intercept === undefined ? undefined : unknown;
+  return { ...target, authority: own ? unknown : undefined, interception };
 }
 
 /** The configured external URL, else the first address that it listens on, as another machine would name it. */

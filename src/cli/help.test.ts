@@ -46,7 +46,7 @@ describe('wrong usage', () => {
     [['lss'], /unknown command 'lss'\n\(Did you mean ls\?\)/],
     [['ls', '--jason'], /unknown option '--jason'\n\(Did you mean --json\?\)/],
     [['pull'], /missing required argument 'image'/],
-    [['client', 'dokcer'], /Allowed choices are docker-mirror, containerd, podman/],
+    [['client', 'dokcer'], /Allowed choices are docker, docker-mirror, containerd/],
     [['ls', '--limit', 'many'], /"many" is not a count/],
     [['ls', 'a', 'b'], /too many arguments/],
   ];

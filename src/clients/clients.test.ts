@@ -11,6 +11,7 @@ const every: ClientTarget = {
   upstreams: ['docker.io', 'quay.io', '*.gcr.io'],
   defaultUpstream: 'docker.io',
   authority: undefined,
+  interception: { pem: 'THE INTERCEPTION CERTIFICATE\n' },
 };
 
 const targets: Readonly<Record<string, ClientTarget>> = {
@@ -18,7 +19,7 @@ const targets: Readonly<Record<string, ClientTarget>> = {
   tls: { ...every, url: 'https://cache.example' },
   'own-tls': { ...every, url: 'https://cache.example:5000', authority: { pem: 'THE CERTIFICATE\n' } },
   'one-upstream': { ...every, serves: 'one', upstreams: ['quay.io'], defaultUpstream: 'quay.io' },
-  registry: { ...every, serves: 'none', upstreams: [] },
+  registry: { ...every, serves: 'none', upstreams: [], interception: undefined },
 };
 
 describe('the configuration of a client', () => {

@@ -2,10 +2,10 @@ import type { Config } from '../config/config.ts';
 import type { ClientTarget } from './target.ts';
 
 /** What a machine that is to become a client has to know of a server, besides its URL. */
-export interface ClientFacts extends Omit<ClientTarget, 'url' | 'authority'> {
+export interface ClientFacts extends Omit<ClientTarget, 'url' | 'authority' | 'interception'> {
   readonly version: string;
   /** Authorities of the server's own, in PEM. */
-  readonly authorities: { readonly server: string | undefined };
+  readonly authorities: { readonly server: string | undefined; readonly interception: string | undefined };
 }
 
 export function factsOf(config: Config, authorities: ClientFacts['authorities'], version: string): ClientFacts {
@@ -20,7 +20,14 @@ export function factsOf(config: Config, authorities: ClientFacts['authorities'],
 
 export function targetAt(url: string, { serves, upstreams, defaultUpstream, authorities }: ClientFacts): ClientTarget {
   const pem = url.startsWith('https:') ? authorities.server : undefined;
-  return { url, serves, upstreams, defaultUpstream, authority: pem === undefined ? undefined : { pem } };
+  return {
+    url,
+    serves,
+    upstreams,
+    defaultUpstream,
+    authority: pem === undefined ? undefined : { pem },
+    interception: authorities.interception === undefined ? undefined : { pem: authorities.interception },
+  };
 }
 
 /** What a server answered; `undefined` when that is something else. */

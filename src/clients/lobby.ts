@@ -6,6 +6,7 @@ import { version } from '../observe/version.ts';
 import { factsOf, targetAt } from './facts.ts';
 import type { ClientFacts } from './facts.ts';
 import { isProbeName, probeTag } from './probe/probe-image.ts';
+import { setupScript } from './setup/script.ts';
 import type { Sightings } from './probe/sightings.ts';
 import type { ClientTarget } from './target.ts';
 
@@ -16,8 +17,8 @@ export interface ClientLobbyOptions {
 }
 
 /**
- * What a machine that is to become a client asks before it has anything but our address: `/setup/client.json`, what there is
- * to know; `/setup/probe/HEX`, which requests have come for a probe.
+ * What a machine that is to become a client asks before it has anything but our address: `/setup.sh`, which sets it up;
+ * `/setup/client.json`, what there is to know; `/setup/probe/HEX`, which requests have come for a probe.
  */
 export function createClientLobby(options: ClientLobbyOptions): Lobby {
   return (request) => {
@@ -33,8 +34,15 @@ export function createClientLobby(options: ClientLobbyOptions): Lobby {
 type Answer = (options: ClientLobbyOptions, request: Request, pathname: string) => Reply;
 
 const answers: Readonly<Record<string, Answer>> = {
+  '/setup.sh': script,
   '/setup/client.json': (options) => jsonReply(ourFacts(options)),
 };
+
+function script(options: ClientLobbyOptions, request: Request): Reply {
+  const target = targetOf(options, request);
+  if (target !== undefined) return textReply(200, setupScript(target), { 'Content-Type': 'text/x-shellscript' });
+  return textReply(400, 'the Host header is no name or address of a server; ask by one\n');
+}
 
 function ourFacts({ config, authorities }: ClientLobbyOptions): ClientFacts {
   const pemOf = (wanted: AuthorityKind): string | undefined => {
@@ -44,7 +52,7 @@ function ourFacts({ config, authorities }: ClientLobbyOptions): ClientFacts {
       .map(({ root }) => root)
       .join('');
   };
-  return factsOf(config(), { server: pemOf('server') }, version);
+  return factsOf(config(), { server: pemOf('server'), interception: pemOf('interception') }, version);
 }
 
 function probe({ sightings }: ClientLobbyOptions, _request: Request, pathname: string): Reply {
@@ -57,7 +65,7 @@ function probe({ sightings }: ClientLobbyOptions, _request: Request, pathname: s
  * As the client has reached us: what it is told to write into its files begins with this. `undefined` for a Host header that
  * is no name or address; whatever else it may be, it is not repeated.
  */
-export function targetOf(options: ClientLobbyOptions, request: Request): ClientTarget | undefined {
+function targetOf(options: ClientLobbyOptions, request: Request): ClientTarget | undefined {
   const { http } = options.config();
   const facts = ourFacts(options);
   if (http.externalUrl !== undefined) return targetAt(http.externalUrl, facts);

@@ -12,6 +12,8 @@ export interface MachineFiles {
 export interface Plan {
   /** Also of those that need no change. */
   readonly edits: readonly Edit[];
+  /** For them to count, and again once they are undone. */
+  readonly commands: readonly string[];
   readonly notes: readonly string[];
 }
 
@@ -22,11 +24,14 @@ export interface Edit {
 }
 
 /** For files that do not depend on one another. */
-export async function planOf({ files }: Pick<ClientConfig, 'files'>, machine: MachineFiles): Promise<Plan> {
+export async function planOf(
+  { files, commands }: Pick<ClientConfig, 'files' | 'commands'>,
+  machine: MachineFiles,
+): Promise<Plan> {
   const edits: Edit[] = [];
   for (const { path, content, into } of files) {
     const before = await machine.read(path);
     edits.push({ path, before, after: before === undefined || into === undefined ? content : into(before) });
   }
-  return { edits, notes: [] };
+  return { edits, commands, notes: [] };
 }

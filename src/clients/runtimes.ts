@@ -7,6 +7,7 @@ import { buildkitConfig } from './runtimes/buildkit.ts';
 import { certsDirectoryOf, planContainerd } from './runtimes/containerd-plan.ts';
 import { containerdConfig } from './runtimes/containerd.ts';
 import { dindConfig, gitlabRunnerConfig } from './runtimes/dind.ts';
+import { dockerConfig, planDocker } from './runtimes/docker.ts';
 import { dockerMirrorConfig } from './runtimes/docker-mirror.ts';
 import { k3sConfig, rke2Config } from './runtimes/k3s.ts';
 import { kanikoConfig } from './runtimes/kaniko.ts';
@@ -26,6 +27,7 @@ export interface Runtime {
 export type RuntimeName = (typeof names)[number];
 
 const names = [
+  'docker',
   'docker-mirror',
   'containerd',
   'podman',
@@ -41,10 +43,14 @@ const names = [
 
 /** Every runtime that can be configured, by the name that `entrepot client` takes. */
 export const runtimes: Readonly<Record<RuntimeName, Runtime>> = {
+  docker: { ...written(dockerConfig, dockerPull), plan: planDocker },
   'docker-mirror': written(dockerMirrorConfig, dockerPull),
   containerd: { config: containerdConfig, plan: planContainerd, pulls: containerdPulls },
   podman: { ...written(podmanConfig, podmanPull), plan: planContainersImage },
-  crio: { ...written(crioConfig, crictlPull), plan: planContainersImage },
+  crio: {
+    ...written(crioConfig, crictlPull),
+    plan: async (...about) => ({ ...(await planContainersImage(...about)), commands: crioConfig(about[0]).commands }),
+  },
   buildkit: written(buildkitConfig, buildxPull),
   k3s: written(k3sConfig, k3sPull),
   rke2: written(rke2Config, rke2Pull),

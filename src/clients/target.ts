@@ -13,6 +13,8 @@ export interface ClientTarget {
   readonly defaultUpstream: string | undefined;
   /** Vouches for `url`, where that is our own and has to be given to clients. */
   readonly authority: ClientAuthority | undefined;
+  /** Vouches for every registry that is reached through it as a proxy; `undefined` where it is none. */
+  readonly interception: ClientAuthority | undefined;
 }
 
 export interface ClientAuthority {

@@ -9,6 +9,8 @@ import { undo } from './undo.ts';
 export interface Applied {
   /** Paths of what was written; empty where all of it was there already. */
   readonly written: readonly string[];
+  /** To be run now. */
+  readonly commands: readonly string[];
   readonly notes: readonly string[];
 }
 
@@ -24,10 +26,13 @@ export async function apply(
 ): Promise<Applied> {
   const journal = await readJournal(files, runtime);
   if (journal === undefined) return await write(runtime, await plan(files), files);
+  // What was there before may be what cannot be merged with what is there now.
+  const more = await plan(files).catch((error: unknown) => {
+    if (!(error instanceof RegistryError)) throw error;
+  });
+  if (more !== undefined && isInForce(more)) return { written: [], commands: [], notes: more.notes };
   const changed = await changedSince(files, journal);
   if (changed.length > 0) {
-    const { edits, notes } = await plan(files);
-    if (edits.every(({ before, after }) => before === after)) return { written: [], notes };
     throw new RegistryError(
       'UNSUPPORTED',
       `${changed.join(' and ')} has been changed since this command wrote it; take our lines out of it, remove ${journalDirectory(runtime)}, and apply again`,
@@ -35,25 +40,22 @@ export async function apply(
     );
   }
   const wanted = await plan(asBefore(files, journal));
-  if (await isInForce(wanted, journal, files)) return { written: [], notes: wanted.notes };
   await undo(runtime, files);
   return await write(runtime, wanted, files);
 }
 
-async function isInForce({ edits }: Plan, journal: Journal, files: RootedFiles): Promise<boolean> {
-  const changes = edits.filter(({ before, after }) => before !== after);
-  if (changes.length !== journal.files.length) return false;
-  for (const { path, after } of changes) if ((await files.read(path)) !== after) return false;
-  return true;
+function isInForce({ edits }: Plan): boolean {
+  return edits.every(({ before, after }) => before === after);
 }
 
-async function write(runtime: string, { edits, notes }: Plan, files: RootedFiles): Promise<Applied> {
+async function write(runtime: string, { edits, commands, notes }: Plan, files: RootedFiles): Promise<Applied> {
   const changes = edits.filter(({ before, after }) => before !== after);
-  if (changes.length === 0) return { written: [], notes };
+  if (changes.length === 0) return { written: [], commands: [], notes };
   const directory = journalDirectory(runtime);
   const made = await files.makeDirectory(directory);
   const journal: Journal = {
     made,
+    commands,
     files: await Promise.all(changes.map((edit, index) => entryOf(edit, directory, index, files))),
   };
   for (const { path, copy, before } of journal.files) if (before !== undefined) await copyWhole(files, path, copy);
@@ -64,7 +66,7 @@ async function write(runtime: string, { edits, notes }: Plan, files: RootedFiles
     await files.write(`${directory}/journal`, Buffer.from(journalText({ ...journal, made: [...missing] })));
   }
   for (const { path, after } of changes) await files.write(path, Buffer.from(after));
-  return { written: changes.map(({ path }) => path), notes };
+  return { written: changes.map(({ path }) => path), commands, notes };
 }
 
 async function entryOf({ path, after }: Edit, directory: string, index: number, files: RootedFiles) {

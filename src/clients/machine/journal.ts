@@ -10,11 +10,13 @@ import type { RootedFiles } from './files.ts';
  *     /var/lib/entrepot-client/docker-mirror/
  *     ├── journal     made DIRECTORY                                     a directory that was not there before
  *     │               file 1 AFTER BEFORE /etc/docker/daemon.json        SHA-256 of each; BEFORE is "-" where none was there
+ *     │               run sudo systemctl restart docker                what has to be run for that to count
  *     └── 1           the file as it was before, with its owner, rights and times
  */
 export interface Journal {
   readonly made: readonly string[];
   readonly files: readonly JournalFile[];
+  readonly commands: readonly string[];
 }
 
 export interface JournalFile {
@@ -37,6 +39,7 @@ export async function readJournal(files: RootedFiles, runtime: string): Promise<
   const lines = text.split('\n');
   return {
     made: lines.flatMap((line) => /^made (.+)$/.exec(line)?.[1] ?? []),
+    commands: lines.flatMap((line) => /^run (.+)$/.exec(line)?.[1] ?? []),
     files: lines.flatMap((line) => {
       const [, number = '', after = '', before, path = ''] = /^file (\d+) (\w+) (\w+|-) (.+)$/.exec(line) ?? [];
       if (number === '') return [];
@@ -46,12 +49,12 @@ export async function readJournal(files: RootedFiles, runtime: string): Promise<
   };
 }
 
-export function journalText({ made, files }: Journal): string {
+export function journalText({ made, files, commands }: Journal): string {
   const directories = made.map((path) => `made ${path}\n`);
   const changed = files.map(
     ({ path, after, before }, index) => `file ${index + 1} ${after} ${before ?? '-'} ${path}\n`,
   );
-  return [...directories, ...changed].join('');
+  return [...directories, ...changed, ...commands.map((command) => `run ${command}\n`)].join('');
 }
 
 export function sumOf(content: Uint8Array): string {

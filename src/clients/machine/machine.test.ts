@@ -17,6 +17,7 @@ const plain: ClientTarget = {
   upstreams: ['docker.io', 'quay.io', '*.gcr.io'],
   defaultUpstream: 'docker.io',
   authority: undefined,
+  interception: { pem: 'THE INTERCEPTION CERTIFICATE\n' },
 };
 const ownTls: ClientTarget = { ...plain, url: 'https://cache.example', authority: { pem: 'PEM\n' } };
 

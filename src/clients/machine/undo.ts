@@ -3,12 +3,18 @@ import type { RootedFiles } from './files.ts';
 import { changedSince, copyWhole, journalDirectory, readJournal, stateDirectory } from './journal.ts';
 import type { JournalFile } from './journal.ts';
 
+export interface Undone {
+  /** Paths of what was put back or removed. */
+  readonly restored: readonly string[];
+  /** To be run now. */
+  readonly commands: readonly string[];
+}
+
 /**
  * Puts everything back as it was before, byte by byte, or nothing at all.
- * @returns the paths of what was put back or removed
  * @throws RegistryError when nothing was applied, or somebody has changed it since
  */
-export async function undo(runtime: string, files: RootedFiles): Promise<readonly string[]> {
+export async function undo(runtime: string, files: RootedFiles): Promise<Undone> {
   const journal = await readJournal(files, runtime);
   const directory = journalDirectory(runtime);
   if (journal === undefined) {
@@ -28,7 +34,7 @@ export async function undo(runtime: string, files: RootedFiles): Promise<readonl
   for (const each of journal.made.toReversed()) await files.removeEmpty(each);
   await files.removeEmpty(directory);
   await files.removeEmpty(stateDirectory);
-  return journal.files.map(({ path }) => path);
+  return { restored: journal.files.map(({ path }) => path), commands: journal.commands };
 }
 
 async function restore({ path, copy, before }: JournalFile, files: RootedFiles): Promise<void> {

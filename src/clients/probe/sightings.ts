@@ -45,13 +45,14 @@ export class Sightings implements Observer {
     this.#byName.set(name, seen);
     seen.push({
       atMs: this.#clock.now(),
+      // In this order: a shell reads it, too.
       door,
-      upstream,
-      method,
+      object: done.url.includes('/blobs/') ? 'blob' : 'manifest',
       status,
+      method,
+      upstream,
       errorMessage,
       clientAddress,
-      object: done.url.includes('/blobs/') ? 'blob' : 'manifest',
       userAgent: done.userAgent.slice(0, agentCharactersMax),
     });
     const [oldest] = this.#byName.keys();

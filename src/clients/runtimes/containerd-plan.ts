@@ -5,7 +5,7 @@ import { planOf } from '../plan.ts';
 import type { Edit, MachineFiles, Plan } from '../plan.ts';
 import { exactUpstreams } from '../target.ts';
 import type { ClientTarget } from '../target.ts';
-import { certsDirectory, hostDirectory, hostFiles } from './containerd.ts';
+import { certsDirectory, containerdConfig, hostDirectory, hostFiles } from './containerd.ts';
 import { hostsToml } from './hosts-toml.ts';
 
 const configToml = '/etc/containerd/config.toml';
@@ -25,9 +25,10 @@ export async function planContainerd(target: ClientTarget, machine: MachineFiles
   const settings = readSettings(await machine.read(configToml));
   const { certsD, registry } = settings;
   const files = [...hostFiles(target, certsD), ...(await ownDirectories(target, certsD, machine))];
-  const { edits } = await planOf({ files }, machine);
+  const { edits } = await planOf({ files, commands: [] }, machine);
   return {
     edits: [...edits, ...configEdit(settings)],
+    commands: containerdConfig(target).commands,
     notes: registry === undefined ? ['Its CRI plugin is switched off: only ctr and nerdctl pull with it.'] : [],
   };
 }

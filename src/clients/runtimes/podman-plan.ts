@@ -36,8 +36,8 @@ export async function planContainersImage(target: ClientTarget, machine: Machine
   }
   const content = blocks.map(blockText).join('\n');
   const file = { path: registriesFile, action: 'create', when: undefined, content } as const;
-  const { edits } = await planOf({ files: [file, ...containersCertificate(target)] }, machine);
-  return { edits, notes };
+  const files = [file, ...containersCertificate(target)];
+  return { ...(await planOf({ files, commands: [] }, machine)), notes };
 }
 
 /** In the order in which they count. */
