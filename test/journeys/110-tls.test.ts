@@ -73,6 +73,16 @@ describe('a port with a certificate', () => {
     assert.equal(socket.getProtocol(), 'TLSv1.3');
     socket.destroy();
   });
+
+  test('speaks no other cipher of TLS 1.2 than the operator lists', async () => {
+    await using at = await scene({ ciphersuites: ['TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384'] });
+    const { port } = at.entrepot;
+    const old = { ca: before.ca, maxVersion: 'TLSv1.2' } as const;
+    await assert.rejects(handshake(port, { ...old, ciphers: 'ECDHE-ECDSA-AES128-GCM-SHA256' }));
+    const socket = await handshake(port, old);
+    assert.equal(socket.getCipher().standardName, 'TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384');
+    socket.destroy();
+  });
 });
 
 describe('a new certificate', () => {

@@ -5,13 +5,16 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { stat } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { connect } from 'node:tls';
 import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import { cli } from '../../src/cli/testing.ts';
 import type { Ran } from '../../src/cli/testing.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import { collectAlone } from '../../src/furnish.ts';
 import { systemClock } from '../../src/observe/clock.ts';
 import { get } from '../support/client.ts';
 import { CountingUpstream } from '../support/counting-upstream.ts';
@@ -122,4 +125,17 @@ test('a server without an authority of its own says so', async () => {
   assert.equal((await get(`${entrepot.origin}/ca.crt?ca=mine`)).status, 400);
   assert.equal((await get(`${entrepot.origin}/ca.crt`, { method: 'POST' })).status, 405);
   assert.equal((await get(`${entrepot.origin}/ca.crtx`)).status, 404);
+});
+
+test('collecting without a server needs no certificate, and makes none', async () => {
+  await using dir = await TempDir.make();
+  const files = { certificate: dir.join('tls.crt'), key: dir.join('tls.key') };
+  for (const path of Object.values(files)) await writeFile(path, 'not yet');
+  const storage = { filesystem: { rootdirectory: dir.path } };
+  const text = JSON.stringify({ http: { tls: { ...files, auto: true } }, storage });
+  const loaded = await loadConfig({ text, env: {} });
+  const around = { clock: systemClock, observer: { emit: () => {} }, env: {}, mark: 'entrepot-test' };
+  const lines = await Array.fromAsync(collectAlone(loaded, { dryRun: false, untagged: false }, around));
+  assert.equal(lines.at(-1)?.type, 'done');
+  assert.ok(!existsSync(dir.join('entrepot/certificates')));
 });
