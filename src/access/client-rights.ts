@@ -10,6 +10,7 @@ import type { Tag } from '../oci/reference.ts';
 import type { Presented, RepositoryKey, Wanted } from '../oci/repository.ts';
 import { fullName } from '../oci/repository.ts';
 import type { ClientIdentity, Upstreams } from '../upstream/contract.ts';
+import { inNameOf } from '../upstream/relay-origin.ts';
 import { Fingerprints } from './fingerprints.ts';
 import type { Shown } from './fingerprints.ts';
 
@@ -57,10 +58,9 @@ export class ClientRights {
     if (shown !== undefined && (await this.#counts(shown.subject, key, this.#options.windows().proofMs)))
       return identity;
     const question = `${identity.id} ${fullName(key)}`;
-    // Who asks for something else at the same time hears the good news, and finds out the bad for himself.
     const running = this.#asking.get(question);
-    const isProved = running !== undefined && (await running.then(...yesOrNo));
-    if (!isProved) await this.#ask(question, { identity, shown, host }, key, wanted);
+    if (running !== undefined && (await running.then(() => true, isNoRefusal))) return identity;
+    await this.#ask(question, { identity, shown, host }, key, wanted);
     return identity;
   }
 
@@ -115,8 +115,9 @@ export class ClientRights {
       if (proven.descriptor !== undefined && !isDigestReference(reference)) {
         await this.#point(key, reference, proven.descriptor);
       }
-    } catch (error) {
-      if (!(error instanceof RegistryError)) throw error;
+    } catch (cause) {
+      if (!(cause instanceof RegistryError)) throw cause;
+      const error = upstream === undefined ? cause : asAsked(cause, host, new URL(upstream.url));
       const { challenge } = error;
       if (challenge !== undefined) await this.#options.index.proofs.challenge(host, unscoped(challenge));
       // The registry is there and its token service is not: what the token stands for was shown to us.
@@ -210,7 +211,23 @@ interface Client {
   readonly host: string;
 }
 
-const yesOrNo = [(): boolean => true, (): boolean => false] as const;
+/** A token service that is where the registry is, is where the client believes that to be. */
+function asAsked(error: RegistryError, host: string, origin: URL): RegistryError {
+  const { code, message, challenge, upstream, upstreamStatus } = error;
+  if (challenge === undefined || upstream === undefined || upstreamStatus === undefined) return error;
+  const options = { origin: 'client', upstream, upstreamStatus, cause: error } as const;
+  return new RegistryError(code, message, { ...options, challenge: inNameOf(host, challenge, origin) });
+}
+
+/**
+ * That he is refused holds for whatever somebody asks for there at the same time. That something is not there, or cannot be
+ * asked for, he finds out for himself.
+ * @throws RegistryError the refusal
+ */
+function isNoRefusal(error: unknown): false {
+  if (error instanceof RegistryError && (error.code === 'UNAUTHORIZED' || error.code === 'DENIED')) throw error;
+  return false;
+}
 
 /** What of a challenge is the same for every repository. */
 function unscoped(challenge: string): string {

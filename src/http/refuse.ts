@@ -30,15 +30,19 @@ export function refuseUnparsed(
   refuse(context, peer, stream, refusalOf(error));
 }
 
-/** There is no tunnel here, or none within another. */
+/** There is no tunnel here, or none within another, or none for this peer. */
 export function refuseConnect(context: ExchangeContext, peer: Peer, incoming: IncomingMessage, stream: Duplex): void {
-  const message =
-    peer.via === undefined
-      ? 'this server does not tunnel; use it as a registry mirror instead of as a proxy'
-      : 'there is no tunnel within a tunnel; connect to the proxy itself';
   stream.on('error', () => stream.destroy());
   const request = { method: 'CONNECT', url: incoming.url ?? '' };
-  refuse(context, peer, stream, { status: 405, code: 'UNSUPPORTED', message, headers: ['Allow: GET, HEAD'], request });
+  const headers = ['Allow: GET, HEAD'];
+  const no = { status: 405, code: 'UNSUPPORTED', message: noTunnel(peer), headers };
+  refuse(context, peer, stream, { ...(peer.refusal ?? no), request });
+}
+
+function noTunnel({ via, within }: Peer): string {
+  return via === undefined && within === undefined
+    ? 'this server does not tunnel; use it as a registry mirror instead of as a proxy'
+    : 'there is no tunnel within a tunnel, nor where a name led; connect to the proxy itself';
 }
 
 /** Answers and ends the connection. */

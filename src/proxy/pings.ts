@@ -16,6 +16,20 @@ export async function notePing(
   if (challenge !== undefined) await challenges.challenge(host, challenge);
 }
 
+const version = { 'Docker-Distribution-Api-Version': 'registry/2.0' };
+
+const welcome: Reply = {
+  status: 200,
+  headers: { ...version, 'Content-Type': 'application/json', 'Content-Length': '2' },
+  body: { kind: 'bytes', bytes: Buffer.from('{}') },
+};
+
+/** A registry that fails is no reason for clients not to ask for what is everybody's. */
+export function failedPing({ body }: Reply): Reply {
+  if (body.kind === 'stream') body.cancel?.();
+  return welcome;
+}
+
 export interface PingOptions {
   readonly rules: () => { upstreamAt(name: string): string | undefined };
   readonly desk: TokenDesk;
@@ -36,14 +50,7 @@ export async function pingWhileAway(
   const challenge = (await desk.challenges.challenge(host)) ?? '';
   const realm = realmIn(challenge);
   const leadsHere = realm === undefined || realm === host || rules().upstreamAt(realm) !== undefined;
-  const version = { 'Docker-Distribution-Api-Version': 'registry/2.0' };
-  if (challenge === '' || !leadsHere) {
-    return {
-      status: 200,
-      headers: { ...version, 'Content-Type': 'application/json', 'Content-Length': '2' },
-      body: { kind: 'bytes', bytes: Buffer.from('{}') },
-    };
-  }
+  if (challenge === '' || !leadsHere) return welcome;
   const message = `${host} is away; who was let in before gets what is held here`;
   return errorReply(401, { code: 'UNAUTHORIZED', message }, { ...version, 'WWW-Authenticate': challenge });
 }

@@ -4,13 +4,15 @@ import { Secret } from '../config/secret.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Presented } from '../oci/repository.ts';
 import type { Upstream, Upstreams } from '../upstream/contract.ts';
+import { decide } from './decide.ts';
 import { isTokenExchange, passExchange } from './exchanges.ts';
 import { requestHeaders } from './headers.ts';
 import { createInterception } from './intercept.ts';
 import type { InterceptionOptions } from './intercept.ts';
 import { passOn } from './pass.ts';
-import { notePing, pingWhileAway } from './pings.ts';
+import { failedPing, notePing, pingWhileAway } from './pings.ts';
 import type { ProxyRules } from './rules.ts';
+import { parseTarget } from './target.ts';
 import type { TokenDesk } from './token-desk.ts';
 
 export interface ProxyOptions extends Omit<InterceptionOptions, 'upgrade'> {
@@ -41,13 +43,15 @@ export function createProxy(options: ProxyOptions): Proxy {
       return { upstream, host: via.host, authorization: secret };
     },
     pass: async (request, via) => {
-      const upstream = upstreamAt(options, via);
+      const upstream = await foundAt(options, via);
       if (isTokenExchange(request)) return await passExchange(request, via, upstream, options.desk);
       return await passOn(request, via, upstream);
     },
     ping: async (request, via) => {
+      const upstream = await foundAt(options, via);
       try {
-        const reply = await passOn(request, via, upstreamAt(options, via));
+        const reply = await passOn(request, via, upstream);
+        if (reply.status >= 500 && request.headers['authorization'] === undefined) return failedPing(reply);
         await notePing(request, reply, via, options.desk);
         return reply;
       } catch (error) {
@@ -56,6 +60,13 @@ export function createProxy(options: ProxyOptions): Proxy {
       }
     },
   };
+}
+
+/** A host that only a request names, and no connection before it, may be a registry that nobody knows yet. */
+async function foundAt(options: ProxyOptions, via: Via): Promise<Upstream> {
+  const target = parseTarget(/:\d+$/.test(via.host) ? via.host : `${via.host}:443`);
+  if (target !== undefined && decide(target, options.rules()).kind === 'explore') await options.explore(target);
+  return upstreamAt(options, via);
 }
 
 function upstreamAt({ rules, upstreams, observer }: ProxyOptions, { host }: Via): Upstream {

@@ -107,11 +107,14 @@ async function there(beyond: Beyond, request: Request, via: Via, answer: () => P
   return await answer();
 }
 
+/** What is held here does for a registry that is away, or fails. */
 async function unlessAway(passed: Promise<Reply>, instead: () => Promise<Reply>): Promise<Reply> {
   try {
-    return await passed;
+    const reply = await passed;
+    if (reply.status < 500) return reply;
+    if (reply.body.kind === 'stream') reply.body.cancel?.();
   } catch (error) {
-    if (error instanceof RegistryError && error.origin === 'upstream') return await instead();
-    throw error;
+    if (!(error instanceof RegistryError) || error.origin !== 'upstream') throw error;
   }
+  return await instead();
 }

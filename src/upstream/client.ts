@@ -13,7 +13,7 @@ import { brokenFailure, failure, invalidFailure, statusFailure } from './failure
 import type { Question, Role } from './failure.ts';
 import type { ForwardProxy } from './proxy.ts';
 import { viaOf } from './mark.ts';
-import { relay, RelayBroken, upgrade } from './relay.ts';
+import { isDeath, relay, RelayBroken, upgrade } from './relay.ts';
 
 /** One request, to whichever origin. */
 export interface Outgoing {
@@ -111,7 +111,7 @@ export class HttpClient {
       return answer;
     } catch (error) {
       const failed = error instanceof RelayBroken ? explain(error) : undefined;
-      const dead = error instanceof RelayBroken && error.breakdown.stage === 'connect';
+      const dead = error instanceof RelayBroken && isDeath(error.breakdown, request.path);
       circuit.report(leave, dead && failed ? { kind: 'dead', error: failed } : { kind: 'unknown' });
       this.#tellOf(asked, { failure: failed?.code });
       throw failed ?? error;

@@ -23,10 +23,15 @@ function isWhereItAlwaysWas({ name, url }: UpstreamConfig): boolean {
 /** An answer that names the registry by where it really is sends the client where it has no business: not through here. */
 export function asNamed(answer: RelayAnswer, origin: URL, host: string): RelayAnswer {
   if (origin.host === host) return answer;
-  const real = new RegExp(`${origin.origin.replaceAll(/[.[\]]/g, String.raw`\$&`)}(?=[/"?]|$)`, 'g');
   const isMeant = (name: string): boolean => ['location', 'www-authenticate'].includes(name.toLowerCase());
   const headers = answer.headers.map(([name, value]) => {
-    return [name, isMeant(name) ? value.replaceAll(real, `https://${host}`) : value] as const;
+    return [name, isMeant(name) ? inNameOf(host, value, origin) : value] as const;
   });
   return { ...answer, headers };
+}
+
+/** The same for one text: URLs there are URLs at the host that the client knows. */
+export function inNameOf(host: string, text: string, origin: URL): string {
+  const real = new RegExp(`${origin.origin.replaceAll(/[.[\]]/g, String.raw`\$&`)}(?=[/"?]|$)`, 'g');
+  return text.replaceAll(real, `https://${host}`);
 }

@@ -123,6 +123,14 @@ async function* piecesOf(body: Readable, patience: Patience, options: RelayOptio
   }
 }
 
+/**
+ * Whether nobody is there. Who asks for something odd may have to wait for its answer, and is not to stop all others; the
+ * answer to `/v2/` takes no registry any time.
+ */
+export function isDeath({ stage, why }: Breakdown, path: string): boolean {
+  return stage === 'connect' || (stage === 'headers' && why === 'timeout' && path.endsWith('/v2/'));
+}
+
 /** Deadlines of our own, and the client's leaving. */
 class Patience {
   readonly #clock: Clock;

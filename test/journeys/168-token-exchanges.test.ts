@@ -62,6 +62,26 @@ describe('while the registry is away', () => {
     assert.notEqual(await at.pulled('team/plans', alice), 200);
   });
 
+  test('also where it takes connections and says nothing, and then without waiting each time', async () => {
+    await using at = await scene();
+    assert.equal((await at.client().ask(`${base}/`)).status, 401);
+    assert.equal(await at.pulled('team/plans', alice), 200);
+    await at.entrepot.until('cache.answered');
+    at.quay.blackhole();
+    const waited = async <T>(asked: Promise<T>): Promise<T> => {
+      const state = { over: false };
+      const done = asked.finally(() => (state.over = true));
+      while (!state.over) {
+        await at.clock.advance(1_000);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      return await done;
+    };
+    assert.equal((await waited(at.client().ask(`${base}/`))).status, 401);
+    assert.equal(await waited(at.pulled('team/plans', alice)), 200);
+    assert.equal(await at.pulled('team/plans', alice), 200, 'nobody waits for what was silent a moment ago');
+  });
+
   test('what is held is there after a restart, too', async () => {
     await using at = await scene();
     assert.equal(await at.pulled('team/plans', alice), 200);
