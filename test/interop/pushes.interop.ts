@@ -5,7 +5,7 @@ import { labEnvironment } from './lab/environment.ts';
 import type { LabEnvironment } from './lab/environment.ts';
 import { Lab } from './lab/lab.ts';
 import { Machine } from './lab/machine.ts';
-import { cacheAuthority, startServer } from './lab/server.ts';
+import { cacheAuthority, fetchAuthority, startServer } from './lab/server.ts';
 import { assertHeld } from './pushes/held.ts';
 import { buildah, buildx, crane, ctr, docker, oras, podman, skopeo } from './pushes/pushers.ts';
 import type { OpenPusher, Pusher } from './pushes/pushers.ts';
@@ -34,30 +34,44 @@ const pushers: readonly Pusher[] = [
 
 const environment = labEnvironment();
 
-describe('pushes', { skip: environment === undefined ? 'not in the lab: run `npm run interop`' : false }, () => {
+for (const way of ['plain HTTP', 'TLS'] as const) {
+  const skip = environment === undefined ? 'not in the lab: run `npm run interop`' : false;
+  describe(`pushes over ${way}`, { skip }, () => {
+    if (environment !== undefined) pushesOver(environment, way === 'TLS');
+  });
+}
+
+function pushesOver(at: LabEnvironment, tls: boolean): void {
   const resources = new AsyncDisposableStack();
+  const id = tls ? 'pushes-tls' : 'pushes';
+  const ca = join(at.work, `${id}.pem`);
   before(async () => {
-    if (environment === undefined) return;
     resources.use(await Lab.open());
-    resources.use(await startServer(environment, { storage: 'pushes', freshness: '1h' }));
+    resources.use(await startServer(at, { storage: id, freshness: '1h', ownTls: tls }));
+    if (tls) await fetchAuthority(ca);
   });
   after(() => resources.disposeAsync());
   for (const [position, pusher] of pushers.entries()) {
-    if (environment !== undefined) pushesAndPulls(environment, pusher, position);
+    pushesAndPulls(at, pusher, { id: `${id}-${position}`, ca: tls ? ca : undefined });
   }
-});
+}
 
-function pushesAndPulls(at: LabEnvironment, pusher: Pusher, position: number): void {
+interface Way {
+  readonly id: string;
+  readonly ca: string | undefined;
+}
+
+function pushesAndPulls(at: LabEnvironment, pusher: Pusher, { id, ca }: Way): void {
   const machine = new Machine(at, pusher.suite);
   describe(pusher.name, { skip: machine.lacks(pusher.programs) ?? false }, () => {
-    const repository = `local/team${position}/app`;
+    const repository = `local/${id}/app`;
     const name = `${cacheAuthority}/${repository}:1`;
     let open: OpenPusher;
     before(async () => {
-      const directory = await machine.directory(`pusher-${position}`);
+      const directory = await machine.directory(id);
       const layer = join(directory, 'layer.tar');
       await machine.run(['tar', '-cf', layer, '/usr/bin/tar', '/etc/debian_version']);
-      open = await pusher.open(machine, directory, layer);
+      open = await pusher.open({ machine, directory, layer, ca });
     });
     after(() => open[Symbol.asyncDispose]());
 

@@ -21,6 +21,11 @@ export class Machine {
     this.suite = suite;
   }
 
+  /** The same with that directory's files in /etc. */
+  with(etc: string): Machine {
+    return new Machine(this.#environment, this.suite, etc);
+  }
+
   /** Why a client that needs these programs cannot run here; `undefined` if it can. */
   lacks(programs: readonly string[]): string | undefined {
     const root = rootOf(this.#environment, this.suite);

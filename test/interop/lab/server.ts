@@ -36,6 +36,13 @@ export async function startServer({ work }: LabEnvironment, options: ServerOptio
   });
 }
 
+/** Asks the server under test for its authority, as a client's administrator does, and writes it down. */
+export async function fetchAuthority(path: string): Promise<void> {
+  const answer = await fetch(`http://${cacheAuthority}/ca.crt?ca=server`);
+  if (!answer.ok) throw new Error(`the server under test has no authority: ${answer.status}`);
+  await writeFile(path, await answer.text());
+}
+
 /** ENTREPOT_LAB_SERVE: another command that takes a configuration, to try the lab itself with. */
 function serveCommand(): readonly string[] {
   return process.env['ENTREPOT_LAB_SERVE']?.split(' ') ?? [process.execPath, 'src/main.ts', 'serve'];
