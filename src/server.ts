@@ -170,7 +170,10 @@ function publicHandler(rooms: Rooms, settings: Settings, proxy: TransparentProxy
   const isClosed = (): boolean => settings.permissions.isClosed;
   const realm = (): string => (settings.config.auth.kind === 'htpasswd' ? settings.config.auth.realm : '');
   const registry = createRegistry({ ...registryOf(rooms, settings), beyond: proxy?.beyond });
-  return whileWell(rooms.health, withTokenService({ service, isClosed, realm }, registry));
+  return whileWell(
+    rooms.health,
+    withTokenService({ service, isClosed, realm, prefix: () => settings.config.http.prefix }, registry),
+  );
 }
 
 function admissionOf(logins: Logins, settings: Settings): AdmissionOptions {
@@ -188,6 +191,7 @@ function admissionOf(logins: Logins, settings: Settings): AdmissionOptions {
     isClosed: () => settings.permissions.isClosed,
     challenge: (challenged) => challengeOf(settings.config.auth, settings.permissions.isClosed, challenged),
     externalUrl: () => settings.config.http.externalUrl ?? '',
+    prefix: () => settings.config.http.prefix,
   };
 }
 

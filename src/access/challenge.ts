@@ -6,7 +6,7 @@ export const tokenPaths: readonly string[] = ['/auth/token', '/token'];
 
 /** What a challenge depends on besides the configuration. */
 export interface Challenged {
-  /** The URL by which the client calls this server, without a trailing slash. */
+  /** The URL below which the client finds everything here, without a trailing slash. */
   readonly base: string;
   /** For a token service that is said to be where we are: see `redirectBase` below. */
   readonly redirectBase: string;

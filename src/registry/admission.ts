@@ -19,6 +19,8 @@ export interface AdmissionOptions {
   readonly challenge: (challenged: Challenged) => string | undefined;
   /** The URL that clients use for this server, without a trailing slash, where the operator has said so; else empty. */
   readonly externalUrl: () => string;
+  /** What stands before every path: empty, or `/registry`. */
+  readonly prefix: () => string;
 }
 
 /** An upload that is looked at or given up is still part of a push. */
@@ -90,10 +92,10 @@ export function assertBelieved(asker: Asker): void {
  * Who comes as to a mirror of somebody else is never asked for a password, as long as anything is to be had without: what
  * some clients would send is the one that they have for that somebody else.
  */
-export function isMirrorOf({ url, via }: Request, found: Route | RouteFailure): boolean {
+export function isMirrorOf(options: AdmissionOptions, { url, via }: Request, found: Route | RouteFailure): boolean {
   if ('door' in found && found.door === 'own') return false;
   if ('door' in found && (found.door === 'ns' || found.door === 'name')) return true;
-  return via !== undefined || !url.startsWith('/v2') || /[?&]ns=/.test(url);
+  return via !== undefined || !url.startsWith(`${options.prefix()}/v2`) || /[?&]ns=/.test(url);
 }
 
 /** How to log in, for a request that was refused because nobody has; `undefined` where it is not to be said. */
@@ -103,22 +105,22 @@ export function challengeFor(
   found: Route | RouteFailure,
   asker: Asker,
 ): string | undefined {
-  if (isMirrorOf(request, found) && !options.isClosed()) return undefined;
+  if (isMirrorOf(options, request, found) && !options.isClosed()) return undefined;
   const isRefused = asker.kind === 'anonymous' && asker.refused !== undefined;
   const isScoped = asker.kind !== 'operator' && asker.grants !== undefined;
   return options.challenge({
-    base: options.externalUrl() || `${schemeOf(request)}://${request.host}`,
+    base: `${options.externalUrl() || `${schemeOf(request)}://${request.host}`}${options.prefix()}`,
     redirectBase: `${forwardedScheme(request) ?? 'https'}://${request.host}`,
-    scope: scopeOf(request, found),
+    scope: scopeOf(request, found, options.prefix()),
     error: isRefused && isBearer(request) ? 'invalid_token' : isScoped ? 'insufficient_scope' : undefined,
   });
 }
 
-function scopeOf({ method }: Request, found: Route | RouteFailure): string | undefined {
+function scopeOf({ method }: Request, found: Route | RouteFailure, prefix: string): string | undefined {
   if (found.kind === 'catalog') return 'registry:catalog:*';
   if (!('key' in found)) return undefined;
   const action = actionOf(method, found);
-  const isNamedElsewhere = found.door === 'ns' || found.door === 'name' || !found.path.startsWith('/v2/');
+  const isNamedElsewhere = found.door === 'ns' || found.door === 'name' || !found.path.startsWith(`${prefix}/v2/`);
   const name = isNamedElsewhere ? fullName(found.key) : found.askedName;
   const { mount, from } = found.query;
   const source = mount === undefined || from === undefined ? '' : ` repository:${from}:pull`;

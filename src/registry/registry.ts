@@ -69,7 +69,7 @@ export function createRegistry(options: RegistryOptions): Handler {
     try {
       if (beyond === undefined && isGuarded(found)) asker = await options.admission.identify(request);
       request.notes.user = asker.kind === 'user' ? asker.name : undefined;
-      if (options.admission.isClosed() || !isMirrorOf(request, found)) assertBelieved(asker);
+      if (options.admission.isClosed() || !isMirrorOf(options.admission, request, found)) assertBelieved(asker);
       if ('lent' in found && found.lent && (await options.isClaimed(found.askedName))) {
         found = routed(request, { ...table, isClaimed: () => true });
       }

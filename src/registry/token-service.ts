@@ -14,6 +14,8 @@ export interface TokenServiceOptions {
   readonly realm: () => string;
   /** There is nothing at all for those who have not logged in. */
   readonly isClosed: () => boolean;
+  /** What stands before every path: empty, or `/registry`. */
+  readonly prefix: () => string;
 }
 
 /** In bytes. */
@@ -23,7 +25,7 @@ const formType = /^application\/x-www-form-urlencoded(?:;|$)/i;
 /** The token service, in front of everything else: it answers where it is, while there is something to log in with. */
 export function withTokenService(options: TokenServiceOptions, rest: Handler): Handler {
   return async (request) => {
-    if (!options.service.isOpen || request.via !== undefined || !isToService(request)) return rest(request);
+    if (!options.service.isOpen || request.via !== undefined || !isToService(options, request)) return rest(request);
     try {
       const issued = await issue(options, request);
       request.notes.user = issued.user || undefined;
@@ -34,8 +36,8 @@ export function withTokenService(options: TokenServiceOptions, rest: Handler): H
   };
 }
 
-function isToService({ url }: Request): boolean {
-  return tokenPaths.some((path) => url === path || url.startsWith(`${path}?`));
+function isToService({ prefix }: TokenServiceOptions, { url }: Request): boolean {
+  return tokenPaths.some((path) => url === prefix() + path || url.startsWith(`${prefix()}${path}?`));
 }
 
 async function issue(options: TokenServiceOptions, request: Request): Promise<Issued> {

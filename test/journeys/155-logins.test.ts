@@ -114,6 +114,21 @@ describe('anonymous pull with authenticated push in one registry', () => {
     }
   });
 
+  test('works below a prefix, where the token service is, too', async () => {
+    await using at = await loginScene({ access: twoLines, http: { prefix: '/registry/' } });
+    const url = `${at.origin}/registry/v2/local/app/blobs/uploads/`;
+    const { refused, answer } = await withToken(url, 'POST', ann);
+    assert.deepEqual(challengeOf(refused), {
+      scheme: 'Bearer',
+      realm: `${at.origin}/registry/auth/token`,
+      service: 'entrepot',
+      scope: 'repository:local/app:pull,push',
+    });
+    assert.equal(answer.status, 202);
+    assert.equal((await get(`${at.origin}/registry/v2/`)).status, 401);
+    assert.equal((await get(`${at.origin}/registry/quay.io/v2/`)).status, 200);
+  });
+
   test('works with a token at every step of a push', async () => {
     await using at = await loginScene({ access: twoLines });
     const scopes = ['repository:local/app:push,pull', 'repository:local/other:pull'];

@@ -22,18 +22,23 @@ export const twoLines = [
 
 interface Wish {
   readonly access?: unknown;
+  readonly http?: Readonly<Record<string, unknown>>;
   readonly registryMode?: boolean;
   readonly clock?: FakeClock;
 }
 
-export async function loginScene({ access, registryMode = false, clock }: Wish = {}) {
+export async function loginScene({ access, http, registryMode = false, clock }: Wish = {}) {
   await using opening = new AsyncDisposableStack();
   const directory = opening.use(await TempDir.make()).path;
   const hub = opening.use(await CountingUpstream.start());
   hub.publish('library/redis:7', redis);
   const path = join(directory, 'users');
   await writeFile(path, htpasswdOf(users));
-  const config = { auth: { htpasswd: { realm: 'The house', path } }, ...(access === undefined ? {} : { access }) };
+  const config = {
+    auth: { htpasswd: { realm: 'The house', path } },
+    ...(access === undefined ? {} : { access }),
+    ...(http === undefined ? {} : { http }),
+  };
   const options = { config, directory, registryMode, ...(clock === undefined ? {} : { clock }) };
   const entrepot = opening.use(
     await Entrepot.start(registryMode ? options : { ...options, upstreams: { 'docker.io': hub } }),

@@ -37,6 +37,7 @@ export async function serveRegistry(options: Partial<RegistryOptions> = {}): Pro
       isClosed: () => false,
       challenge: () => undefined,
       externalUrl: () => '',
+      prefix: () => '',
     },
     isClaimed: async () => false,
     origin: () => '',
