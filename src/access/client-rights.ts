@@ -49,8 +49,8 @@ export class ClientRights {
    * @throws RegistryError `UNAUTHORIZED`, `DENIED`, `MANIFEST_UNKNOWN`, `BLOB_UNKNOWN` when the client may not read it
    */
   async prove(presented: Presented, key: RepositoryKey, wanted: Wanted): Promise<ClientIdentity> {
-    const { authorization, host } = presented;
-    const shown = authorization && (await this.fingerprints.shown(authorization.reveal()));
+    const { upstream, authorization, host } = presented;
+    const shown = authorization && (await this.fingerprints.shown(authorization.reveal(), upstream));
     const identity = {
       id: shown?.subject ?? 'nobody',
       authorization: shown?.isStandIn === true ? undefined : authorization,

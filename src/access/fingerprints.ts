@@ -36,8 +36,8 @@ export class Fingerprints {
       .digest('base64url');
   }
 
-  /** Of an Authorization field. */
-  async shown(authorization: string): Promise<Shown> {
+  /** Of an Authorization field that is for that upstream. */
+  async shown(authorization: string, upstream: string): Promise<Shown> {
     const [, scheme = '', rest = ''] = /^(\S+)\s+(.*)$/s.exec(authorization.trim()) ?? [];
     if (scheme.toLowerCase() === 'basic') {
       const credential = await this.of('password', Buffer.from(rest, 'base64').toString());
@@ -46,8 +46,9 @@ export class Fingerprints {
     const token = scheme.toLowerCase() === 'bearer' ? rest : authorization;
     const subject = await this.of('token', token);
     if (isStandIn(token)) {
-      const standIn = (await readStandIn(this, token)) ?? { credential: undefined, expiresAtMs: 0 };
-      return { subject, ...standIn, isStandIn: true };
+      const standIn = await readStandIn(this, token, upstream);
+      const { credential, expiresAtMs = 0 } = standIn ?? {};
+      return { subject, credential, expiresAtMs, isStandIn: true };
     }
     const granted = await this.#proofs.granted(subject);
     const expiresAtMs = Math.min(granted?.expiresAtMs ?? Infinity, expiryIn(rest));

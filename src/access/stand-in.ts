@@ -1,7 +1,11 @@
 import type { Fingerprints } from './fingerprints.ts';
 
-/** A token of ours, for a client whose registry's token service is away: it says which credential was shown, as a hash. */
+/**
+ * A token of ours, for a client whose registry's token service is away: it says which credential was shown, as a hash. It
+ * counts at that registry alone: that another is away, or says so, opens nothing.
+ */
 export interface StandIn {
+  readonly upstream: string;
   readonly credential: string | undefined;
   readonly expiresAtMs: number;
 }
@@ -15,15 +19,22 @@ export function isStandIn(authorization: string | undefined): boolean {
   return authorization !== undefined && authorization.replace(/^bearer\s+/i, '').startsWith(prefix);
 }
 
-export async function makeStandIn(fingerprints: Fingerprints, { credential, expiresAtMs }: StandIn): Promise<string> {
-  const text = Buffer.from(JSON.stringify([credential ?? '', expiresAtMs])).toString('base64url');
+export async function makeStandIn(fingerprints: Fingerprints, standIn: StandIn): Promise<string> {
+  const { upstream, credential, expiresAtMs } = standIn;
+  const text = Buffer.from(JSON.stringify([credential ?? '', expiresAtMs, upstream])).toString('base64url');
   return `${prefix}${text}.${await fingerprints.of('ticket', text)}`;
 }
 
-/** @returns `undefined` for what we have not made */
-export async function readStandIn(fingerprints: Fingerprints, token: string): Promise<StandIn | undefined> {
+/** @returns `undefined` for what we have not made, or not for that upstream */
+export async function readStandIn(
+  fingerprints: Fingerprints,
+  token: string,
+  upstream: string,
+): Promise<StandIn | undefined> {
   const [text = '', signature = ''] = token.slice(prefix.length).split('.');
   if (!token.startsWith(prefix) || signature !== (await fingerprints.of('ticket', text))) return undefined;
-  const [credential, expiresAtMs] = JSON.parse(Buffer.from(text, 'base64url').toString()) as [string, number];
-  return { credential: credential === '' ? undefined : credential, expiresAtMs };
+  const said = JSON.parse(Buffer.from(text, 'base64url').toString()) as [string, number, string];
+  const [credential, expiresAtMs, madeFor] = said;
+  if (madeFor !== upstream) return undefined;
+  return { upstream, credential: credential === '' ? undefined : credential, expiresAtMs };
 }

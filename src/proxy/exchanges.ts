@@ -38,12 +38,12 @@ export async function passExchange(request: Request, via: Via, upstream: Upstrea
   } catch (error) {
     const isAway = error instanceof RegistryError && error.origin === 'upstream';
     if (!isAway || asked.isLogin) throw error;
-    return tokenReply(await desk.standIn(asked.account), desk.now);
+    return tokenReply(await desk.standIn(asked.account, upstream.name), desk.now);
   }
   // Nobody makes a service fail for himself, and has proved what was taken from him a minute ago.
   if (answer.status >= 500 && asked.account.kind === 'nobody' && !asked.isLogin) {
     answer.cancel();
-    return tokenReply(await desk.standIn(asked.account), desk.now);
+    return tokenReply(await desk.standIn(asked.account, upstream.name), desk.now);
   }
   const bytes = await whole(answer);
   const given = answer.status === 200 ? givenIn(bytes) : undefined;

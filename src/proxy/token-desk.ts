@@ -48,10 +48,11 @@ export class TokenDesk {
   }
 
   /** A token of ours while the service is away. It says who somebody is; what he may, his proofs say. */
-  async standIn(account: Account): Promise<Given> {
+  async standIn(account: Account, upstream: string): Promise<Given> {
     const { fingerprints, clock } = this.#options;
     const expiresAtMs = clock.now() + standInSeconds * 1_000;
-    const token = await makeStandIn(fingerprints, { credential: await this.#credentialOf(account), expiresAtMs });
+    const credential = await this.#credentialOf(account);
+    const token = await makeStandIn(fingerprints, { upstream, credential, expiresAtMs });
     return { token, refreshToken: undefined, expiresInSeconds: standInSeconds };
   }
 

@@ -9,7 +9,7 @@ import { createDialer } from './dial.ts';
 import type { DialOptions, Dialer } from './dial.ts';
 import { exchange } from './exchange.ts';
 import type { Ending, Head, Receiver } from './exchange.ts';
-import { brokenFailure, failure, invalidFailure, statusFailure } from './failure.ts';
+import { brokenFailure, failure, invalidFailure, statusFailure, unnamed } from './failure.ts';
 import type { Question, Role } from './failure.ts';
 import type { ForwardProxy } from './proxy.ts';
 import { viaOf } from './mark.ts';
@@ -191,19 +191,19 @@ export class HttpClient {
     });
   }
 
-  #judge(outgoing: Outgoing, ending: Ending, how: Journey): Head {
-    const { origin, leave, startedAt } = how;
+  #judge(outgoing: Outgoing, ending: Ending, { origin, leave, startedAt }: Journey): Head {
     const { head, breakdown } = ending;
     const question = this.#question(outgoing);
     if (head === undefined || breakdown !== undefined) {
-      const error = brokenFailure(question, breakdown ?? { stage: 'headers', why: 'cut', text: 'no answer' });
+      const how = breakdown ?? { stage: 'headers', why: 'cut', text: 'no answer' };
+      const error = brokenFailure(question, how);
       const dead = breakdown?.stage === 'connect' || (breakdown?.why === 'timeout' && breakdown.stage === 'headers');
-      origin.circuit.report(leave, { kind: dead ? 'dead' : 'ill', error });
+      origin.circuit.report(leave, { kind: dead ? 'dead' : 'ill', error: brokenFailure(unnamed(question), how) });
       this.#tell(outgoing, startedAt, ending, error.code);
       throw error;
     }
     const health: Health =
-      head.status >= 500 ? { kind: 'ill', error: statusFailure(question, head.status) } : { kind: 'well' };
+      head.status >= 500 ? { kind: 'ill', error: statusFailure(unnamed(question), head.status) } : { kind: 'well' };
     origin.circuit.report(leave, health);
     this.#tell(outgoing, startedAt, ending, undefined);
     return head;

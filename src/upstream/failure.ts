@@ -16,6 +16,11 @@ export interface Question {
   readonly forClient?: boolean;
 }
 
+/** As others hear of it: what somebody asked for is nobody else's business. */
+export function unnamed(question: Question): Question {
+  return { ...question, subject: 'an earlier request' };
+}
+
 /** `link`: a signed URL that a registry gave for a blob; `redirect`: another registry that it named. */
 export type Role = 'registry' | 'token' | 'redirect' | 'link';
 

@@ -36,6 +36,8 @@ export interface ThroughOptions extends TunnelOptions {
   /** Default: the target's host; `false` sends none. */
   readonly servername?: string | false;
   readonly session?: Buffer;
+  /** Tunnels are used again. Default: each request has a tunnel of its own. */
+  readonly keepAlive?: boolean;
 }
 
 export async function secureTunnel(proxyPort: number, options: ThroughOptions): Promise<TLSSocket> {
@@ -56,9 +58,9 @@ export async function secureTunnel(proxyPort: number, options: ThroughOptions): 
   return secured;
 }
 
-/** An agent for `get`: each request has a tunnel of its own. */
+/** An agent for `get`. */
 export function through(proxyPort: number, options: ThroughOptions): Agent {
-  const agent = new Agent({ keepAlive: false });
+  const agent = new Agent({ keepAlive: options.keepAlive ?? false });
   const hand = async (callback: (error: Error | null, socket?: Socket) => void): Promise<void> => {
     try {
       callback(null, await secureTunnel(proxyPort, options));

@@ -18,6 +18,8 @@ export interface AuthOptions {
   readonly grants?: Readonly<Record<string, readonly string[]>>;
   /** How long a token lives. Default 300. */
   readonly tokenSeconds?: number;
+  /** Whether tokens say of themselves when they end, as Docker Hub's do. Default `opaque`. */
+  readonly tokens?: 'opaque' | 'jwt';
   /** Whether the token service takes POST; many answer 404. Default true. */
   readonly post?: boolean;
   /** Where the token service is: at the registry's own origin, or at another. Default `own`. */
@@ -25,6 +27,7 @@ export interface AuthOptions {
 }
 
 interface Token {
+  readonly user: string | undefined;
   readonly repositories: readonly string[];
   readonly expiresAt: number;
 }
@@ -36,6 +39,7 @@ export class Gatekeeper {
   readonly #now: () => number;
   readonly #realm: () => string;
   readonly #passwords: Map<string, string>;
+  readonly #grants: Map<string, readonly string[]>;
   #private: readonly string[];
   #tokens = new Map<string, Token>();
 
@@ -45,6 +49,7 @@ export class Gatekeeper {
     this.#now = now;
     this.#realm = realm;
     this.#passwords = new Map(Object.entries(options?.users ?? {}));
+    this.#grants = new Map(Object.entries(options?.grants ?? {}));
     this.#private = options?.private ?? [];
   }
 
@@ -59,9 +64,15 @@ export class Gatekeeper {
     this.#private = repositories;
   }
 
-  /** Every token handed out so far is refused from now on, whatever life it had left. */
-  revokeTokens(): void {
-    this.#tokens = new Map();
+  /** From now on the user may read these of the private repositories. Tokens already out stay good. */
+  setGrants(user: string, repositories: readonly string[]): void {
+    this.#grants.set(user, repositories);
+  }
+
+  /** Every token handed out so far (to one user) is refused from now on, whatever life it had left. */
+  revokeTokens(user?: string): void {
+    const isKept = (token: Token): boolean => user !== undefined && token.user !== user;
+    this.#tokens = new Map([...this.#tokens].filter(([, token]) => isKept(token)));
   }
 
   /** The refusal for a request to the registry, or `undefined` if it may pass. Without a repository: the ping. */
@@ -85,13 +96,17 @@ export class Gatekeeper {
     if (user !== undefined && this.#passwords.get(user) !== claimed?.password) return refusal(401, 'UNAUTHORIZED');
     const asked = form.getAll('scope').flatMap((scope) => scope.split(' '));
     const repositories = asked.map((scope) => /^repository:([^:]+):[^:]*pull/.exec(scope)?.[1] ?? '').filter(Boolean);
-    return this.#issue(repositories.filter((repository) => this.#mayRead(user, repository)));
+    return this.#issue(
+      user,
+      repositories.filter((repository) => this.#mayRead(user, repository)),
+    );
   }
 
-  #issue(repositories: readonly string[]): Reply {
-    const token = `token-${randomUUID()}`;
+  #issue(user: string | undefined, repositories: readonly string[]): Reply {
     const seconds = this.#options?.tokenSeconds ?? 300;
-    this.#tokens.set(token, { repositories, expiresAt: this.#now() + seconds * 1000 });
+    const expiresAt = this.#now() + seconds * 1000;
+    const token = this.#options?.tokens === 'jwt' ? jwtUntil(expiresAt) : `token-${randomUUID()}`;
+    this.#tokens.set(token, { user, repositories, expiresAt });
     const issued = new Date(this.#now()).toISOString();
     return jsonReply(200, { token, access_token: token, expires_in: seconds, issued_at: issued });
   }
@@ -113,7 +128,7 @@ export class Gatekeeper {
   #mayRead(user: string | undefined, repository: string): boolean {
     const isPrivate = this.#private.some((prefix) => covers(prefix, repository));
     if (!isPrivate) return user !== undefined || this.#anonymous;
-    const grants = this.#options?.grants?.[user ?? ''];
+    const grants = this.#grants.get(user ?? '');
     return user !== undefined && (grants?.some((prefix) => covers(prefix, repository)) ?? true);
   }
 
@@ -127,6 +142,13 @@ export class Gatekeeper {
     const error = entry.authorization === 'bearer' ? ',error="invalid_token"' : '';
     return `Bearer realm="${this.#realm()}",service="${SERVICE}"${scope}${error}`;
   }
+}
+
+/** Only the registry itself could check the signature, and it knows its tokens by heart. */
+export function jwtUntil(expiresAtMs: number): string {
+  const claims = { jti: randomUUID(), exp: Math.floor(expiresAtMs / 1000) };
+  const parts = [{ alg: 'RS256', typ: 'JWT' }, claims].map((part) => Buffer.from(JSON.stringify(part)));
+  return [...parts, Buffer.from(randomUUID())].map((part) => part.toString('base64url')).join('.');
 }
 
 function covers(prefix: string, repository: string): boolean {

@@ -1,0 +1,189 @@
+/**
+ * Who is served what: every way to ask, by every door, by everybody, in every state of things, against the rules
+ * (`rules.ts`). `npm run leaks` is all of it; without LEAKS=all it is what fits between other tests.
+ */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { grants, shelves } from './content.ts';
+import type { Shelf } from './content.ts';
+import { ask } from './doors.ts';
+import type { Told } from './doors.ts';
+import { assertAsTheRulesSay, assertListsKeepQuiet, assertNobodyPushesHisWayIn, cellsOf } from './matrix.ts';
+import type { Asker, World } from './rules.ts';
+import { forgeries, leaked, leakScene, ops, proofSeconds, standInFor, tokenFor, tokenSeconds } from './scene.ts';
+import type { Ours, Scene } from './scene.ts';
+
+const isWhole = process.env['LEAKS'] === 'all';
+const seed = Number(process.env['LEAKS_SEED'] ?? Date.now() % 1_000_000);
+const share = isWhole ? 1 : 1 / 24;
+const second = 1000;
+
+const withoutAccount: Ours = { account: false, exposure: 'authenticated' };
+const withAccount = (['anyone', 'authenticated', 'passthrough'] as const).map((exposure) => ({
+  account: true,
+  exposure,
+}));
+
+describe('private content is served to whom its registry shows it, and to nobody else', { concurrency: false }, () => {
+  for (const ours of [withoutAccount, ...(isWhole ? withAccount : [])]) {
+    const what = ours.account ? `with an account of ours, exposed to ${ours.exposure}` : 'without an account of ours';
+    test(`${what}: arriving, held, restarted, revoked, ended, away`, async () => {
+      await using at = await leakScene(ours);
+      await live(at, ours);
+    });
+  }
+});
+
+test('the same questions give all of it to everybody once its registry shows it to anybody', async () => {
+  await using at = await leakScene(withoutAccount);
+  const alice: Asker = { name: 'alice', authorization: await tokenFor(at, 'alice'), readsNow: grants.alice };
+  const { plans } = shelves;
+  const world = worldOf(withoutAccount);
+  await assertAsTheRulesSay(at, cellsOf([alice, ...strangers(at)], [plans]), { name: 'private', world, seed, share });
+  at.hub.gatekeeper.setPrivate([]);
+  await at.clock.advance(61 * second);
+  const { readers: _, ...opened } = plans;
+  const cells = cellsOf([alice, ...strangers(at)], [opened]).filter(({ way }) => way.kind !== 'naming');
+  const served = await assertAsTheRulesSay(at, cells, { name: 'opened', world, seed, share });
+  assert.ok(served > (cells.length * share) / 5, `only ${served} of ${cells.length} were served`);
+});
+
+test('who is stood in for while one registry is away is nobody at another', async () => {
+  await using at = await leakScene(withoutAccount);
+  const { plans } = shelves;
+  await prove(at, await tokenFor(at, 'carol'), grants.carol);
+  at.hub.gatekeeper.setGrants('carol', []);
+  at.hub.gatekeeper.revokeTokens('carol');
+  const elsewhere = await standInFor(at, 'carol');
+  for (const reference of [plans.tag, plans.index.digest]) {
+    const { status } = await askInTunnel(at, elsewhere, `${plans.name}/manifests/${reference}`);
+    assert.equal(status, 401, reference);
+  }
+});
+
+/** Through all states of things, one after another. */
+async function live(at: Scene, ours: Ours): Promise<void> {
+  const asked = ours.account ? Object.values(shelves) : [shelves.open, shelves.plans];
+  const world = worldOf(ours);
+  const check = async (name: string, askers: readonly Asker[], now: World = world): Promise<void> => {
+    const served = await assertAsTheRulesSay(at, cellsOf(askers, asked), { name, world: now, seed, share });
+    assert.ok(served > 0, `${name}: nobody was served anything`);
+    if (name !== 'arriving') await assertListsKeepQuiet(at, askers, now);
+  };
+  const anybody: Asker = { name: 'anybody with a token', authorization: await tokenFor(at), readsNow: [] };
+  const bob: Asker = { name: 'bob', authorization: await tokenFor(at, 'bob'), readsNow: ['bob'] };
+  const others = [...strangers(at), anybody, bob];
+  const first = await tokenFor(at, 'alice');
+  const alice: Asker = { name: 'alice', authorization: first, readsNow: grants.alice, proved: grants.alice };
+  const carolsOld = await tokenFor(at, 'carol');
+  const carol: Asker = { name: 'carol', authorization: carolsOld, readsNow: grants.carol, proved: grants.carol };
+
+  const arrival = await beginDownload(at, first);
+  await check('arriving', [alice, carol, ...others]);
+  await arrival.finish();
+  for (const shelf of asked) await hold(at, first, shelf);
+  await check('held', [alice, carol, ...others]);
+  await assertNobodyPushesHisWayIn(at, ops);
+  await at.restart();
+  await check('restarted', [alice, carol, ...others]);
+
+  await prove(at, carolsOld, grants.carol);
+  at.hub.gatekeeper.setGrants('carol', []);
+  at.hub.gatekeeper.revokeTokens('carol');
+  const carolsNew: Asker = { name: 'carol, again', authorization: await tokenFor(at, 'carol'), readsNow: [] };
+  const standIn: Asker = {
+    name: 'carol as whom another registry let in',
+    authorization: await standInFor(at, 'carol'),
+  };
+  const lately: Asker = { name: 'carol, let in lately', authorization: carolsOld, proved: grants.carol };
+  await check('revoked', [standIn, alice, lately, carolsNew, ...others]);
+  await at.clock.advance((proofSeconds + 5) * second);
+  const over: Asker = { name: 'carol, let in once', authorization: carolsOld };
+  await check('revoked for longer than a proof counts', [alice, over, carolsNew, ...others]);
+
+  await endToken(at, first);
+  const ended: Asker = { name: 'alice with a token that has ended', authorization: first };
+  const again: Asker = { ...alice, authorization: await tokenFor(at, 'alice') };
+  const carolsLast: Asker = { ...carolsNew, authorization: await tokenFor(at, 'carol') };
+  await prove(at, again.authorization ?? '', grants.alice);
+  await check('ended', [ended, again, carolsLast, ...strangers(at)]);
+  await at.hub.down();
+  await check('away', [ended, again, over, carolsLast, ...strangers(at)], { ...world, isAway: true });
+  await at.restart();
+  await check('away, restarted', [ended, again, over, carolsLast, ...strangers(at)], { ...world, isAway: true });
+}
+
+function worldOf({ account, exposure }: Ours): World {
+  return { ours: account ? grants.robot : [], exposure, isAway: false };
+}
+
+function strangers({ clock }: Scene): readonly Asker[] {
+  const forged = Object.entries(forgeries(clock.now())).map(([name, authorization]) => ({ name, authorization }));
+  return [
+    { name: 'nobody' },
+    { name: 'a user of this cache', authorization: ops, isUserHere: true },
+    // As dockerd shows it to whatever mirror of Docker Hub it has.
+    { name: 'alice with her password', authorization: leaked, isOnlyForUs: true },
+    ...forged,
+  ];
+}
+
+/** The owner has the beginning of the layer, and the rest waits. */
+async function beginDownload(at: Scene, authorization: string): Promise<{ finish(): Promise<void> }> {
+  const { name, image } = shelves.plans;
+  const layer = image.layers[0] ?? image.config;
+  const gate = at.hub.gate({ path: layer.digest }, { at: 60_000 });
+  const get = (path: string): Promise<Told> => askInTunnel(at, authorization, path);
+  const begun = get(`${name}/blobs/${layer.digest}`);
+  await gate.arrived();
+  assert.equal((await begun).status, 200);
+  return {
+    finish: async () => {
+      gate.release();
+      await at.entrepot.until('download', ({ step, digest }) => step === 'stored' && digest === layer.digest);
+    },
+  };
+}
+
+/** All of it, whatever chance asks for: by whoever may have it. */
+async function hold(at: Scene, authorization: string, shelf: Shelf): Promise<void> {
+  const { name, tag, image, signature, readers } = shelf;
+  if (readers?.includes('alice') === false) {
+    const pulled = await at.entrepot.admin('POST /v1/pull', { image: `docker.io/${name}:${tag}` });
+    assert.match(pulled.body.toString(), /"type":"done"/);
+    return;
+  }
+  const blobs = image.blobs.map(({ digest }) => `blobs/${digest}`);
+  const manifests = [tag, image.digest, signature.digest].map((each) => `manifests/${each}`);
+  for (const each of [...manifests, ...blobs]) {
+    const { status, body } = await askInTunnel(at, authorization, `${name}/${each}`);
+    assert.equal(status, 200, `${name}/${each}: ${body.toString('latin1')}`);
+  }
+}
+
+/** It was seen to be good just before it ended: what it proved would count for longer. */
+async function endToken(at: Scene, authorization: string): Promise<void> {
+  const left = tokenSeconds - proofSeconds - 5;
+  await at.clock.advance((left - 5) * second);
+  await prove(at, authorization, ['team/plans']);
+  await at.clock.advance(10 * second);
+}
+
+/** What chance asks may leave out. */
+async function prove(at: Scene, authorization: string, repositories: readonly string[]): Promise<void> {
+  for (const { name, tag } of Object.values(shelves)) {
+    if (!repositories.includes(name)) continue;
+    const { status } = await askInTunnel(at, authorization, `${name}/manifests/${tag}`);
+    assert.equal(status, 200, name);
+  }
+}
+
+function askInTunnel(at: Scene, authorization: string, path: string): Promise<Told> {
+  return ask({
+    method: 'GET',
+    path: `/v2/${path}`,
+    headers: { host: 'registry-1.docker.io', authorization, accept: '*/*' },
+    port: at.entrepot.port,
+    agent: at.agentFor('tunnel'),
+  });
+}
