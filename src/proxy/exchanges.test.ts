@@ -99,19 +99,21 @@ describe('while the token service is away', () => {
     const at = scene(undefined);
     const token = tokenOf(await at.pass(asking('/token?service=x', { authorization: basic })));
     assert.ok(isStandIn(`Bearer ${token}`));
-    assert.deepEqual(await readStandIn(at.fingerprints, token), {
+    assert.deepEqual(await readStandIn(at.fingerprints, token, 'registry.example'), {
+      upstream: 'registry.example',
       credential: await at.fingerprints.of('password', 'alice:secret'),
       expiresAtMs: at.clock.now() + 60_000,
     });
+    assert.equal(await readStandIn(at.fingerprints, token, 'another.example'), undefined);
     const nobody = tokenOf(await at.pass(asking('/token?service=x')));
-    assert.equal((await readStandIn(at.fingerprints, nobody))?.credential, undefined);
+    assert.equal((await readStandIn(at.fingerprints, nobody, 'registry.example'))?.credential, undefined);
   });
 
   test('one that fails, but answers, is stood in for nobody’s sake alone', async () => {
     const at = scene({ status: 503, body: { errors: [] } });
     assert.equal((await at.pass(asking('/token?service=x', { authorization: basic }))).status, 503);
     const nobody = tokenOf(await at.pass(asking('/token?service=x')));
-    assert.equal((await readStandIn(at.fingerprints, nobody))?.credential, undefined);
+    assert.equal((await readStandIn(at.fingerprints, nobody, 'registry.example'))?.credential, undefined);
   });
 
   test('a login is no matter of ours', async () => {
@@ -129,9 +131,9 @@ describe('while the token service is away', () => {
     const [head = '', text = '', signature = ''] = token.split('.');
     const other = Buffer.from(JSON.stringify(['somebody', at.clock.now() * 2])).toString('base64url');
     for (const forged of [`${head}.${other}.${signature}`, `${head}.${text}.`, `${head}.${text}`, `${head}.`, head]) {
-      assert.equal(await readStandIn(at.fingerprints, forged), undefined, forged);
+      assert.equal(await readStandIn(at.fingerprints, forged, 'registry.example'), undefined, forged);
     }
-    const shown = await at.fingerprints.shown(`Bearer ${head}.${other}.${signature}`);
+    const shown = await at.fingerprints.shown(`Bearer ${head}.${other}.${signature}`, 'registry.example');
     assert.deepEqual([shown.isStandIn, shown.credential, shown.expiresAtMs], [true, undefined, 0]);
   });
 });

@@ -8,6 +8,7 @@ import { jwtUntil } from '../support/upstream-auth.ts';
 import { Entrepot } from '../support/entrepot.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { basic, htpasswdOf } from '../support/logins.ts';
+import { freePort } from '../support/ports.ts';
 import { TempDir } from '../support/temp-dir.ts';
 import { through } from '../support/tunnel.ts';
 import { furnishUpstream, grants, privateRepositories, shelves } from './content.ts';
@@ -15,7 +16,13 @@ import { hub as hubName } from './doors.ts';
 import type { Door } from './doors.ts';
 import type { World } from './rules.ts';
 
-const passwords = { alice: 'alices', bob: 'bobs', carol: 'carols', robot: 'robots' } as const;
+const opsPassword = 'the-secret-of-ops';
+const passwords = {
+  alice: 'alices-own-secret',
+  bob: 'bobs-own-secret',
+  carol: 'carols-own-secret',
+  robot: 'the-secret-of-this-cache',
+} as const;
 type User = keyof typeof passwords;
 
 /** A token ends before what it proved would be asked about again, and the other way round. In seconds. */
@@ -35,9 +42,11 @@ export async function leakScene({ exposure, account }: Ours) {
   const quay = opening.use(await CountingUpstream.start());
   furnishUpstream(hub);
   const htpasswd = { realm: 'cache', path: join(directory, 'users') };
-  await writeFile(htpasswd.path, htpasswdOf({ ops: 'opss' }));
+  await writeFile(htpasswd.path, htpasswdOf({ ops: opsPassword }));
   const credentials = account ? { credentials: { username: 'robot', password: passwords.robot } } : {};
+  const debugPort = await freePort();
   const config = {
+    http: { debug: { addr: `127.0.0.1:${debugPort}` } },
     auth: { htpasswd },
     access: [
       { who: 'anonymous', may: 'pull', on: '**' },
@@ -57,6 +66,7 @@ export async function leakScene({ exposure, account }: Ours) {
     quay,
     entrepot,
     clock,
+    metrics: async (): Promise<string> => (await get(`http://127.0.0.1:${debugPort}/metrics`)).body.toString(),
     /** Connections are used again: a handshake a cell would take all the time there is. */
     agentFor: (door: Door): Agent => agentFor(door, agents, entrepot.port, ca),
     restart: async (): Promise<void> => {
@@ -117,4 +127,7 @@ export function forgeries(nowMs: number): Readonly<Record<string, string>> {
 }
 
 export const leaked = basic('alice', passwords.alice).Authorization;
-export const ops = basic('ops', 'opss').Authorization;
+export const ops = basic('ops', opsPassword).Authorization;
+
+/** Whatever proves to anybody who somebody is, besides tokens. */
+export const secrets: readonly string[] = [...Object.values(passwords), opsPassword];
