@@ -59,7 +59,7 @@ export class ClientRights {
       return identity;
     const question = `${identity.id} ${fullName(key)}`;
     const running = this.#asking.get(question);
-    if (running !== undefined && (await running.then(() => true, isNoRefusal))) return identity;
+    if (running !== undefined && (await running.then(() => true, isNoRefusalOf(key)))) return identity;
     await this.#ask(question, { identity, shown, host }, key, wanted);
     return identity;
   }
@@ -224,9 +224,15 @@ function asAsked(error: RegistryError, host: string, origin: URL): RegistryError
  * asked for, he finds out for himself.
  * @throws RegistryError the refusal
  */
-function isNoRefusal(error: unknown): false {
-  if (error instanceof RegistryError && (error.code === 'UNAUTHORIZED' || error.code === 'DENIED')) throw error;
-  return false;
+function isNoRefusalOf(key: RepositoryKey): (error: unknown) => false {
+  return (error) => {
+    if (!(error instanceof RegistryError) || (error.code !== 'UNAUTHORIZED' && error.code !== 'DENIED')) return false;
+    const { code, upstream = '', challenge } = error;
+    // Somebody else's question is not to be read in it: all who show nothing are one to us.
+    const message = `${fullName(key)} is not for you to read; log in to ${upstream}, or ask its owner`;
+    const asked = challenge === undefined ? {} : { challenge };
+    throw new RegistryError(code, message, { origin: 'client', upstream, cause: error, ...asked });
+  };
 }
 
 /** What of a challenge is the same for every repository. */
