@@ -22,7 +22,7 @@ import type {
 } from '../oci/repository.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import type { Identity, UpstreamRepository } from '../upstream/contract.ts';
-import { isSame } from './identity.ts';
+import { isSame, policyFor } from './identity.ts';
 import type { Download } from './download.ts';
 import { readerOf } from './download-reader.ts';
 import type { Downloads } from './downloads.ts';
@@ -103,7 +103,9 @@ export class CachedRepository implements Repository {
     const answer = await this.#allowed(ask, { object: 'blob', reference: digest }, async (as) => {
       const held = await findHeld(this.#context, digest);
       if (held !== undefined) {
-        return (await this.#mayShare(digest, as)) ? answerOf(blobDescriptor(held), 'hit') : undefined;
+        return (await this.#mayShare(digest, as))
+          ? answerOf({ digest, size: held.size, mediaType: octetStream }, 'hit')
+          : undefined;
       }
       const size = await this.#upstream.blobSize(digest, as);
       return size === undefined ? undefined : answerOf({ digest, size, mediaType: octetStream }, 'miss');
@@ -135,20 +137,23 @@ export class CachedRepository implements Repository {
 
   /** The upstream's own list; what is held when the upstream cannot be asked. */
   async tags(page: PageRequest, ask: Ask): Promise<Answer<Page<Tag>> | undefined> {
-    const as = await this.#context.mayRead(ask.asker, this.key, { object: 'list' });
+    return this.#tell('tags', await this.#allowed(ask, { object: 'list' }, (as) => this.#listTags(page, as)));
+  }
+
+  async #listTags(page: PageRequest, as: Identity): Promise<Answer<Page<Tag>> | undefined> {
     try {
       const list = await this.#upstream.tags(page, as);
-      if (list !== undefined) return this.#tell('tags', answerOf(list, 'miss'));
+      if (list !== undefined) return answerOf(list, 'miss');
     } catch (error) {
       if (!isOutlived(error, policyFor(as, this.#policy))) throw error;
       const held = await this.#context.index.tags.list(this.key, page);
       if (held.items.length === 0 && page.last === undefined) throw error;
-      return this.#tell('tags', answerOf(held, 'stale'));
+      return answerOf(held, 'stale');
     }
     const held = policyFor(as, this.#policy).keep.notfound
       ? await this.#context.index.tags.list(this.key, page)
       : undefined;
-    return held === undefined || held.items.length === 0 ? undefined : this.#tell('tags', answerOf(held, 'stale'));
+    return held === undefined || held.items.length === 0 ? undefined : answerOf(held, 'stale');
   }
 
   /** The upstream's own list; what is held when the upstream cannot be asked. */
@@ -157,16 +162,24 @@ export class CachedRepository implements Repository {
     artifactType: string | undefined,
     ask: Ask,
   ): Promise<Answer<readonly Referrer[]> | undefined> {
-    const as = await this.#context.mayRead(ask.asker, this.key, { object: 'manifest', reference: subject });
+    const list = (as: Identity) => this.#listReferrers(subject, artifactType, as);
+    return this.#tell('referrers', await this.#allowed(ask, { object: 'manifest', reference: subject }, list));
+  }
+
+  async #listReferrers(
+    subject: Digest,
+    artifactType: string | undefined,
+    as: Identity,
+  ): Promise<Answer<readonly Referrer[]> | undefined> {
     try {
       const list = await this.#upstream.referrers(subject, artifactType, as);
-      return list === undefined ? undefined : this.#tell('referrers', answerOf(list, 'miss'));
+      return list === undefined ? undefined : answerOf(list, 'miss');
     } catch (error) {
       if (!isOutlived(error, policyFor(as, this.#policy))) throw error;
       const held = await this.#context.index.manifests.referrers(this.key, subject);
       if (held.length === 0) throw error;
       const wanted = held.filter((referrer) => artifactType === undefined || referrer.artifactType === artifactType);
-      return this.#tell('referrers', answerOf(wanted, 'stale'));
+      return answerOf(wanted, 'stale');
     }
   }
 
@@ -279,16 +292,7 @@ export class CachedRepository implements Repository {
   }
 }
 
-/** A refusal of a client's own credentials is its own: nothing is kept for it that it may not have, and nothing is gone. */
-function policyFor(as: Identity, policy: Policy): Policy {
-  return typeof as === 'object' ? { ...policy, keep: { notfound: false, denied: false } } : policy;
-}
-
 const octetStream = 'application/octet-stream';
-
-function blobDescriptor(blob: BlobReader): Descriptor {
-  return { digest: blob.digest, size: blob.size, mediaType: octetStream };
-}
 
 function answerOf<T>(value: T, outcome: Outcome): Answer<T> {
   return { value, outcome, ageSeconds: 0 };
