@@ -1,4 +1,5 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { daemonPlaces, ping } from '../clients/dockerd.ts';
 import type { ImageStore } from '../clients/dockerd.ts';
@@ -17,7 +18,7 @@ export interface ConfiguredRuntime {
   readonly suite: Suite;
   readonly programs: readonly string[];
   /** By which its pulls of Docker Hub's images have to come. */
-  readonly door: 'mirror' | 'ns' | 'path';
+  readonly door: 'mirror' | 'ns' | 'path' | 'tunnel';
   readonly schemes: readonly Scheme[];
   /** Before the machine is looked at for the first time. */
   prepare(machine: ConfiguredMachine): Promise<void>;
@@ -33,6 +34,8 @@ export const configuredRuntimes: readonly ConfiguredRuntime[] = [
   dockerd('bookworm', 'graph', ['http', 'https']),
   dockerd('sid', 'graph', ['http', 'https']),
   dockerd('sid', 'containerd', ['http', 'https']),
+  throughProxy(dockerd('bookworm', 'graph', ['http'])),
+  throughProxy(dockerd('sid', 'containerd', ['http', 'https'])),
   podman('bookworm', ['http', 'https']),
   podman('sid', ['http', 'https']),
 ];
@@ -95,6 +98,36 @@ function dockerd(suite: Suite, store: ImageStore, schemes: readonly Scheme[]): C
       });
     },
   };
+}
+
+/** With what systemd and the command for the trust store would make of the files. */
+function throughProxy(mirror: ConfiguredRuntime): ConfiguredRuntime {
+  return {
+    ...mirror,
+    client: 'docker',
+    door: 'tunnel',
+    async start(machine) {
+      const socket = join(machine.directory, 'docker.sock');
+      const data = await emptied(machine);
+      const added = join(machine.root, 'usr/local/share/ca-certificates');
+      const trusting = `[ ! -d ${added} ] || cp ${added}/* /usr/local/share/ca-certificates/; update-ca-certificates >&2; exec "$@"`;
+      return await machine.machine.daemon({
+        name: 'dockerd',
+        argv: ['sh', '-c', trusting, 'sh', 'dockerd', ...daemonPlaces(data, socket)],
+        logPath: join(machine.directory, 'dockerd.log'),
+        env: { LAB_ETC: machine.etc, ...(await environmentOf(join(machine.etc, 'systemd/system/docker.service.d'))) },
+        ready: () => ping(socket),
+      });
+    },
+  };
+}
+
+/** The settings of a service's drop-ins. */
+async function environmentOf(directory: string): Promise<Record<string, string>> {
+  const names = existsSync(directory) ? (await readdir(directory)).toSorted() : [];
+  const texts = await Promise.all(names.map((name) => readFile(join(directory, name), 'utf8')));
+  const settings = texts.flatMap((text) => [...text.matchAll(/^Environment="([^=]+)=(.*)"$/gm)]);
+  return Object.fromEntries(settings.map(([, key = '', value = '']) => [key, value]));
 }
 
 function podman(suite: Suite, schemes: readonly Scheme[]): ConfiguredRuntime {

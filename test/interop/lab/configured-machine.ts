@@ -42,12 +42,12 @@ export class ConfiguredMachine {
     return made;
   }
 
-  /** As PATH finds it: run on the machine, or by a command of this one. */
+  /** As PATH finds it: run on the machine, which sees this directory, too, but means its own program; or by a command of this one. */
   async program(name: string, argv: readonly string[]): Promise<void> {
     const words = argv.map((word) => `'${word}'`).join(' ');
     await writeFile(
       join(this.#bin, name),
-      `#!/bin/bash\nexport LAB_ETC='${this.etc}' HOME=/root\nexec ${words} "$@"\n`,
+      `#!/bin/bash\nexport LAB_ETC='${this.etc}' HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nexec ${words} "$@"\n`,
     );
     await chmod(join(this.#bin, name), 0o755);
   }
