@@ -6,6 +6,7 @@ import { version } from '../observe/version.ts';
 import { factsOf, targetAt } from './facts.ts';
 import type { ClientFacts } from './facts.ts';
 import { isProbeName, probeTag } from './probe/probe-image.ts';
+import type { RuntimeName } from './runtimes.ts';
 import { setupScript } from './setup/script.ts';
 import type { Sightings } from './probe/sightings.ts';
 import type { ClientTarget } from './target.ts';
@@ -34,13 +35,16 @@ export function createClientLobby(options: ClientLobbyOptions): Lobby {
 type Answer = (options: ClientLobbyOptions, request: Request, pathname: string) => Reply;
 
 const answers: Readonly<Record<string, Answer>> = {
-  '/setup.sh': script,
+  '/setup.sh': (options, request) => script(options, request),
+  // Where docker-registry-proxy has its own.
+  '/setup/systemd': (options, request) => script(options, request, 'docker'),
   '/setup/client.json': (options) => jsonReply(ourFacts(options)),
 };
 
-function script(options: ClientLobbyOptions, request: Request): Reply {
+function script(options: ClientLobbyOptions, request: Request, unasked?: RuntimeName): Reply {
   const target = targetOf(options, request);
-  if (target !== undefined) return textReply(200, setupScript(target), { 'Content-Type': 'text/x-shellscript' });
+  if (target !== undefined)
+    return textReply(200, setupScript(target, unasked), { 'Content-Type': 'text/x-shellscript' });
   return textReply(400, 'the Host header is no name or address of a server; ask by one\n');
 }
 

@@ -137,6 +137,15 @@ describe('/setup.sh', () => {
     assert.match(errors, /one of docker, docker-mirror, containerd, podman, crio, buildkit, k3s, rke2: curl/);
   });
 
+  test("sets dockerd up by itself where docker-registry-proxy's own was asked for", async () => {
+    await using root = await machine({});
+    const answer = await get(`http://127.0.0.1:${entrepot.port}/setup/systemd`);
+    const { code, errors } = await sh(answer.body.toString(), root.path, []);
+    assert.equal(code, 0, errors);
+    const dropIn = (await root.files()).find((path) => path.includes('docker.service.d/')) ?? '';
+    assert.match(await readFile(root.join(dropIn), 'utf8'), /HTTPS_PROXY=/);
+  });
+
   for (const host of ['a b', "x';id;'", '$(id)', 'x:99999', '-x.example', '[::1', '[zz]:5000', '`id`']) {
     test(`is given to nobody who asks by the name ${host}`, async () => {
       const answer = await get(`http://127.0.0.1:${entrepot.port}/setup.sh`, { headers: { host } });

@@ -6,8 +6,12 @@ import type { ClientTarget } from '../target.ts';
 import { trustStores } from '../trust-store.ts';
 import { setupFunctions } from './functions.ts';
 
-/** What a machine without this program runs instead of `entrepot client`; everything that goes into it has been checked. */
-export function setupScript(target: ClientTarget): string {
+/**
+ * What a machine without this program runs instead of `entrepot client`; everything that goes into it has been checked.
+ *
+ * @param unasked what it sets up where its caller names nothing
+ */
+export function setupScript(target: ClientTarget, unasked?: RuntimeName): string {
   const names = (Object.keys(runtimes) as RuntimeName[]).filter((name) => runtimes[name].plan !== undefined);
   return [
     '#!/bin/sh',
@@ -19,6 +23,7 @@ export function setupScript(target: ClientTarget): string {
     `where=${quoted(target.serves === 'none' ? new URL(target.url).host : (target.defaultUpstream ?? ''))}`,
     'root=$ENTREPOT_ROOT',
     'failed=',
+    ...(unasked === undefined ? [] : [`[ $# -gt 0 ] || set -- ${unasked} --apply`]),
     setupFunctions,
     ...names.map((name) => runtimeFunctions(name, runtimes[name].config(target))),
     mainPart(target, names),
