@@ -76,7 +76,8 @@ function dockerd(suite: Suite, store: ImageStore, schemes: readonly Scheme[]): C
     name: `dockerd of ${suite}, ${store} image store`,
     suite,
     programs: ['dockerd', 'docker', 'containerd'],
-    door: 'mirror',
+    // The containerd in dockerd says ?ns=docker.io to mirrors.
+    door: store === 'containerd' ? 'ns' : 'mirror',
     schemes,
     async prepare(machine) {
       const socket = `unix://${socketOf(machine)}`;
