@@ -62,6 +62,7 @@ describe('an exchange with a token service', () => {
   test('is told from what else clients ask of it', () => {
     assert.ok(isTokenExchange(asking('/token?service=x&scope=repository:a:pull')));
     assert.ok(isTokenExchange(asking('/service/token?service=x')));
+    assert.ok(isTokenExchange(asking('/v2/auth?service=quay.io&scope=repository:a:pull')), 'as at Quay');
     assert.ok(isTokenExchange(posting({ grant_type: 'password' })));
     assert.ok(!isTokenExchange(asking('/v2/scope/tags/list?scope=x')));
     assert.ok(!isTokenExchange(asking('/login')));

@@ -13,8 +13,11 @@ const answerBytesMax = 1024 * 1024;
 /** What a token that says nothing of its life is good for, at least. */
 const secondsMin = 60;
 
+/** Of the registry itself, and of no token service; some have theirs among its paths, as Quay has. */
+const registryPath = /^\/v[12]\/(?!(?:auth|token)(?:\?|$))/;
+
 export function isTokenExchange({ method, url, headers, body }: Request): boolean {
-  if (/^\/v[12]\//.test(url)) return false;
+  if (registryPath.test(url)) return false;
   if (method === 'GET') return /[?&](?:scope|service)=/.test(url);
   const isForm = method === 'POST' && formType.test(headers['content-type'] ?? '');
   return isForm && body.length !== undefined && body.length <= formBytesMax;

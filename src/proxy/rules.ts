@@ -21,7 +21,7 @@ export function proxyRules(
   const { hosts, others, ports, clients, auth } = intercept;
   const listed = hosts.kind === 'list' ? new Set(hosts.names.map((name) => tables.find(name)?.name)) : undefined;
   const isMeant = (name: string | undefined): boolean => listed === undefined || listed.has(name);
-  const realms = new Map(upstreams.flatMap(({ name, realms: each }) => each.map((realm) => [realm, name] as const)));
+  const realms = ownersOfRealms(upstreams);
   const explores = hosts.kind === 'any';
   return {
     isOwnName: (name) => tables.routing.isOwnName(name),
@@ -36,4 +36,13 @@ export function proxyRules(
       return upstream !== undefined && isMeant(upstream) ? upstream : undefined;
     },
   };
+}
+
+/** Several registries may share a token service: it is that one's of whose domain it is, or of who comes first. */
+function ownersOfRealms(upstreams: readonly UpstreamConfig[]): ReadonlyMap<string, string> {
+  const owners = new Map<string, string>();
+  for (const { name, realms } of upstreams) {
+    for (const realm of realms) if (!owners.has(realm) || realm.endsWith(`.${name}`)) owners.set(realm, name);
+  }
+  return owners;
 }
