@@ -61,6 +61,9 @@ function* notes(target: ClientTarget, mirrors: boolean): Iterable<string> {
     yield 'Docker asks a mirror for Docker Hub images only. Write other registries into the name, as shown.';
     yield 'Docker does not start when one of these keys is also given to dockerd as a flag; keep one of the two.';
   }
+  if (mirrors && target.authority !== undefined) {
+    yield "With its containerd image store, dockerd looks for a mirror's authority in the machine's trust store alone: put the certificate there as well, and restart docker.";
+  }
   if (target.serves === 'none') yield 'This configuration is a plain registry: nothing is cached.';
   yield* strangersNote(
     target,
