@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import type { Clock, Timer } from '../observe/clock.ts';
 import { asError } from '../oci/errors.ts';
-import type { ByteStream } from '../oci/upload.ts';
+import type { ByteStream, Filled } from '../oci/upload.ts';
 import type { RelayAnswer, RelayRequest, Upgraded, UpgradeRequest } from './contract.ts';
 import { describeError } from './exchange.ts';
 import type { Breakdown } from './failure.ts';
@@ -40,14 +40,14 @@ export async function relay(request: RelayRequest, options: RelayOptions): Promi
   const patience = new Patience(request.signal, options.clock);
   const isRead = request.method === 'GET' || request.method === 'HEAD';
   const waitForAnswer = (): void => patience.wait(isRead ? options.headersMs : digestingMsMax, 'no answer');
-  const body = request.body === undefined ? null : bodyOf(request.body, waitForAnswer);
-  if (body === null) waitForAnswer();
+  const body = request.body && new SentBody(request.body, waitForAnswer);
+  if (body === undefined) waitForAnswer();
   try {
     const answer = await options.dispatcher.request({
       method: request.method,
       path: request.path,
       headers: { ...request.headers },
-      body,
+      body: body?.readable ?? null,
       signal: patience.signal,
       responseHeaders: 'raw',
     });
@@ -60,7 +60,7 @@ export async function relay(request: RelayRequest, options: RelayOptions): Promi
       cancel: () => patience.giveUp(new Error('the rest is not wanted')),
     };
   } catch (error) {
-    throw patience.explain(error, 'headers', body?.errored ?? undefined);
+    throw patience.explain(error, 'headers', body?.failure);
   }
 }
 
@@ -94,14 +94,30 @@ export async function upgrade(
 const pieceBytes = 65_536;
 const lend = (): Buffer => Buffer.allocUnsafeSlow(pieceBytes);
 
-function bodyOf(stream: ByteStream, ended: () => void): Readable {
-  async function* pieces(): AsyncIterable<Uint8Array> {
-    for (let next = await stream.fill(lend); next !== undefined; next = await stream.fill(lend)) {
+class SentBody {
+  readonly readable: Readable;
+  /** What reading it threw: whoever could not be reached destroys the readable with an error of its own. */
+  failure: Error | undefined;
+
+  constructor(stream: ByteStream, ended: () => void) {
+    this.readable = Readable.from(this.#pieces(stream, ended), { objectMode: false });
+  }
+
+  async *#pieces(stream: ByteStream, ended: () => void): AsyncIterable<Uint8Array> {
+    for (let next = await this.#fill(stream); next !== undefined; next = await this.#fill(stream)) {
       yield next.buffer.subarray(0, next.bytes);
     }
     ended();
   }
-  return Readable.from(pieces(), { objectMode: false });
+
+  async #fill(stream: ByteStream): Promise<Filled<Buffer> | undefined> {
+    try {
+      return await stream.fill(lend);
+    } catch (error) {
+      this.failure = asError(error);
+      throw error;
+    }
+  }
 }
 
 async function* piecesOf(body: Readable, patience: Patience, options: RelayOptions): AsyncIterable<Uint8Array> {

@@ -54,6 +54,21 @@ describe('while the registry is away', () => {
     assert.notEqual(await at.pulled('team/plans'), 200);
   });
 
+  test('so is one that is asked for with a form, as containerd does', async () => {
+    await using at = await scene();
+    assert.equal(await at.pulled('team/plans', alice), 200);
+    await at.entrepot.until('cache.answered');
+    await at.quay.down();
+    const fields = { grant_type: 'password', service: 'x', scope: 'repository:team/plans:pull', ...alice };
+    const form = Buffer.from(new URLSearchParams(fields).toString());
+    const headers = { 'content-type': 'application/x-www-form-urlencoded', 'content-length': String(form.length) };
+    const given = await at.client().ask('https://quay.io/token', { method: 'POST', body: form, headers });
+    assert.equal(given.status, 200, given.body.toString());
+    const { access_token: token } = JSON.parse(given.body.toString()) as { readonly access_token: string };
+    const bearer = { headers: { authorization: `Bearer ${token}` } };
+    assert.equal((await at.client().ask(`${base}/team/plans/manifests/1`, bearer)).status, 200);
+  });
+
   test('that lasts as long as the configuration says, and not beyond a refusal', async () => {
     await using at = await scene();
     assert.equal(await at.pulled('team/plans', alice), 200);
