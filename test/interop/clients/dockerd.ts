@@ -52,7 +52,7 @@ export async function startDockerd(
   machine: Machine,
   directory: string,
   store: ImageStore,
-  scheme: 'http' | 'https' = 'http',
+  scheme: DaemonWish['scheme'] = 'http',
 ) {
   const socket = join(directory, 'docker.sock');
   const daemon = await machine.daemon({
@@ -68,19 +68,21 @@ interface DaemonWish {
   readonly directory: string;
   readonly socket: string;
   readonly store: ImageStore;
-  readonly scheme: 'http' | 'https';
+  /** Of the mirror; `proxy`: there is none, and everything goes through the cache as a proxy. */
+  readonly scheme: 'http' | 'https' | 'proxy';
 }
 
 async function daemonCommand({ directory, socket, store, scheme }: DaemonWish): Promise<readonly string[]> {
   const config = join(directory, 'daemon.json');
   const settings = {
-    'registry-mirrors': [`${scheme}://${cacheAuthority}`],
+    ...(scheme === 'proxy' ? {} : { 'registry-mirrors': [`${scheme}://${cacheAuthority}`] }),
     // With the scheme: BuildKit before 26 reads it from here, for the mirror as well, and would try https only.
     ...(scheme === 'http' ? { 'insecure-registries': [`http://${cacheAuthority}`] } : {}),
     ...(store === 'containerd' ? { features: { 'containerd-snapshotter': true } } : {}),
   };
   await writeFile(config, JSON.stringify(settings));
-  return ['dockerd', `--config-file=${config}`, ...daemonPlaces(directory, socket)];
+  const proxied = scheme === 'proxy' ? ['env', `HTTPS_PROXY=http://${cacheAuthority}`] : [];
+  return [...proxied, 'dockerd', `--config-file=${config}`, ...daemonPlaces(directory, socket)];
 }
 
 /** Flags for a daemon that shares the lab with others. */

@@ -18,7 +18,7 @@ import { challenge, respondJson, Tokens } from './tokens.ts';
 export class Answerer {
   readonly #log: RequestLog;
   readonly #faults: Faults;
-  readonly #tokens = new Tokens();
+  readonly tokens = new Tokens();
   readonly #agent = new Agent({ keepAlive: true });
 
   constructor(log: RequestLog, faults: Faults) {
@@ -45,13 +45,13 @@ export class Answerer {
 
   async #serve(site: Site, exchange: Exchange): Promise<void> {
     const { request, response, entry } = exchange;
-    if (entry.path === site.tokens?.path) return this.#tokens.issue(site, request, response, entry.query);
+    if (entry.path === site.tokens?.path) return this.tokens.issue(site, request, response, entry.query);
     if (site.signed === true && !new URLSearchParams(entry.query).has('signature')) {
       response.writeHead(403).end('missing signature');
       return;
     }
     const repository = repositoryOf(entry.path);
-    if (site.challenge !== undefined && !this.#tokens.allows(request.headers.authorization, repository)) {
+    if (site.challenge !== undefined && !this.tokens.allows(request.headers.authorization, repository)) {
       challenge(site, response, repository);
       return;
     }

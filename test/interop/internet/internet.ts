@@ -73,6 +73,11 @@ export class Internet {
     this.#servers = [];
   }
 
+  /** From now on the user may read nothing that is private. */
+  revoke(user: string): void {
+    this.#answerer.tokens.revoke(user);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.unplug();
     this.#answerer.close();

@@ -4,11 +4,18 @@ import { text } from 'node:stream/consumers';
 import type { Site } from './sites.ts';
 
 const lifetimeSeconds = 300;
-const users: Readonly<Record<string, string>> = { alice: 'secret' };
+const users: Readonly<Record<string, string>> = { alice: 'secret', bob: 'bobs-secret', carol: 'carols-secret' };
 
 /** The token services of all registries: who was granted what. */
 export class Tokens {
   readonly #granted = new Map<string, ReadonlySet<string>>();
+  readonly #readers = new Set(['alice', 'carol']);
+
+  /** From now on this user may read nothing that is private, also with tokens that are out. */
+  revoke(user: string): void {
+    this.#readers.delete(user);
+    this.#granted.clear();
+  }
 
   /** Answers a request for a token: GET with an optional Basic header, or POST with a form where the site knows it. */
   async issue(site: Site, request: IncomingMessage, response: ServerResponse, query: string): Promise<void> {
@@ -24,13 +31,17 @@ export class Tokens {
     }
     const asked = form.getAll('scope').flatMap((scope) => scope.split(' '));
     const token = randomUUID();
-    this.#granted.set(token, new Set(asked.filter((scope) => mayHave(scope, user))));
+    this.#granted.set(token, new Set(asked.filter((scope) => this.#mayHave(scope, user))));
     respondJson(response, 200, {
       token,
       access_token: token,
       expires_in: lifetimeSeconds,
       issued_at: new Date().toISOString(),
     });
+  }
+
+  #mayHave(scope: string, user = ''): boolean {
+    return this.#readers.has(user) || !scope.startsWith('repository:private/');
   }
 
   /** Whether a request may pull from a repository; `undefined`: the ping, which any valid token opens. */
@@ -68,10 +79,6 @@ export function respondJson(
   response
     .writeHead(status, { 'content-type': 'application/json', 'content-length': body.length, ...headers })
     .end(body);
-}
-
-function mayHave(scope: string, user: string | undefined): boolean {
-  return user !== undefined || !scope.startsWith('repository:private/');
 }
 
 function userOfForm(form: URLSearchParams): string | undefined {
