@@ -10,6 +10,8 @@ export interface Policy {
   readonly keep: { readonly notfound: boolean; readonly denied: boolean };
   /** In how many ranges a big blob is fetched at once. */
   readonly ranges: number;
+  /** Its word counts: the configuration, or the table of public registries, has named it. */
+  readonly isBelieved: boolean;
 }
 
 /**

@@ -14,6 +14,7 @@ export function policyOf(config: UpstreamConfig): Policy {
     freshMs: (tag: Tag) => rules.find((rule) => rule.matches(tag))?.forMs ?? 0,
     keep: config.keep,
     ranges: config.ranges,
+    isBelieved: config.learned !== true,
   };
   compiled.set(config, policy);
   return policy;

@@ -32,6 +32,7 @@ import { findHeld } from './held.ts';
 import { lasting } from './lasting.ts';
 import { Manifests } from './manifests.ts';
 import type { OnceInCluster } from './once.ts';
+import { possesses } from './possession.ts';
 import type { Source } from './transfer.ts';
 import type { Refusals } from './refusals.ts';
 import type { Uses } from './uses.ts';
@@ -242,7 +243,7 @@ export class CachedRepository implements Repository {
 
   /** Asks the upstream's repository itself. */
   async #earn(digest: Digest, as: Identity): Promise<boolean> {
-    if ((await this.#upstream.blobSize(digest, as)) === undefined) return false;
+    if (!(await possesses(digest, this.#source(as), this.#policy))) return false;
     await this.#addMember(digest);
     return true;
   }
