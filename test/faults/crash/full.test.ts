@@ -22,9 +22,9 @@ const stories = [
     open: (random: Random) => PushLane.open(random),
   },
   {
-    title: 'a hundred processes are killed in the middle of collections, and nothing that is needed is lost',
+    title: 'seventy processes are killed in the middle of collections, and nothing that is needed is lost',
     steps: collectSteps,
-    atRandom: 40,
+    atRandom: 10,
     open: (random: Random) => CollectLane.open(random),
   },
 ] as const;
