@@ -3,23 +3,15 @@ import { describe, test } from 'node:test';
 import { assertGolden } from '../../test/support/golden.ts';
 import { clientConfigText } from './client-config.ts';
 import type { ClientTarget } from './target.ts';
+import { everyRegistry } from './testing.ts';
 import { isRuntime, runtimes } from './runtimes.ts';
 
-const every: ClientTarget = {
-  url: 'http://cache.example:5000',
-  serves: 'every',
-  upstreams: ['docker.io', 'quay.io', '*.gcr.io'],
-  defaultUpstream: 'docker.io',
-  authority: undefined,
-  interception: { pem: 'THE INTERCEPTION CERTIFICATE\n' },
-};
-
 const targets: Readonly<Record<string, ClientTarget>> = {
-  plain: every,
-  tls: { ...every, url: 'https://cache.example' },
-  'own-tls': { ...every, url: 'https://cache.example:5000', authority: { pem: 'THE CERTIFICATE\n' } },
-  'one-upstream': { ...every, serves: 'one', upstreams: ['quay.io'], defaultUpstream: 'quay.io' },
-  registry: { ...every, serves: 'none', upstreams: [], interception: undefined },
+  plain: everyRegistry,
+  tls: { ...everyRegistry, url: 'https://cache.example' },
+  'own-tls': { ...everyRegistry, url: 'https://cache.example:5000', authority: { pem: 'THE CERTIFICATE\n' } },
+  'one-upstream': { ...everyRegistry, serves: 'one', upstreams: ['quay.io'], defaultUpstream: 'quay.io' },
+  registry: { ...everyRegistry, serves: 'none', upstreams: [], interception: undefined },
 };
 
 describe('the configuration of a client', () => {
@@ -32,7 +24,7 @@ describe('the configuration of a client', () => {
   }
 
   test('for Docker is JSON that can be merged into daemon.json', () => {
-    const [file] = runtimes['docker-mirror'].config(every).files;
+    const [file] = runtimes['docker-mirror'].config(everyRegistry).files;
     assert.deepEqual(JSON.parse(file?.content ?? ''), {
       'registry-mirrors': ['http://cache.example:5000'],
       'insecure-registries': ['http://cache.example:5000'],
@@ -41,13 +33,13 @@ describe('the configuration of a client', () => {
 
   test('names the default port, because an image name without one is looked for elsewhere', () => {
     assert.match(
-      runtimes['docker-mirror'].config(targets['tls'] ?? every).examples.join('\n'),
+      runtimes['docker-mirror'].config(targets['tls'] ?? everyRegistry).examples.join('\n'),
       /docker pull cache\.example:443\/quay\.io\//,
     );
   });
 
   test('offers Docker no mirror when the default upstream is not Docker Hub', () => {
-    const { files } = runtimes['docker-mirror'].config({ ...every, defaultUpstream: 'quay.io' });
+    const { files } = runtimes['docker-mirror'].config({ ...everyRegistry, defaultUpstream: 'quay.io' });
     assert.doesNotMatch(files.map((file) => file.content).join(''), /registry-mirrors/);
   });
 

@@ -4,41 +4,23 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { get } from '../support/client.ts';
-import { CountingUpstream } from '../support/counting-upstream.ts';
 import { Entrepot } from '../support/entrepot.ts';
-import { FakeClock } from '../support/fake-clock.ts';
 import { makeImage } from '../support/images.ts';
 import { htpasswdOf } from '../support/logins.ts';
 import { freePort } from '../support/ports.ts';
 import { TempDir } from '../support/temp-dir.ts';
 import { helloOf } from '../support/tls-hello.ts';
-import { openTunnel, ProxiedClient } from '../support/tunnel.ts';
-import type { Login } from '../support/tunnel.ts';
+import { alice, bob, startProxiedQuay } from '../support/proxied-quay.ts';
+import type { ProxiedQuay } from '../support/proxied-quay.ts';
+import { openTunnel } from '../support/tunnel.ts';
+import type { ProxiedClient } from '../support/tunnel.ts';
 
 const minutes = 60_000;
 const app = makeImage({ seed: 'app', layers: [300_000] });
 const plans = makeImage({ seed: 'plans', layers: [200_000] });
-const alice = { username: 'alice', password: 'alices-secret' };
-const bob = { username: 'bob', password: 'bobs-secret' };
 
-/** A registry with a public image, and one that of its two users alice alone may read. */
-async function scene(config: Readonly<Record<string, unknown>> = {}) {
-  await using opening = new AsyncDisposableStack();
-  // Certificates are looked at by the real clock.
-  const clock = new FakeClock(Date.now());
-  const users = { alice: alice.password, bob: bob.password };
-  const grants = { alice: ['team/plans'], bob: [] };
-  const auth = { kind: 'bearer', users, grants, private: ['team/plans'] } as const;
-  const quay = opening.use(await CountingUpstream.start({ tls: true, auth, now: () => clock.now() }));
-  quay.publish('team/app:1', app);
-  quay.publish('team/plans:1', plans);
-  const entrepot = opening.use(await Entrepot.start({ upstreams: { 'quay.io': quay }, clock, config }));
-  const ca = (await get(`${entrepot.origin}/ca.crt?ca=interception`)).body.toString();
-  const names = { [quay.origin]: 'https://quay.io' };
-  const client = (login?: Login): ProxiedClient => new ProxiedClient(() => entrepot.port, { ca, names }, login);
-  const scope = opening.move();
-  return { quay, entrepot, clock, client, [Symbol.asyncDispose]: () => scope.disposeAsync() };
-}
+const scene = (config: Readonly<Record<string, unknown>> = {}): Promise<ProxiedQuay> =>
+  startProxiedQuay({ app, plans }, config);
 
 type Image = typeof app;
 

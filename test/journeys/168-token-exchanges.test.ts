@@ -1,41 +1,23 @@
 /** Clients of a registry that is away: whoever it let in not long ago gets what is held here, with a fresh token, too. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { get } from '../support/client.ts';
-import { CountingUpstream } from '../support/counting-upstream.ts';
-import { Entrepot } from '../support/entrepot.ts';
-import { FakeClock } from '../support/fake-clock.ts';
 import { makeImage } from '../support/images.ts';
+import { alice, bob, startProxiedQuay } from '../support/proxied-quay.ts';
 import { secretsIn } from '../support/secrets-in.ts';
-import { ProxiedClient } from '../support/tunnel.ts';
 import type { Login } from '../support/tunnel.ts';
 
 const minutes = 60_000;
 const app = makeImage({ seed: 'app', layers: [1_000] });
 const plans = makeImage({ seed: 'plans', layers: [1_000] });
-const alice = { username: 'alice', password: 'alices-secret' };
-const bob = { username: 'bob', password: 'bobs-secret' };
 const base = 'https://quay.io/v2';
 
 async function scene() {
-  await using opening = new AsyncDisposableStack();
-  const clock = new FakeClock(Date.now());
-  const users = { alice: alice.password, bob: bob.password };
-  const grants = { alice: ['team/plans'], bob: [] };
-  const auth = { kind: 'bearer', users, grants, private: ['team/plans'] } as const;
-  const quay = opening.use(await CountingUpstream.start({ tls: true, auth, now: () => clock.now() }));
-  quay.publish('team/app:1', app);
-  quay.publish('team/plans:1', plans);
-  const entrepot = opening.use(await Entrepot.start({ upstreams: { 'quay.io': quay }, clock }));
-  const ca = (await get(`${entrepot.origin}/ca.crt?ca=interception`)).body.toString();
-  const names = { [quay.origin]: 'https://quay.io' };
-  const client = (login?: Login): ProxiedClient => new ProxiedClient(() => entrepot.port, { ca, names }, login);
+  const at = await startProxiedQuay({ app, plans });
   const pulled = async (repository: string, login?: Login): Promise<number> => {
-    const { status } = await client(login).request(`${base}/${repository}/manifests/1`);
+    const { status } = await at.client(login).request(`${base}/${repository}/manifests/1`);
     return status;
   };
-  const scope = opening.move();
-  return { quay, entrepot, clock, client, pulled, [Symbol.asyncDispose]: () => scope.disposeAsync() };
+  return { ...at, pulled };
 }
 
 describe('while the registry is away', () => {

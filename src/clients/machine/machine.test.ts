@@ -6,20 +6,13 @@ import { TempDir } from '../../../test/support/temp-dir.ts';
 import { runtimes } from '../runtimes.ts';
 import type { RuntimeName } from '../runtimes.ts';
 import type { ClientTarget } from '../target.ts';
+import { everyRegistry } from '../testing.ts';
 import { apply } from './apply.ts';
 import type { Applied } from './apply.ts';
 import { RootedFiles } from './files.ts';
 import { undo } from './undo.ts';
 
-const plain: ClientTarget = {
-  url: 'http://cache.example:5000',
-  serves: 'every',
-  upstreams: ['docker.io', 'quay.io', '*.gcr.io'],
-  defaultUpstream: 'docker.io',
-  authority: undefined,
-  interception: { pem: 'THE INTERCEPTION CERTIFICATE\n' },
-};
-const ownTls: ClientTarget = { ...plain, url: 'https://cache.example', authority: { pem: 'PEM\n' } };
+const ownTls: ClientTarget = { ...everyRegistry, url: 'https://cache.example', authority: { pem: 'PEM\n' } };
 
 /** What people have on their machines, by runtime. */
 const before: Readonly<Partial<Record<RuntimeName, Readonly<Record<string, string>>>>> = {
@@ -101,10 +94,10 @@ describe('a machine', () => {
       test(`that is ${kind} is for ${name} as it was, byte by byte, after apply, apply with TLS, and undo`, async () => {
         await using machine = await Machine.with(files);
         const start = await machine.state();
-        assert.notDeepEqual((await machine.apply(name, plain)).written, []);
+        assert.notDeepEqual((await machine.apply(name, everyRegistry)).written, []);
         const applied = await machine.state();
         assert.notDeepEqual(applied, start);
-        assert.deepEqual((await machine.apply(name, plain)).written, []);
+        assert.deepEqual((await machine.apply(name, everyRegistry)).written, []);
         assert.deepEqual(await machine.state(), applied, 'a second time changes nothing');
         assert.notDeepEqual((await machine.apply(name, ownTls)).written, []);
         await undo(name, machine.files);
@@ -115,7 +108,7 @@ describe('a machine', () => {
 
   test('keeps what it had', async () => {
     await using machine = await Machine.with(before['docker-mirror'] ?? {});
-    await machine.apply('docker-mirror', plain);
+    await machine.apply('docker-mirror', everyRegistry);
     assert.deepEqual(JSON.parse(await machine.read('/etc/docker/daemon.json')), {
       debug: true,
       'registry-mirrors': ['http://cache.example:5000', 'https://other.example'],
@@ -125,15 +118,15 @@ describe('a machine', () => {
 
   test('that was given another address has nothing left of the first', async () => {
     await using machine = await Machine.with(before['docker-mirror'] ?? {});
-    await machine.apply('docker-mirror', plain);
-    await machine.apply('docker-mirror', { ...plain, url: 'http://new.example:5000' });
+    await machine.apply('docker-mirror', everyRegistry);
+    await machine.apply('docker-mirror', { ...everyRegistry, url: 'http://new.example:5000' });
     assert.doesNotMatch(await machine.read('/etc/docker/daemon.json'), /cache\.example/);
     assert.match(await machine.read('/etc/docker/daemon.json'), /new\.example.*other\.example/s);
   });
 
   test('is not undone when somebody has changed a file since, and is told where the old one is', async () => {
     await using machine = await Machine.with(before['docker-mirror'] ?? {});
-    await machine.apply('docker-mirror', plain);
+    await machine.apply('docker-mirror', everyRegistry);
     await machine.write('/etc/docker/daemon.json', '{"mine": 1}');
     await assert.rejects(
       undo('docker-mirror', machine.files),
@@ -148,10 +141,10 @@ describe('a machine', () => {
 
   test('that somebody has added to, and that needs nothing, is left alone', async () => {
     await using machine = await Machine.with({});
-    await machine.apply('docker-mirror', plain);
+    await machine.apply('docker-mirror', everyRegistry);
     const settings = JSON.parse(await machine.read('/etc/docker/daemon.json')) as object;
     await machine.write('/etc/docker/daemon.json', JSON.stringify({ ...settings, debug: true }));
-    assert.deepEqual((await machine.apply('docker-mirror', plain)).written, []);
+    assert.deepEqual((await machine.apply('docker-mirror', everyRegistry)).written, []);
   });
 
   test('that nothing was applied to has nothing to undo', async () => {
@@ -163,7 +156,7 @@ describe('a machine', () => {
     await using machine = await Machine.with(before.containerd ?? {});
     const start = await machine.state();
     const config = await machine.read('/etc/containerd/config.toml');
-    await machine.apply('containerd', plain);
+    await machine.apply('containerd', everyRegistry);
     await machine.write('/etc/containerd/config.toml', config);
     await undo('containerd', machine.files);
     assert.deepEqual(
@@ -179,7 +172,7 @@ describe('a machine', () => {
     await chmod(path, 0o600);
     await utimes(path, 1_000_000, 1_000_000);
     const start = await machine.state();
-    await machine.apply('docker-mirror', plain);
+    await machine.apply('docker-mirror', everyRegistry);
     assert.equal((await lstat(path)).mode & 0o777, 0o600);
     await undo('docker-mirror', machine.files);
     assert.deepEqual(await machine.state(), start);
@@ -189,20 +182,20 @@ describe('a machine', () => {
     await using machine = await Machine.with({ '/usr/daemon.json': '{}', '/etc/docker/key': '' });
     await symlink('../../usr/daemon.json', machine.at('/etc/docker/daemon.json'));
     const start = await machine.state();
-    await machine.apply('docker-mirror', plain);
+    await machine.apply('docker-mirror', everyRegistry);
     assert.match(await machine.read('/usr/daemon.json'), /registry-mirrors/);
     await undo('docker-mirror', machine.files);
     assert.deepEqual(await machine.state(), start);
     await using outside = await Machine.with({ '/daemon.json': '{}', '/etc/docker/key': '' });
     await symlink(machine.at('/usr/daemon.json'), outside.at('/etc/docker/daemon.json'));
-    await assert.rejects(outside.apply('docker-mirror', plain), /is a link that leads nowhere below/);
+    await assert.rejects(outside.apply('docker-mirror', everyRegistry), /is a link that leads nowhere below/);
   });
 });
 
 describe('containerd', () => {
   test('is asked with ?ns= for every registry, also for those with a file of their own', async () => {
     await using machine = await Machine.with(before.containerd ?? {});
-    await machine.apply('containerd', plain);
+    await machine.apply('containerd', everyRegistry);
     const host = '[host."http://cache.example:5000"]\n  capabilities = ["pull", "resolve"]\n';
     assert.equal(
       await machine.read('/etc/containerd/certs.d/_default/hosts.toml'),
@@ -218,12 +211,12 @@ describe('containerd', () => {
   test('has its files where its config_path says', async () => {
     const config = 'version = 3\n[plugins."io.containerd.cri.v1.images".registry]\nconfig_path = "/opt/certs:/etc/x"\n';
     await using machine = await Machine.with({ '/etc/containerd/config.toml': config });
-    assert.deepEqual((await machine.apply('containerd', plain)).written, ['/opt/certs/_default/hosts.toml']);
+    assert.deepEqual((await machine.apply('containerd', everyRegistry)).written, ['/opt/certs/_default/hosts.toml']);
   });
 
   test("of Docker's package has no CRI to configure", async () => {
     await using machine = await Machine.with({ '/etc/containerd/config.toml': 'disabled_plugins = ["cri"]\n' });
-    const { written, notes } = await machine.apply('containerd', plain);
+    const { written, notes } = await machine.apply('containerd', everyRegistry);
     assert.deepEqual(written, ['/etc/containerd/certs.d/_default/hosts.toml']);
     assert.match(notes.join(), /CRI plugin is switched off/);
   });
@@ -233,14 +226,20 @@ describe('containerd', () => {
       'version = 2\n[plugins."io.containerd.grpc.v1.cri".registry.mirrors."docker.io"]\nendpoint = ["https://a"]\n';
     await using machine = await Machine.with({ '/etc/containerd/config.toml': config });
     const start = await machine.state();
-    await assert.rejects(machine.apply('containerd', plain), /has registry\.mirrors, which containerd allows only/);
+    await assert.rejects(
+      machine.apply('containerd', everyRegistry),
+      /has registry\.mirrors, which containerd allows only/,
+    );
     assert.deepEqual(await machine.state(), start);
   });
 
   test('that has us in another way already is not touched', async () => {
     const path = '/etc/containerd/certs.d/_default/hosts.toml';
     await using machine = await Machine.with({ [path]: '[host."http://cache.example:5000"]\nskip_verify = true\n' });
-    await assert.rejects(machine.apply('containerd', plain), /and says something else there; remove that table first/);
+    await assert.rejects(
+      machine.apply('containerd', everyRegistry),
+      /and says something else there; remove that table first/,
+    );
   });
 });
 
@@ -251,7 +250,7 @@ describe('podman', () => {
     const theirs =
       '[[registry]]\nprefix = "quay.io"\nlocation = "quay.example"\n[[registry.mirror]]\nlocation = "m.example"\n';
     await using machine = await Machine.with({ '/etc/containers/registries.conf': theirs });
-    await machine.apply('podman', plain);
+    await machine.apply('podman', everyRegistry);
     assert.match(
       await machine.read(ours),
       /location = "quay\.example"\nprefix = "quay\.io"\n\n\[\[registry\.mirror\]\]\nlocation = "cache\.example:5000\/quay\.io"\ninsecure = true\n\n\[\[registry\.mirror\]\]\nlocation = "m\.example"/,
@@ -261,7 +260,7 @@ describe('podman', () => {
   test('says so when a file that comes later has the last word', async () => {
     const later = { '/etc/containers/registries.conf.d/90-mine.conf': '[[registry]]\nlocation = "quay.io"\n' };
     await using machine = await Machine.with(later);
-    const { notes } = await machine.apply('podman', plain);
+    const { notes } = await machine.apply('podman', everyRegistry);
     assert.match(notes.join('\n'), /90-mine\.conf comes after .* and has its own word on quay\.io: put this there:\n/);
     assert.doesNotMatch(await machine.read(ours), /location = "quay\.io"/);
   });
@@ -269,6 +268,6 @@ describe('podman', () => {
   test('of the first format is refused', async () => {
     const first = { '/etc/containers/registries.conf': '[registries.search]\nregistries = ["docker.io"]\n' };
     await using machine = await Machine.with(first);
-    await assert.rejects(machine.apply('podman', plain), /of the format's first version/);
+    await assert.rejects(machine.apply('podman', everyRegistry), /of the format's first version/);
   });
 });
