@@ -10,41 +10,16 @@ set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 ROOT=$(cd "$HERE/../.." && pwd)
 CACHE=${ENTREPOT_LAB_DIR:-/var/cache/entrepot-lab}/acme
-MODULE=github.com/letsencrypt/pebble/v2
 
-give_up() {
+without() {
   echo "there is no ACME server to test with: $*" >&2
   exit 1
 }
 
-mkdir -p "$CACHE"
-# Go wants a home for what it downloads, and a service may have none.
-export HOME=${HOME:-$CACHE} GOFLAGS=-mod=readonly CGO_ENABLED=0
-VERSION=$(awk -v module="$MODULE" '$1 == "require" && $2 == module { print $3 }' "$HERE/go.mod")
-[ -n "$VERSION" ] || { echo "$HERE/go.mod requires no $MODULE" >&2; exit 1; }
-PEBBLE=$CACHE/pebble-$VERSION
-
-build() {
-  local log=$CACHE/build.log reason directory
-  reason=$(bash "$HERE/../conformance/install.sh" | tail -n 1) || give_up "$reason"
-  if ! (cd "$HERE" && go mod download -json "$MODULE") >"$CACHE/module.json" 2>"$log"; then
-    cat "$CACHE/module.json" "$log" >&2
-    # Anything but the pinned bytes is an attack or a mistake, not a missing network.
-    if grep -qs 'checksum mismatch' "$CACHE/module.json" "$log"; then exit 1; fi
-    give_up "$MODULE@$VERSION could not be downloaded (above)"
-  fi
-  directory=$(sed -n 's/^\t"Dir": "\(.*\)",\?$/\1/p' "$CACHE/module.json")
-  (cd "$directory" && go build -buildvcs=false -o "$PEBBLE.new" ./cmd/pebble)
-  mv "$PEBBLE.new" "$PEBBLE"
-}
-
-# Two runs at once build it once.
-exec 9>"$CACHE/build.lock"
-flock 9
-[ -x "$PEBBLE" ] || build
-exec 9>&-
+. "$HERE/../go-program.sh"
+go_program pebble github.com/letsencrypt/pebble/v2 ./cmd/pebble
 # To the server, ENTREPOT_* are settings.
 unset ENTREPOT_LAB_DIR
-export PEBBLE PATH="$ROOT/node_modules/.bin:$PATH"
+export PEBBLE=$PROGRAM PATH="$ROOT/node_modules/.bin:$PATH"
 cd "$ROOT"
 exec node --test --test-timeout=240000 test/acme/letsencrypt.acme.ts
