@@ -160,6 +160,24 @@ describe('what is hosted', () => {
     assert.deepEqual((await readLinkTree(at.dir.path))['app']?.manifests, [two.digest]);
   });
 
+  test('and is taken away while its content is written, leaves that to be discarded', async () => {
+    await using dir = await TempDir.make();
+    const store = await openFilesystemStore({ root: dir.path });
+    await using at = await scene('one', { dir, store });
+    await push(at.index, app, one, []);
+    await push(at.index, app, two, []);
+    const write = store.writeLinks.bind(store);
+    store.writeLinks = async (links) => {
+      store.writeLinks = write;
+      await write(links);
+      await at.index.hosted.remove(app, two.digest, never, 5);
+    };
+    await at.writer.drain();
+    assert.deepEqual(await at.index.collection.discards(undefined, 10), [two.digest]);
+    assert.equal(await at.index.blobs.stored(two.digest), undefined);
+    assert.equal(await at.index.blobs.stored(one.digest), one.bytes.length);
+  });
+
   test('that cannot be written is told, and tried again', async () => {
     await using at = await scene();
     const repositories = at.dir.join('docker/registry/v2/repositories');

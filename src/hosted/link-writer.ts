@@ -153,10 +153,13 @@ class Resting {
     return due;
   }
 
+  /** Whoever took the manifest away meanwhile knew of no file; then what was written for it is to be discarded. */
   async store(): Promise<void> {
-    const { index, clock } = this.#options;
+    const { index } = this.#options;
     for (const { lease, link } of this.#leases) {
-      if (link.bytes !== undefined) await index.blobs.store(link.digest, link.bytes.length, lease, clock.now());
+      if (link.bytes === undefined) continue;
+      await index.blobs.store(link.digest, link.bytes.length, lease, 0);
+      await index.collection.mayDiscard(link.digest);
     }
   }
 
