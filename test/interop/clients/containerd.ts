@@ -39,13 +39,16 @@ function containerd(by: string, suite: Suite, pull: Pull): ClientKind {
   };
 }
 
-/** A daemon of its own, with nothing in it; `hosts` is the directory that leads every registry through the cache. */
-export async function startContainerd(machine: Machine, directory: string, scheme: 'http' | 'https' = 'http') {
+/**
+ * A daemon of its own, with nothing in it; `hosts` is the directory that leads every registry through the cache as a mirror,
+ * unless there is `none`.
+ */
+export async function startContainerd(machine: Machine, directory: string, scheme: 'http' | 'https' | 'none' = 'http') {
   const socket = join(directory, 'sock');
   const hosts = join(directory, 'hosts');
   const config = join(directory, 'config.toml');
   await mkdir(join(hosts, '_default'), { recursive: true });
-  await writeFile(join(hosts, '_default/hosts.toml'), hostsToml(scheme));
+  if (scheme !== 'none') await writeFile(join(hosts, '_default/hosts.toml'), hostsToml(scheme));
   await writeFile(config, configToml(directory, socket, hosts));
   const daemon = await machine.daemon({
     name: 'containerd',

@@ -68,21 +68,20 @@ interface DaemonWish {
   readonly directory: string;
   readonly socket: string;
   readonly store: ImageStore;
-  /** Of the mirror; `proxy`: there is none, and everything goes through the cache as a proxy. */
-  readonly scheme: 'http' | 'https' | 'proxy';
+  /** Of the mirror; `none`: there is no mirror. */
+  readonly scheme: 'http' | 'https' | 'none';
 }
 
 async function daemonCommand({ directory, socket, store, scheme }: DaemonWish): Promise<readonly string[]> {
   const config = join(directory, 'daemon.json');
   const settings = {
-    ...(scheme === 'proxy' ? {} : { 'registry-mirrors': [`${scheme}://${cacheAuthority}`] }),
+    ...(scheme === 'none' ? {} : { 'registry-mirrors': [`${scheme}://${cacheAuthority}`] }),
     // With the scheme: BuildKit before 26 reads it from here, for the mirror as well, and would try https only.
     ...(scheme === 'http' ? { 'insecure-registries': [`http://${cacheAuthority}`] } : {}),
     ...(store === 'containerd' ? { features: { 'containerd-snapshotter': true } } : {}),
   };
   await writeFile(config, JSON.stringify(settings));
-  const proxied = scheme === 'proxy' ? ['env', `HTTPS_PROXY=http://${cacheAuthority}`] : [];
-  return [...proxied, 'dockerd', `--config-file=${config}`, ...daemonPlaces(directory, socket)];
+  return ['dockerd', `--config-file=${config}`, ...daemonPlaces(directory, socket)];
 }
 
 /** Flags for a daemon that shares the lab with others. */

@@ -5,8 +5,7 @@ import { Transform } from 'node:stream';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { backendPorts } from '../lab/backends.ts';
-import type { Backend } from '../images/catalogue.ts';
+import { backendPorts, pushedPort, pushedPrefix } from '../lab/backends.ts';
 import { bodyFault } from './faults.ts';
 import type { Fault, Faults } from './faults.ts';
 import type { LoggedRequest, RequestLog } from './log.ts';
@@ -51,8 +50,10 @@ export class Answerer {
       return;
     }
     const repository = repositoryOf(entry.path);
-    if (site.challenge !== undefined && !this.tokens.allows(request.headers.authorization, repository)) {
-      challenge(site, response, repository);
+    const action = request.method === 'GET' || request.method === 'HEAD' ? 'pull' : 'push';
+    const { authorization } = request.headers;
+    if (site.challenge !== undefined && !this.tokens.allows(authorization, repository, action)) {
+      challenge(site, response, { repository, action, error: this.tokens.wrongWith(authorization) });
       return;
     }
     if (site.moved !== undefined && repository !== undefined) {
@@ -68,28 +69,20 @@ export class Answerer {
       );
       return;
     }
-    if (site.backend !== undefined) return this.#forward(site.backend, site.prefix ?? '', exchange);
-    respondJson(response, 200, {});
+    if (site.backend === undefined) return respondJson(response, 200, {});
+    const port = repository?.startsWith(pushedPrefix) === true ? pushedPort : backendPorts[site.backend];
+    await this.#forward(port, site.prefix ?? '', exchange);
   }
 
-  async #forward(backend: Backend, prefix: string, { request, response, entry, fault }: Exchange): Promise<void> {
-    const { range, accept } = request.headers;
-    const headers: OutgoingHttpHeaders = { host: entry.host };
-    if (accept !== undefined) headers['accept'] = accept;
-    if (range !== undefined && fault?.kind !== 'ignore range') headers['range'] = range;
+  async #forward(port: number, prefix: string, { request, response, entry, fault }: Exchange): Promise<void> {
     const { promise: answered, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-    const path = entry.path.replace(`/v2/${prefix}`, '/v2/');
-    httpRequest({
-      host: '127.0.0.1',
-      port: backendPorts[backend],
-      method: request.method,
-      path,
-      headers,
-      agent: this.#agent,
-    })
+    const query = entry.query === '' ? '' : `?${entry.query}`;
+    const path = entry.path.replace(`/v2/${prefix}`, '/v2/') + query;
+    const headers = incoming(request, entry.host, fault);
+    const asked = httpRequest({ host: '127.0.0.1', port, method: request.method, path, headers, agent: this.#agent })
       .once('response', resolve)
-      .once('error', reject)
-      .end();
+      .once('error', reject);
+    pipeline(request, asked).catch(reject);
     const answer = await answered;
     entry.digest = header(answer, 'docker-content-digest');
     response.writeHead(answer.statusCode ?? 502, outgoing(answer, fault));
@@ -147,6 +140,14 @@ function redirect(response: ServerResponse, status: number, location: string): v
 
 function repositoryOf(path: string): string | undefined {
   return /^\/v2\/(.+)\/(?:manifests|blobs|tags|referrers)\//.exec(path)?.[1];
+}
+
+/** As a proxy says them to the registry behind it. */
+function incoming({ headers }: IncomingMessage, host: string, fault: Fault | undefined): OutgoingHttpHeaders {
+  const kept = ['accept', 'content-type', 'content-length', 'content-range'];
+  if (fault?.kind !== 'ignore range') kept.push('range');
+  const said = kept.filter((name) => headers[name] !== undefined).map((name) => [name, headers[name]]);
+  return { ...Object.fromEntries(said), host, 'x-forwarded-proto': 'https' };
 }
 
 function outgoing(answer: IncomingMessage, fault: Fault | undefined): OutgoingHttpHeaders {

@@ -13,17 +13,22 @@ export class Machine {
   readonly suite: Suite;
   readonly #environment: LabEnvironment;
   readonly #etc: string | undefined;
+  readonly #setting: Readonly<Record<string, string>>;
 
-  /** @param etc a directory whose files every command finds in /etc */
-  constructor(environment: LabEnvironment, suite: Suite, etc?: string) {
+  /**
+   * @param etc a directory whose files every command finds in /etc
+   * @param setting environment variables that every command has
+   */
+  constructor(environment: LabEnvironment, suite: Suite, etc?: string, setting: Readonly<Record<string, string>> = {}) {
     this.#environment = environment;
     this.#etc = etc;
+    this.#setting = setting;
     this.suite = suite;
   }
 
   /** The same with that directory's files in /etc. */
   with(etc: string): Machine {
-    return new Machine(this.#environment, this.suite, etc);
+    return new Machine(this.#environment, this.suite, etc, this.#setting);
   }
 
   /** Why a client that needs these programs cannot run here; `undefined` if it can. */
@@ -60,6 +65,7 @@ export class Machine {
       PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
       HOME: '/root',
       PODMAN_IGNORE_CGROUPSV1_WARNING: '1',
+      ...this.#setting,
       ...(this.#etc === undefined ? {} : { LAB_ETC: this.#etc }),
     };
   }

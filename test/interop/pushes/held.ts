@@ -14,20 +14,30 @@ interface AnyManifest {
   readonly manifests?: readonly Described[];
 }
 
-/** Every manifest and blob that an image consists of is there, whole, with the digest and the size that were promised. */
-export async function assertHeld(repository: string, reference: string): Promise<void> {
-  const bytes = await fetched(`/v2/${repository}/manifests/${reference}`);
+/**
+ * Every manifest and blob that an image consists of is there, whole, with the digest and the size that were promised.
+ * Resolves with the digests of all of its blobs.
+ */
+export async function assertHeld(
+  repository: string,
+  reference: string,
+  at = cacheAuthority,
+): Promise<readonly string[]> {
+  const bytes = await fetched(`${at}/v2/${repository}/manifests/${reference}`);
   const { config, layers = [], manifests = [] } = JSON.parse(bytes.toString('utf8')) as AnyManifest;
-  for (const child of manifests) await assertHeld(repository, child.digest);
+  const digests: string[] = [];
+  for (const child of manifests) digests.push(...(await assertHeld(repository, child.digest, at)));
   for (const blob of [...(config === undefined ? [] : [config]), ...layers]) {
-    const content = await fetched(`/v2/${repository}/blobs/${blob.digest}`);
+    digests.push(blob.digest);
+    const content = await fetched(`${at}/v2/${repository}/blobs/${blob.digest}`);
     assert.equal(content.length, blob.size);
     assert.equal(`sha256:${createHash('sha256').update(content).digest('hex')}`, blob.digest);
   }
+  return digests;
 }
 
-async function fetched(path: string): Promise<Buffer> {
-  const answer = await fetch(`http://${cacheAuthority}${path}`, { headers: { accept: '*/*' } });
-  assert.equal(answer.status, 200, `${path}: ${answer.status}`);
+async function fetched(place: string): Promise<Buffer> {
+  const answer = await fetch(`http://${place}`, { headers: { accept: '*/*' } });
+  assert.equal(answer.status, 200, `${place}: ${answer.status}`);
   return Buffer.from(await answer.arrayBuffer());
 }

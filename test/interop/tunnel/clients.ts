@@ -1,11 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { startDockerd } from '../clients/dockerd.ts';
-import type { ImageStore } from '../clients/dockerd.ts';
 import type { Machine, Suite } from '../lab/machine.ts';
-import { cacheAuthority } from '../lab/server.ts';
 
-/** A real client that has the cache as its HTTPS proxy. */
+/** A real client on a machine that leads every registry's name to the cache. */
 export interface TunnelClient {
   readonly id: string;
   readonly name: string;
@@ -20,6 +17,10 @@ export interface OpenClient extends AsyncDisposable {
   logout(): Promise<void>;
   /** As one that holds nothing yet. */
   pull(name: string): Promise<void>;
+  /** Over plain HTTP, if it can be told to. */
+  pullPlainly?(name: string): Promise<void>;
+  /** @param archive the image, as `docker save` writes it by that name */
+  push(archive: string, name: string): Promise<void>;
 }
 
 export function crane(suite: Suite): TunnelClient {
@@ -28,12 +29,14 @@ export function crane(suite: Suite): TunnelClient {
     logout: ['auth', 'logout'],
     hub: 'index.docker.io',
     pull: (name, directory) => [['pull', '--platform=linux/amd64', name, join(directory, 'pulled.tar')]],
+    push: (archive, name) => [['push', archive, name]],
   });
 }
 
 export function skopeo(suite: Suite): TunnelClient {
   return copier('skopeo', suite, {
     pull: (name, directory) => [['copy', '--quiet', `docker://${name}`, `dir:${directory}/pulled`]],
+    push: (archive, name) => [['copy', '--quiet', `docker-archive:${archive}`, `docker://${name}`]],
   });
 }
 
@@ -43,36 +46,11 @@ export function podman(suite: Suite): TunnelClient {
       ['image', 'rm', '--all', '--force'],
       ['pull', '--quiet', name],
     ],
+    push: (archive, name) => [
+      ['load', '--quiet', '--input', archive],
+      ['push', '--quiet', name],
+    ],
   });
-}
-
-export function docker(suite: Suite, store: ImageStore): TunnelClient {
-  return {
-    id: `docker-${suite}-${store}`,
-    name: `dockerd of ${suite}, ${store} image store`,
-    suite,
-    programs: ['dockerd', 'docker', 'containerd'],
-    async open(machine, directory) {
-      const { daemon, docker: command } = await startDockerd(machine, directory, store, 'proxy');
-      const env = { DOCKER_CONFIG: join(directory, 'docker-config') };
-      await mkdir(env.DOCKER_CONFIG, { recursive: true });
-      const run = (words: readonly string[], input = ''): Promise<string> =>
-        machine.run([...command, ...words], { env, input });
-      return {
-        async login(user, password) {
-          await run(['login', '--username', user, '--password-stdin'], password);
-        },
-        async logout() {
-          await run(['logout']);
-        },
-        async pull(name) {
-          await run(['image', 'rm', '--force', name]).catch(() => undefined);
-          await run(['pull', '--quiet', name]);
-        },
-        [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose](),
-      };
-    },
-  };
 }
 
 interface Copies {
@@ -82,6 +60,7 @@ interface Copies {
   readonly hub?: string;
   /** One command after the other. */
   pull(name: string, directory: string): readonly (readonly string[])[];
+  push(archive: string, name: string): readonly (readonly string[])[];
 }
 
 function copier(program: string, suite: Suite, copies: Copies): TunnelClient {
@@ -96,7 +75,7 @@ function copier(program: string, suite: Suite, copies: Copies): TunnelClient {
       await mkdir(config, { recursive: true });
       const auth = join(config, 'auth.json');
       await writeFile(auth, '{}');
-      const env = { DOCKER_CONFIG: config, REGISTRY_AUTH_FILE: auth, HTTPS_PROXY: `http://${cacheAuthority}` };
+      const env = { DOCKER_CONFIG: config, REGISTRY_AUTH_FILE: auth };
       const run = (words: readonly string[], input = ''): Promise<string> =>
         machine.run([program, ...words], { env, input });
       return {
@@ -109,6 +88,9 @@ function copier(program: string, suite: Suite, copies: Copies): TunnelClient {
         },
         async pull(name) {
           for (const words of copies.pull(name, directory)) await run(words);
+        },
+        async push(archive, name) {
+          for (const words of copies.push(archive, name)) await run(words);
         },
         async [Symbol.asyncDispose]() {},
       };
