@@ -21,6 +21,7 @@ import { failures, judge, renderTable } from './support/report.ts';
 import type { Outcome } from './support/report.ts';
 import { Machine, SUBJECTS } from './support/subjects.ts';
 import type { Suite } from './support/suite.ts';
+import { tunnel } from './tunnel.ts';
 import { warmBlob } from './warm-blob.ts';
 import { warmManifests } from './warm-manifests.ts';
 
@@ -28,6 +29,7 @@ const SUITES: readonly Suite[] = [
   warmBlob,
   warmManifests,
   stampede,
+  tunnel,
   parallelRanges,
   coldManifest,
   pushes,

@@ -6,10 +6,15 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
+import { openTunnel } from './tunnel-end.ts';
+import type { TunnelOptions } from './tunnel-end.ts';
 
 export interface ReadOptions {
   /** PEM of the authority to trust. */
   readonly ca?: string | undefined;
+  /** The way there. Default: straight to the server. */
+  readonly tunnel?: TunnelOptions | undefined;
+  readonly authorization?: string | undefined;
   /** The pace of a slow client. Default: as fast as it comes. */
   readonly bytesPerSecond?: number | undefined;
   /** Ends the reading early. */
@@ -41,20 +46,31 @@ export async function readBody(
 ): Promise<Reading> {
   const url = new URL(target);
   const body = new Body(options.bytesPerSecond, count);
-  const socket = open(url, options.ca, (bytes) => body.take(socket, bytes));
+  const socket = await open(url, options, body);
   const leave = (): void => void socket.destroy();
   options.signal?.addEventListener('abort', leave, { once: true });
   socket.on('error', leave);
-  socket.write(`GET ${url.pathname}${url.search} HTTP/1.1\r\nHost: ${url.host}\r\nAccept: */*\r\n\r\n`);
+  const authorization = options.authorization === undefined ? '' : `Authorization: ${options.authorization}\r\n`;
+  const headers = `Host: ${url.host}\r\nAccept: */*\r\n${authorization}`;
+  socket.write(`GET ${url.pathname}${url.search} HTTP/1.1\r\n${headers}\r\n`);
   await once(socket, 'close');
   options.signal?.removeEventListener('abort', leave);
   return body.reading();
 }
 
-function open({ protocol, hostname, port }: URL, ca: string | undefined, take: (bytes: Buffer) => boolean): Socket {
-  const onread = { buffer: SHARED, callback: (length: number) => take(SHARED.subarray(0, length)) };
+async function open(url: URL, { ca, tunnel }: ReadOptions, body: Body): Promise<Socket> {
+  if (tunnel !== undefined) {
+    const secured = await openTunnel(url, ca ?? '', tunnel);
+    return secured.on('data', (bytes: Buffer) => body.take(secured, bytes));
+  }
+  const { protocol, hostname, port } = url;
+  const onread = {
+    buffer: SHARED,
+    callback: (length: number): boolean => body.take(socket, SHARED.subarray(0, length)),
+  };
   const where = { host: hostname, port: Number(port), onread };
-  return protocol === 'https:' ? connectTls({ ...where, ca, servername: 'localhost' }) : connect(where);
+  const socket = protocol === 'https:' ? connectTls({ ...where, ca, servername: 'localhost' }) : connect(where);
+  return socket;
 }
 
 class Body {

@@ -1,12 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readBody } from './reader.ts';
 import type { Reading, ReadOptions } from './reader.ts';
+import type { SessionKeeper } from './tunnel-end.ts';
 import { answerWith } from './helper.ts';
 
 export interface Crowd {
   readonly url: string;
   readonly clients: number;
   readonly ca?: string | undefined;
+  readonly proxyPort?: number | undefined;
 }
 
 /** Times in milliseconds since the first of the crowd started. */
@@ -23,6 +25,13 @@ export interface Visitor extends Omit<ReadOptions, 'signal'> {
   readonly urls: readonly string[];
 }
 
+export interface Tunnelling extends Pick<ReadOptions, 'ca' | 'authorization'> {
+  readonly urls: readonly string[];
+  readonly proxyPort: number;
+  /** Whether handshakes go on from earlier ones. */
+  readonly resumes?: boolean;
+}
+
 export interface Flow {
   readonly bytes: number;
   readonly ms: number;
@@ -34,11 +43,18 @@ export interface Flow {
 
 const operations = {
   /** Every client reads the body once; they start evenly within `withinMs`. */
-  async once({ url, clients, ca, withinMs = 0 }: Crowd & { readonly withinMs?: number }): Promise<Arrival[]> {
+  async once({
+    url,
+    clients,
+    ca,
+    proxyPort,
+    withinMs = 0,
+  }: Crowd & { readonly withinMs?: number }): Promise<Arrival[]> {
+    const tunnel = proxyPort === undefined ? undefined : { proxyPort };
     const startedAt = performance.now();
     const readings = Array.from({ length: clients }, async (_, position) => {
       if (withinMs > 0) await sleep((withinMs * position) / clients);
-      return readBody(url, { ca });
+      return readBody(url, { ca, tunnel });
     });
     return (await Promise.all(readings)).map((reading) => arrival(reading, startedAt));
   },
@@ -47,6 +63,20 @@ const operations = {
   async again({ url, ca, times }: Omit<Crowd, 'clients'> & { readonly times: number }): Promise<Flow> {
     const tally = new Tally();
     for (let time = 0; time < times; time++) tally.add(await readBody(url, { ca }, tally.count));
+    return tally.flow();
+  },
+
+  /** One client reads one after the other, each through a tunnel of its own. */
+  async throughTunnels({ urls, resumes = false, ca, proxyPort, authorization }: Tunnelling): Promise<Flow> {
+    const sessions: SessionKeeper | undefined = resumes ? { kept: undefined, resumed: 0 } : undefined;
+    const tally = new Tally();
+    for (const url of urls) {
+      tally.add(await readBody(url, { ca, tunnel: { proxyPort, sessions }, authorization }, tally.count));
+    }
+    // The first of them has nothing to resume.
+    if (sessions !== undefined && sessions.resumed < urls.length - 1) {
+      throw new Error(`of ${urls.length} handshakes only ${sessions.resumed} went on from an earlier one`);
+    }
     return tally.flow();
   },
 

@@ -4,9 +4,11 @@
 import { access, constants, mkdir, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { testAuthority } from '../../test/support/certificates.ts';
 import type { ServerCertificate } from '../../test/support/certificates.ts';
 import { freePort } from '../../test/support/ports.ts';
 import { UPSTREAM } from './contents.ts';
+import { nginxModules, startInterceptingNginx } from './intercepting-nginx.ts';
 import { Program } from './program.ts';
 
 export const SUBJECTS = ['entrepot', 'docker-registry'] as const;
@@ -31,10 +33,19 @@ export interface Server extends Program {
   readonly origin: string;
 }
 
-/** A program of Debian's, and what it is needed for. */
+/** A proxy in whose tunnels TLS ends. */
+export interface Intercepting extends Program {
+  readonly name: string;
+  readonly proxyPort: number;
+  /** PEM of the authority in whose name it does. */
+  readonly ca: string;
+}
+
+/** A program or module of Debian's, and the package that has it. */
 const TOOLS = {
   'docker-registry': 'docker-registry',
   nginx: 'nginx-light',
+  'ngx_stream_js_module.so': 'libnginx-mod-stream-js',
   wrk: 'wrk',
 } as const;
 
@@ -99,6 +110,21 @@ export class Machine {
   async startRegistry(setup: Setup, rootDirectory: string): Promise<Server | undefined> {
     await mkdir(setup.directory, { recursive: true });
     return this.has('docker-registry') ? startRegistry('docker-registry', setup, rootDirectory) : undefined;
+  }
+
+  /** The subject, as a proxy that its clients trust. */
+  async startIntercepting(setup: Omit<CacheSetup, 'tls'>): Promise<Intercepting> {
+    const subject = await this.startSubject({ ...setup, directory: join(setup.directory, 'subject') });
+    const ca = await (await fetch(`${subject.origin}/ca.crt?ca=interception`)).text();
+    return Object.assign(subject, { proxyPort: Number(new URL(subject.origin).port), ca });
+  }
+
+  /** nginx that does the same. `undefined` if it is not installed. */
+  async startInterceptingPeer({ directory, upstream }: CacheSetup): Promise<Intercepting | undefined> {
+    if (!this.has('nginx') || !this.has('ngx_stream_js_module.so')) return undefined;
+    const certificate = testAuthority().issue([UPSTREAM]);
+    const setup = { directory: join(directory, 'nginx'), upstream, certificate };
+    return Object.assign(await startInterceptingNginx(setup), { name: 'nginx', ca: testAuthority().ca });
   }
 
   /** nginx serving files whose paths are the URLs'. `undefined` if it is not installed. */
@@ -199,10 +225,10 @@ async function writeJson(directory: string, config: object): Promise<string> {
 }
 
 async function isInstalled(tool: Tool): Promise<boolean> {
-  const directories = (process.env.PATH ?? '').split(delimiter);
+  const directories = [...(process.env.PATH ?? '').split(delimiter), nginxModules];
   const found = await Promise.all(
     directories.map((directory) =>
-      access(join(directory, tool), constants.X_OK).then(
+      access(join(directory, tool), tool.endsWith('.so') ? constants.R_OK : constants.X_OK).then(
         () => true,
         () => false,
       ),
