@@ -1,19 +1,6 @@
 import type { Socket } from 'node:net';
+import type { Exchange } from './exchange.ts';
 import type { Peer } from './request.ts';
-
-/** A request that is being answered. */
-export interface CurrentExchange {
-  /** Bytes of ours wait for the client. */
-  readonly isSending: boolean;
-  /** Bytes of the client are waited for. */
-  readonly isReceiving: boolean;
-  /** Settles when there is nothing more to do; never rejects. */
-  run(): Promise<void>;
-  /** Nothing more of the request will come. */
-  breakOff(): void;
-  /** The answer is complete, or its connection gone. */
-  finish(): void;
-}
 
 /**
  * One connection and its exchanges, one at a time: a pipelined request waits for the answer before it, so that neither
@@ -22,8 +9,8 @@ export interface CurrentExchange {
 export class Connection {
   readonly peer: Peer;
   readonly socket: Socket;
-  #current: CurrentExchange | undefined;
-  #waiting: CurrentExchange[] = [];
+  #current: Exchange | undefined;
+  #waiting: Exchange[] = [];
   #ending = false;
 
   constructor(socket: Socket, peer: Peer) {
@@ -31,7 +18,7 @@ export class Connection {
     this.peer = peer;
   }
 
-  get current(): CurrentExchange | undefined {
+  get current(): Exchange | undefined {
     return this.#current;
   }
 
@@ -40,7 +27,7 @@ export class Connection {
     return this.#waiting.length;
   }
 
-  enter(exchange: CurrentExchange): void {
+  enter(exchange: Exchange): void {
     if (this.#current === undefined) {
       this.#current = exchange;
       void exchange.run();
@@ -50,7 +37,7 @@ export class Connection {
   }
 
   /** The current exchange has ended, or the connection has. */
-  leave(exchange: CurrentExchange): void {
+  leave(exchange: Exchange): void {
     exchange.finish();
     if (this.#current !== exchange) return;
     this.#current = undefined;
@@ -65,7 +52,7 @@ export class Connection {
   }
 
   /** What came last was no HTTP: the answer to the current request, which is returned, is the last. */
-  endAfterCurrent(): CurrentExchange | undefined {
+  endAfterCurrent(): Exchange | undefined {
     this.#ending = true;
     this.#current?.breakOff();
     return this.#current;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { configuredRuntimes } from './client-command/runtimes.ts';
+import { configuredRuntimes, unavailableRuntimes } from './client-command/runtimes.ts';
 import type { ConfiguredRuntime, Scheme } from './client-command/runtimes.ts';
 import { ConfiguredMachine } from './lab/configured-machine.ts';
 import { labEnvironment } from './lab/environment.ts';
@@ -24,10 +24,14 @@ for (const runtime of configuredRuntimes) {
     const obstacle =
       environment === undefined
         ? 'not in the lab: run `npm run interop`'
-        : new Machine(environment, runtime.suite).lacks(runtime.programs);
+        : (new Machine(environment, runtime.suite).lacks(runtime.programs) ?? runtime.lacks?.(environment));
     if (environment === undefined || obstacle !== undefined) test(name, { skip: obstacle ?? false }, () => undefined);
     else describe(name, () => proves(environment, runtime, scheme));
   }
+}
+
+for (const [client, skip] of Object.entries(unavailableRuntimes)) {
+  test(`entrepot client ${client}`, { skip }, () => undefined);
 }
 
 function proves(lab: LabEnvironment, runtime: ConfiguredRuntime, scheme: Scheme): void {

@@ -27,10 +27,14 @@ unshare --net --mount --pid --fork true 2>/dev/null || skip "this machine does n
 export PATH="$ROOT/node_modules/.bin:$PATH"
 mkdir -p "$LAB_CACHE"
 started=$SECONDS
+bash "$HERE/tokens/build.sh" "$LAB_CACHE/token-server"
+# The first time, it compiles for minutes; installing mostly waits.
+bash "$HERE/buildkit/build.sh" "$LAB_CACHE/buildkitd" &
+building=$!
 bash "$HERE/install.sh"
+wait $building
 command -v docker-registry >/dev/null || skip "docker-registry, the fake internet's back end, could not be installed"
 node "$HERE/images/build.ts" "$LAB_CACHE/images"
-bash "$HERE/tokens/build.sh" "$LAB_CACHE/token-server"
 echo "[interop] tools, clients and images are there after $((SECONDS - started)) s" >&2
 
 # A run that was killed outright leaves its work directory; its lock tells that nobody is in there.

@@ -4,7 +4,7 @@
 import { crane, podman, skopeo } from './tunnel/clients.ts';
 import type { TunnelClient } from './tunnel/clients.ts';
 import { containerd } from './tunnel/containerd.ts';
-import { docker } from './tunnel/docker.ts';
+import { build, docker } from './tunnel/docker.ts';
 import { pullsAndPushes } from './tunnel/pulls.ts';
 
 const clients: readonly TunnelClient[] = [
@@ -16,6 +16,8 @@ const clients: readonly TunnelClient[] = [
   docker('bookworm', 'graph'),
   docker('sid', 'graph'),
   docker('sid', 'containerd'),
+  build('bookworm', 'graph'),
+  build('sid', 'containerd'),
   containerd('bookworm'),
   containerd('sid'),
 ];

@@ -1,10 +1,13 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { daemonPlaces, ping } from '../clients/dockerd.ts';
 import type { ImageStore } from '../clients/dockerd.ts';
 import type { ConfiguredMachine } from '../lab/configured-machine.ts';
+import type { LabEnvironment } from '../lab/environment.ts';
 import type { Suite } from '../lab/machine.ts';
+import { buildkit } from './buildkit.ts';
+import { emptied } from './emptied.ts';
 import type { Daemon } from '../lab/process.ts';
 import { listens } from '../lab/ready.ts';
 
@@ -20,6 +23,8 @@ export interface ConfiguredRuntime {
   /** By which its pulls of Docker Hub's images have to come. */
   readonly door: 'mirror' | 'ns' | 'path' | 'tunnel';
   readonly schemes: readonly Scheme[];
+  /** Why it cannot run here although its suite has its programs. */
+  lacks?(environment: LabEnvironment): string | undefined;
   /** Before the machine is looked at for the first time. */
   prepare(machine: ConfiguredMachine): Promise<void>;
   /** Reads the files as they are now, and holds nothing of before. */
@@ -39,7 +44,17 @@ export const configuredRuntimes: readonly ConfiguredRuntime[] = [
   throughProxy(dockerd('sid', 'containerd', ['http', 'https'])),
   podman('bookworm', ['http', 'https']),
   podman('sid', ['http', 'https']),
+  buildkit(['http', 'https']),
 ];
+
+/** And why no other is. */
+export const unavailableRuntimes: Readonly<Record<string, string>> = {
+  crio: 'Debian has no CRI-O, and its Go module cannot be had; podman, whose library it has, reads the same files above',
+  k3s: 'Debian has no K3s, and it is not built from its Go module alone',
+  rke2: 'Debian has no RKE2, and it is not built from its Go module alone',
+  kind: 'no package has the image of its nodes; it is told when it makes them, and nothing is applied to a machine',
+  kaniko: 'no package has it; it is told by its arguments, and nothing is applied to a machine',
+};
 
 function containerd(suite: Suite, by: 'ctr' | 'CRI', schemes: readonly Scheme[]): ConfiguredRuntime {
   const socketOf = (machine: ConfiguredMachine): string => join(machine.directory, 'containerd.sock');
@@ -152,11 +167,4 @@ function podman(suite: Suite, schemes: readonly Scheme[]): ConfiguredRuntime {
       return undefined;
     },
   };
-}
-
-async function emptied(machine: ConfiguredMachine): Promise<string> {
-  const data = join(machine.directory, 'data');
-  await rm(data, { recursive: true, force: true });
-  await mkdir(data);
-  return data;
 }

@@ -1,4 +1,4 @@
-import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdir, readdir, readFile, readlink, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
@@ -68,15 +68,17 @@ export class ConfiguredMachine {
     });
   }
 
-  /** Every file and link below its root, with rights and content. */
+  /** Everything below its root, with owners and rights; files with their time and content, links with their target. */
   async state(): Promise<readonly string[]> {
-    const entries = await readdir(this.root, { recursive: true, withFileTypes: true });
-    const lines = entries.map(async (entry) => {
-      const path = join(entry.parentPath, entry.name);
-      if (!entry.isFile()) return `${path} -`;
-      return `${path} ${createHash('sha256')
-        .update(await readFile(path))
-        .digest('hex')}`;
+    const names = await readdir(this.root, { recursive: true });
+    const lines = names.map(async (name) => {
+      const path = join(this.root, name);
+      const found = await lstat(path);
+      const rights = `${name} ${found.mode.toString(8)} ${found.uid}:${found.gid}`;
+      if (found.isSymbolicLink()) return `${rights} ${await readlink(path)}`;
+      if (!found.isFile()) return rights;
+      const content = createHash('sha256').update(await readFile(path));
+      return `${rights} ${Math.floor(found.mtimeMs)} ${content.digest('hex')}`;
     });
     return (await Promise.all(lines)).toSorted();
   }

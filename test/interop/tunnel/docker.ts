@@ -1,4 +1,5 @@
-import { join } from 'node:path';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { startDockerd } from '../clients/dockerd.ts';
 import type { ImageStore } from '../clients/dockerd.ts';
 import type { Suite } from '../lab/machine.ts';
@@ -12,6 +13,30 @@ export function docker(suite: Suite, store: ImageStore): TunnelClient {
     },
     async push(archive, name) {
       await run(['load', '--quiet', '--input', archive]);
+      await run(['push', '--quiet', name]);
+    },
+  }));
+}
+
+/** `docker build FROM`, by the BuildKit inside dockerd; the command line gets its tokens. */
+export function build(suite: Suite, store: ImageStore): TunnelClient {
+  return dockerClient('docker build', suite, store, (run, directory) => ({
+    async pull(name) {
+      await run(['image', 'prune', '--all', '--force']);
+      await run(['builder', 'prune', '--all', '--force']);
+      const context = join(directory, 'context');
+      await mkdir(context, { recursive: true });
+      await writeFile(join(context, 'Dockerfile'), `FROM ${name}\nCOPY Dockerfile /\n`);
+      await run(['build', '--quiet', '--no-cache', context]);
+    },
+    async push(archive, name) {
+      const context = dirname(archive);
+      await writeFile(join(context, 'Dockerfile'), 'FROM scratch\nCOPY stamp /\n');
+      if (suite === 'sid') {
+        await run(['buildx', 'build', '--quiet', '--provenance=false', '--push', '--tag', name, context]);
+        return;
+      }
+      await run(['build', '--quiet', '--tag', name, context]);
       await run(['push', '--quiet', name]);
     },
   }));
@@ -39,6 +64,7 @@ function dockerClient(
       };
       return {
         async login(user, password) {
+          // Of its own: BuildKit goes on with a token for whoever comes from the same directory and is logged in there.
           logins += 1;
           await run(['login', '--username', user, '--password-stdin'], password);
         },
