@@ -79,7 +79,7 @@ export async function furnish(scope: AsyncDisposableStack, settings: Settings, a
   const adoption = scope.use(createAdoption({ ...ground, ...processes, ...access, drain, keyOf: ownerOf(settings) }));
   const limits = await limitsOf(config, store, index, adoption);
   const { everyMs } = config.collect;
-  const rulesOfCollection = (): CollectRules => settings.collectRules(adoption.isDone);
+  const rulesOfCollection = (): CollectRules => settings.collectRules(adoption);
   const collect = scope.use(
     createCollect({ ...ground, ...processes, everyMs, rules: rulesOfCollection, random: Math.random }),
   );
@@ -89,7 +89,7 @@ export async function furnish(scope: AsyncDisposableStack, settings: Settings, a
       ...access,
       limits,
       dispose: (digests) => collect.dispose(digests),
-      mayEvict: () => adoption.isDone,
+      mayEvict: () => rulesOfCollection().notNow === undefined,
       policy: (name) => policyOf(settings.upstream(name)),
     }),
   );
@@ -146,7 +146,7 @@ export async function* collectAlone(
   const settings = new Settings(loaded);
   const { store, index, adoption } = await furnish(scope, settings, around);
   await adoption.finished();
-  const rules = (): CollectRules => settings.collectRules(true);
+  const rules = (): CollectRules => settings.collectRules(adoption);
   const options = { ...around, ...amongProcesses(), store, index, everyMs: Infinity, random: Math.random };
   const collect = scope.use(createCollect({ ...options, alone: true, rules }));
   yield* collectLines(collect, request);

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { CollectRules } from './collect/contract.ts';
+import type { Adoption } from './adopt/adoption.ts';
 import { permissionsOf } from './access/permissions.ts';
 import type { Permissions } from './access/permissions.ts';
 import type { Config, UpstreamConfig } from './config/config.ts';
@@ -53,10 +54,9 @@ export class Settings {
   }
 
   /** @param allKnown what the volume says is in the index: before that, nothing goes for want of a reference */
-  collectRules(allKnown: boolean): CollectRules {
+  collectRules(volume: Pick<Adoption, 'isDone' | 'unread'>): CollectRules {
     const { collect, hosted } = this.config;
-    const notNow = 'the volume is still being read, and nothing is collected before that has ended: try again then';
-    return { ...collect, notNow: allKnown ? undefined : notNow, byItself: !hosted.readOnly };
+    return { ...collect, notNow: whyNotNow(volume), byItself: !hosted.readOnly };
   }
 
   get permissions(): Permissions {
@@ -120,6 +120,12 @@ function rulesOf({ hosted, collect }: Config): HostedRules {
     mayHoldUrl: (url) => isAllowed?.(url) !== false && !isDenied(url),
     mustBeThere: (platform) => manifests.platforms?.includes(platform) !== false,
   };
+}
+
+function whyNotNow({ isDone, unread }: Pick<Adoption, 'isDone' | 'unread'>): string | undefined {
+  if (!isDone) return 'the volume is still being read, and nothing is collected before that has ended: try again then';
+  if (unread === undefined) return undefined;
+  return `${unread} in the volume was not taken in, and may need what nothing else needs: see to what the log says of it, start again, and collect then`;
 }
 
 /** What links to this server begin with; empty where they are relative. */

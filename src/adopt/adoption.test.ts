@@ -2,9 +2,12 @@ import assert from 'node:assert/strict';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { makeBlob } from '../../test/support/blobs.ts';
+import { literalBlob, makeBlob } from '../../test/support/blobs.ts';
+import { FakeClock } from '../../test/support/fake-clock.ts';
 import { makeImage } from '../../test/support/images.ts';
-import { dataOf, repositories } from '../../test/support/registry-volume.ts';
+import { dataOf, pathOf, repositories } from '../../test/support/registry-volume.ts';
+import type { Collected } from '../index/contract.ts';
+import { settlingKeyOf } from '../index/settling.ts';
 import { parseDigest } from '../oci/digest.ts';
 import { parseRepositoryName, parseTag } from '../oci/reference.ts';
 import type { RepositoryKey } from '../oci/repository.ts';
@@ -143,6 +146,44 @@ describe('a volume of registry:2', () => {
     );
   });
 
+  test('has content that a push has not come to tell of, found although its lease still runs, unless the push does, too', async () => {
+    await using at = await scene();
+    const [left, coming] = [makeBlob(30, 'left'), makeBlob(40, 'coming')];
+    for (const [{ digest }, holder] of [
+      [left, 'killed'],
+      [coming, 'alive'],
+    ] as const) {
+      await at.index.leases.acquire(settlingKeyOf(parseDigest(digest)), holder, 60_000, new FakeClock().now());
+    }
+    for (const each of [left, coming]) await at.volume.blob(each);
+    await at.adopt({ isGone: (holder) => holder === 'killed' });
+    assert.equal(await at.index.blobs.stored(parseDigest(left.digest)), 30);
+    assert.equal(await at.index.blobs.stored(parseDigest(coming.digest)), undefined);
+  });
+
+  test('has manifests that are not understood, whose content is nothing to collect, nor what they may refer to', async () => {
+    await using at = await scene();
+    await at.volume.push('old', undefined, docker);
+    const old = literalBlob('{"schemaVersion": 1}');
+    await at.volume.blob(old);
+    await at.volume.link('old', `_manifests/revisions/${pathOf(old.digest)}`, old.digest);
+    await at.volume.link('old', `_layers/${pathOf(docker.blobs[0]?.digest ?? '')}`, '');
+    await at.volume.dropManifest('old', docker.digest, []);
+    await at.adopt();
+    await at.adopt();
+    const { collection } = at.index;
+    const gone: string[] = [];
+    for (let after: string | undefined = ''; after !== undefined;) {
+      const { next, blobs }: Collected = await collection.collect(Number.MAX_SAFE_INTEGER, {
+        after: after || undefined,
+        limit: 9,
+      });
+      gone.push(...blobs.map(({ digest }) => digest));
+      after = next;
+    }
+    assert.deepEqual(gone, [docker.digest], 'only the manifest whose link was deleted');
+  });
+
   test('of a pull-through cache is a cache of that upstream, whose tags are due', async () => {
     await using at = await scene();
     await at.volume.push('library/app', 'latest', image);
@@ -164,9 +205,10 @@ describe('a volume of registry:2', () => {
   test('has names that nobody declared as hosted, which are told', async () => {
     await using at = await scene();
     await at.volume.push('team/app', 'latest', image);
-    await at.adopt({ keyOf: () => undefined });
+    const adoption = await at.adopt({ keyOf: () => undefined });
     assert.match(troubles(at).join(), /^team\/app: hosted\.names does not cover it: add it there/);
     assert.deepEqual(await tagsOf(at, hosted('team/app')), {});
+    assert.equal(adoption.unread, 'team/app', 'what it needs is not known');
   });
 });
 

@@ -3,6 +3,7 @@ import { RegistryError } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import type { RepositoryKey } from '../oci/repository.ts';
 import { hasLinkTree } from '../store/link-tree.ts';
+import type { LinkTrouble } from '../store/link-tree.ts';
 import { reconcileBlobs } from './blobs.ts';
 import type { AdoptionContext, AdoptionOptions, Counts } from './context.ts';
 import { adoptRepository, tell } from './repository.ts';
@@ -14,6 +15,8 @@ import { adoptRepository, tell } from './repository.ts';
 export interface Adoption extends AsyncDisposable {
   /** Until then nothing is deleted for want of a reference: perhaps there is one that nobody has read yet. */
   readonly isDone: boolean;
+  /** What was not taken in although it may need blobs of the volume: then they stay all the same, for want of knowing. */
+  readonly unread: string | undefined;
   readonly progress: AdoptionProgress;
   /** Begins, in the background. */
   begin(): void;
@@ -56,6 +59,7 @@ class TheAdoption implements Adoption {
   readonly #running = new Map<RepositoryName, Promise<void>>();
   readonly #done = Promise.withResolvers<void>();
   #state: AdoptionProgress['state'] = 'waiting';
+  #unread: string | undefined;
   #ready: Promise<void> = Promise.resolve();
   #work: Promise<void> = Promise.resolve();
   #timer: Timer | undefined;
@@ -70,6 +74,10 @@ class TheAdoption implements Adoption {
 
   get isDone(): boolean {
     return this.#state === 'done';
+  }
+
+  get unread(): string | undefined {
+    return this.#unread;
   }
 
   get progress(): AdoptionProgress {
@@ -144,7 +152,7 @@ class TheAdoption implements Adoption {
     // What was pushed before is to be among the links before they are believed.
     while (!this.#closed && !(await drain())) await clock.sleep(retryMs);
     this.#state = 'reading links';
-    const names = store.linkedRepositories((trouble) => tell(context, trouble));
+    const names = store.linkedRepositories((trouble) => this.#tell(context, trouble));
     await this.#each(names, (name) => this.#adoptNamed(context, name));
     await this.#each(hostedIn(index), (name) => this.#settle(context, { upstream: undefined, name }));
     if (this.#closed) return;
@@ -156,7 +164,13 @@ class TheAdoption implements Adoption {
   async #adoptNamed(context: AdoptionContext, name: RepositoryName): Promise<void> {
     const key = context.keyOf(name);
     if (key !== undefined) return this.#settle(context, key);
-    tell(context, { path: name, reason: 'hosted.names does not cover it: add it there, or a pattern that matches it' });
+    const reason = 'hosted.names does not cover it: add it there, or a pattern that matches it';
+    this.#tell(context, { path: name, reason, hides: true });
+  }
+
+  #tell(context: AdoptionContext, trouble: LinkTrouble): void {
+    tell(context, trouble);
+    if (trouble.hides === true) this.#unread ??= trouble.path;
   }
 
   async #each(names: AsyncIterable<RepositoryName>, run: (name: RepositoryName) => Promise<void>): Promise<void> {

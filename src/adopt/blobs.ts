@@ -1,4 +1,5 @@
 import { settlingKeyOf } from '../index/settling.ts';
+import { takeLease } from '../index/take-lease.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { AdoptionContext } from './context.ts';
 
@@ -8,8 +9,8 @@ const leaseMs = 10_000;
 
 /**
  * Makes the index say which blobs rest in the store: those of no repository, such as a cache that lost its index or a
- * process that ended between forgetting a blob and deleting it leaves, are known again, to be used or to go; those that
- * somebody has deleted are forgotten.
+ * process that ended between storing a blob and telling the index leaves, are known from now on, to be used or to be
+ * collected; those that somebody has deleted are forgotten.
  */
 export async function reconcileBlobs(context: AdoptionContext, isOver: () => boolean): Promise<void> {
   const known = new Known(context);
@@ -67,15 +68,14 @@ class Known {
 
 /** Under the lease of whoever puts a blob in its place, or takes one away: what they are at is theirs. */
 async function settle(context: AdoptionContext, digest: Digest): Promise<void> {
-  const { store, index, clock, holder, counts } = context;
-  const lease = await index.leases.acquire(settlingKeyOf(digest), holder, leaseMs, clock.now());
+  const { store, index, clock, counts } = context;
+  const lease = await takeLease(context, settlingKeyOf(digest), leaseMs);
   if (lease === undefined) return;
   try {
     const [blob, stored] = [await store.find(digest), await index.blobs.stored(digest)];
     if (blob === undefined && stored !== undefined) await index.blobs.forget(digest);
     if (blob === undefined || stored !== undefined) return;
-    counts.blobs += 1;
-    await index.blobs.store(digest, blob.size, lease, 0);
+    if (await index.adoption.found(blob, lease, clock.now())) counts.blobs += 1;
   } finally {
     await index.leases.release(lease, '');
   }

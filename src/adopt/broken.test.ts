@@ -15,6 +15,7 @@ describe('what is broken in a volume', () => {
     what: string,
     breakIt: (volume: RegistryVolume) => Promise<unknown>,
     told: RegExp,
+    unread?: string,
   ])[] = [
     ['an empty link', (at) => at.link('app', `_layers/${pathOf(docker.digest)}`, ''), /link: it is empty$/],
     [
@@ -40,11 +41,13 @@ describe('what is broken in a volume', () => {
       'a name that can be none',
       (at) => at.link('Bad Name', '_layers/sha256/abc', ''),
       /no repository can be called so$/,
+      'repositories/Bad Name',
     ],
     [
       'a symbolic link that leads in a circle',
       (at) => symlink('..', at.path(`${repositories}/app/circle`)),
       /symbolic link$/,
+      'repositories/app/circle',
     ],
     [
       'a directory in the place of a link',
@@ -55,7 +58,7 @@ describe('what is broken in a volume', () => {
     ['a manifest of schema 1', (at) => linkManifest(at, '{"schemaVersion": 1}'), /schema 1 is not supported/],
     ['a manifest that is none', (at) => linkManifest(at, 'binary'), /not JSON/],
   ];
-  for (const [what, breakIt, told] of broken) {
+  for (const [what, breakIt, told, unread] of broken) {
     test(`is told and passed over: ${what}`, async () => {
       await using at = await scene();
       await at.volume.push('app', 'latest', image);
@@ -68,6 +71,7 @@ describe('what is broken in a volume', () => {
       assert.equal((await tagsOf(at, hosted('app')))['latest'], image.digest);
       assert.match(troubles(at).join('\n'), new RegExp(told, 'm'));
       assert.equal(await at.index.tags.find(hosted('app'), parseTag('bad')), undefined);
+      assert.equal(adoption.unread?.slice(-(unread ?? '').length), unread, 'what may need blobs of others');
     });
   }
 

@@ -1,17 +1,13 @@
-import type { Index } from '../index/contract.ts';
-import type { Clock } from '../observe/clock.ts';
+import type { LeaseTaker } from '../index/take-lease.ts';
 import type { Observer } from '../observe/events.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import type { RepositoryKey } from '../oci/repository.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import type { LinkTree } from '../store/link-tree.ts';
 
-export interface AdoptionOptions {
+export interface AdoptionOptions extends LeaseTaker {
   readonly store: BlobStore;
-  readonly index: Index;
-  readonly clock: Clock;
   readonly observer: Observer;
-  readonly holder: string;
   /** Whose links those of a name are: hosted here, or an upstream's of which the volume is a cache; `undefined`: nobody's. */
   readonly keyOf: (name: RepositoryName) => RepositoryKey | undefined;
   /** Writes what is pending in the outbox. False when another process is at it. */

@@ -1,5 +1,6 @@
 import type { AdoptedPart, LinkStanding } from '../index/contract.ts';
 import type { BlobReader } from '../oci/blob.ts';
+import { isDigest } from '../oci/digest.ts';
 import type { Digest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { manifestBytesMax, parseManifest } from '../oci/manifest.ts';
@@ -75,6 +76,8 @@ class Parts {
   #isWhole: boolean;
   /** There is a manifest that nobody here understands, such as one of schema 1. */
   #isUnclear: boolean;
+  /** The content of such manifests, and of links that do not say what they should: kept as blobs of the repository. */
+  readonly #kept = new Set<Digest>();
 
   constructor(context: AdoptionContext, key: RepositoryKey, links: RepositoryLinks) {
     this.#context = context;
@@ -91,7 +94,7 @@ class Parts {
 
   /** Manifests first: what they refer to is then known to be needed as it comes. */
   async *all(fingerprint: string | undefined): AsyncIterable<AdoptedPart> {
-    const { layers, manifests, tags } = this.#links;
+    const { layers, manifests, tags, unclear } = this.#links;
     for (const digest of manifests) {
       await this.#addManifest(digest);
       if (this.#isFull()) yield this.#take();
@@ -100,6 +103,7 @@ class Parts {
       await this.#addBlob(digest);
       if (this.#isFull()) yield this.#take();
     }
+    for (const text of unclear) if (isDigest(text)) await this.#addBlob(text);
     for (const [tag, digest] of tags) {
       if (manifests.has(digest)) this.#tags.push([tag, digest]);
       else this.#tell(tag, `it points at ${digest}, which the repository does not have`);
@@ -112,7 +116,7 @@ class Parts {
   #named(): Omit<NonNullable<AdoptedPart['rest']>, 'fingerprint'> {
     const { layers, manifests, tags, unclear } = this.#links;
     return {
-      layers: layers.union(unclear),
+      layers: layers.union(unclear).union(this.#kept),
       manifests: manifests.union(unclear),
       tags: new Set([...tags.keys(), ...unclear]),
     };
@@ -152,6 +156,8 @@ class Parts {
       if (!(error instanceof RegistryError)) throw error;
       this.#isUnclear = true;
       if (error.origin === 'store') this.#isWhole = false;
+      this.#kept.add(digest);
+      this.#blobs.push(blob);
       this.#tell(digest, error.message);
     }
   }

@@ -45,8 +45,15 @@ export async function scene(): Promise<Scene> {
   const index = scope.use(await openSqliteIndex({ path: dir.join('entrepot', 'index.db') }));
   const clock = new FakeClock();
   const events: Event[] = [];
-  const base = { store, index, clock, observer: { emit: (event: Event) => events.push(event) }, holder: 'tester' };
-  const writer = scope.use(new LinkWriter({ ...base, isGone: () => false }));
+  const base = {
+    store,
+    index,
+    clock,
+    observer: { emit: (event: Event) => events.push(event) },
+    holder: 'tester',
+    isGone: () => false,
+  };
+  const writer = scope.use(new LinkWriter(base));
   const volume = new RegistryVolume(dir.path);
   const start = async (options: Partial<AdoptionOptions> = {}): Promise<Adoption> => {
     const keyOf = (name: RepositoryName): RepositoryKey => hosted(name);

@@ -69,6 +69,7 @@ class TheCollect implements Collect {
   }
 
   async dispose(digests: readonly Digest[]): Promise<number> {
+    if (this.#options.rules().notNow !== undefined) return 0;
     let freed = 0;
     for (const digest of digests) freed += await this.#disposal.dispose(digest);
     return freed;

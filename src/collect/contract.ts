@@ -13,7 +13,7 @@ export interface Collect extends AsyncDisposable {
   preview(options: RunOptions): AsyncIterable<CollectStep>;
   /** How much would go, were it older: what nobody refers to and the time of grace still keeps. */
   waiting(): Promise<number>;
-  /** Deletes blobs that left the index from the store; resolves to the bytes that this freed. */
+  /** Deletes blobs that left the index from the store, or leaves it to the next run; resolves to the bytes that this freed. */
   dispose(digests: readonly Digest[]): Promise<number>;
 }
 

@@ -2,6 +2,7 @@ import type { Digest } from '../oci/digest.ts';
 import type { Manifest } from '../oci/manifest.ts';
 import type { RepositoryName, Tag } from '../oci/reference.ts';
 import type { RepositoryKey } from '../oci/repository.ts';
+import type { Lease } from './leases-contract.ts';
 
 /**
  * Takes in what the store's links say (`store/link-tree.ts`). They are written already: none of it enters the outbox. Names
@@ -15,6 +16,11 @@ export interface AdoptionIndex {
    * @param changes of `standing` before the links were read; false, and nothing done, when there are others by now
    */
   adopt(repository: RepositoryKey, part: AdoptedPart, changes: number, atMs: number): Promise<boolean>;
+  /**
+   * It rests in the store, and the index has not known so: from now on it belongs to nobody, as something that was used
+   * then. False, and nothing done, when it is to be discarded, or the lease is no longer the newest of its key.
+   */
+  found(blob: AdoptedBlob, lease: Lease, atMs: number): Promise<boolean>;
   /** Hosted repositories that there is anything of, in byte order. */
   hosted(after: string, limit: number): Promise<readonly RepositoryName[]>;
   /** Everything that is hosted enters the outbox: the links were lost. */
@@ -34,7 +40,7 @@ export interface LinkStanding {
 
 export interface AdoptedPart {
   /** Blobs that the repository holds, and that rest in the store. */
-  readonly blobs: readonly { readonly digest: Digest; readonly size: number }[];
+  readonly blobs: readonly AdoptedBlob[];
   /** Something of the repository, that nobody here understands, may need them: they are nothing to collect. */
   readonly keepBlobs: boolean;
   /** Those, too, rest in the store. */
@@ -47,4 +53,10 @@ export interface AdoptedPart {
     readonly tags: ReadonlySet<string>;
     readonly fingerprint: string | undefined;
   };
+}
+
+export interface AdoptedBlob {
+  readonly digest: Digest;
+  /** In bytes. */
+  readonly size: number;
 }

@@ -5,14 +5,15 @@ import type { Index } from './contract.ts';
 export const touchGrainMs = 60_000;
 
 /**
- * What nobody needs any more of what is hosted: blobs of a repository that no manifest there refers to. They go when
- * nobody has uploaded, mounted or asked for them there since a time; an unfinished upload of their repository that is
- * younger keeps them as well, since its manifest is still to come.
+ * What nobody needs any more: blobs of a hosted repository that no manifest there refers to, and what rests in the store
+ * without belonging to anybody. The former go when nobody has uploaded, mounted or asked for them there since a time; an
+ * unfinished upload of their repository that is younger keeps them as well, since its manifest is still to come. The
+ * latter go when nobody has found (`AdoptionIndex.found`) or used them since.
  */
 export interface CollectionIndex {
   /**
-   * Lets up to `limit` of them go, the oldest first, durably; what no other repository has, nor refers to, leaves the
-   * index and is to be discarded.
+   * Lets up to `limit` of them go, the oldest of each kind first, durably; what no other repository has, nor refers to,
+   * leaves the index and is to be discarded.
    */
   collect(beforeMs: number, page: CollectionPage): Promise<Collected>;
   /**

@@ -38,6 +38,8 @@ export interface LinkTrouble {
   /** The file or directory. */
   readonly path: string;
   readonly reason: string;
+  /** There may be repositories behind it. */
+  readonly hides?: boolean;
 }
 
 export function hasLinkTree(store: BlobStore): store is BlobStore & LinkTree {

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { Index } from '../../src/index/contract.ts';
 import { touchGrainMs } from '../../src/index/collection-contract.ts';
 import type { Digest } from '../../src/oci/digest.ts';
+import type { Descriptor } from '../../src/oci/manifest.ts';
 import {
   addBlob,
   app,
@@ -15,6 +16,7 @@ import {
   plain,
   redis,
   repository,
+  takeLease,
   upload,
 } from './index-fixtures.ts';
 import type { MakeIndex } from './index.ts';
@@ -176,4 +178,53 @@ export function collectionContract(make: MakeIndex): void {
     assert.ok(await manifests.find(redis, pushed.digest), 'what is cached is the cache’s to let go');
     assert.deepEqual(await collected(subject.index, 100), [], 'a cached manifest refers to them');
   });
+
+  test('what rests in the store and belongs to nobody goes when it was not found or used since', async () => {
+    await using subject = await make();
+    const { collection, blobs, adoption } = subject.index;
+    for (const [found, atMs] of [
+      [config, 10],
+      [layer, 20],
+    ] as const)
+      assert.equal(await find(subject.index, found, atMs), true);
+    assert.equal(await collection.waiting(10), 2);
+    assert.deepEqual(await collected(subject.index, 10), []);
+    assert.deepEqual(await collected(subject.index, 11), [config.digest]);
+    assert.equal(await blobs.stored(config.digest), undefined);
+    assert.equal(await find(subject.index, config, 30), false, 'its file is about to be deleted');
+    await collection.discarded(config.digest);
+    assert.equal(await find(subject.index, config, 30), true);
+    await blobs.addMember(redis, config.digest, 30);
+    const lease = await takeLease(subject.index, 'settle:late', 0);
+    await subject.index.leases.forget(lease);
+    assert.equal(await adoption.found(blob('late', 1), lease, 1), false, 'whoever was too slow finds nothing');
+    assert.deepEqual(await collected(subject.index, 1_000), [layer.digest]);
+    assert.equal(await blobs.stored(config.digest), 10, 'it is the cache’s by now');
+  });
+
+  test('what gains an owner after it was found is his, and what loses its last one by the links is nobody’s', async () => {
+    await using subject = await make();
+    const { hosted, adoption, keeping } = subject.index;
+    for (const found of [config, layer, pushed]) await find(subject.index, found, 10);
+    for (const child of pushed.children) await addBlob(subject.index, app, child);
+    await hosted.put(app, pushed, plain);
+    await hold(subject.index, redis, image([config]), 1);
+    assert.deepEqual(await collected(subject.index, 1_000), []);
+    const { changes } = await adoption.standing(app);
+    const none = new Set<string>();
+    const rest = { layers: none, manifests: none, tags: none, fingerprint: undefined };
+    const nothing = { blobs: [], keepBlobs: false, manifests: [], tags: [], rest };
+    assert.equal(await adoption.adopt(app, nothing, changes, 500), true);
+    assert.deepEqual(await collected(subject.index, 500), [], 'it is nobody’s since then');
+    assert.deepEqual(await collected(subject.index, 501), digests([layer, pushed]));
+    assert.equal((await keeping.candidates(9)).length, 1);
+  });
+}
+
+/** As a start that looks through the store. */
+async function find(index: Index, { digest, size }: Descriptor, atMs: number): Promise<boolean> {
+  const lease = await takeLease(index, `settle:${digest}`, 0);
+  const found = await index.adoption.found({ digest, size }, lease, atMs);
+  await index.leases.release(lease, '');
+  return found;
 }

@@ -3,7 +3,6 @@
  */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { CollectLine } from '../../src/admin/views.ts';
 import { SqliteCollection } from '../../src/index/sqlite/collection.ts';
@@ -14,6 +13,7 @@ import { FakeClock } from '../support/fake-clock.ts';
 import { makeImage } from '../support/images.ts';
 import { push, pushAsDockerd, pushBlob } from '../support/push.ts';
 import { pull } from '../support/pull.ts';
+import { pause } from './pause.ts';
 import { keptIn } from './world.ts';
 
 /** Of pushes while it collects all the time; there is time for them in `npm run collection`. */
@@ -46,28 +46,6 @@ async function gc({ entrepot }: Scene) {
   const done: CollectLine = JSON.parse(body.toString().trim().split('\n').at(-1) ?? '');
   assert.ok(done.type === 'done', body.toString());
   return done;
-}
-
-/** Holds up a method once, from the moment that it would begin or has ended. */
-function pause(t: TestContext, holder: object, name: string, when: 'before' | 'after', met = () => true) {
-  const [reached, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-  const original = Reflect.get(holder, name) as (...args: unknown[]) => Promise<unknown>;
-  const wait = async (): Promise<void> => {
-    if (!met()) return;
-    reached.resolve();
-    await goOn.promise;
-  };
-  t.mock.method(
-    holder as Record<string, () => Promise<unknown>>,
-    name,
-    async function (this: unknown, ...args: unknown[]) {
-      if (when === 'before') await wait();
-      const result = await Reflect.apply(original, this, args);
-      if (when === 'after') await wait();
-      return result;
-    },
-  );
-  return { reached: reached.promise, goOn: () => goOn.resolve() };
 }
 
 describe('a blob that was chosen to go', () => {

@@ -3,21 +3,26 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Entrepot } from '../support/entrepot.ts';
+import type { EntrepotOptions } from '../support/entrepot.ts';
 import type { FakeClock } from '../support/fake-clock.ts';
 import { TempDir } from '../support/temp-dir.ts';
 import type { World } from './world.ts';
 
 /** Another server over the same store and index, with a socket of its own. */
-export async function beside(world: World, clock?: FakeClock): Promise<Entrepot> {
+export function beside({ entrepot, upstream }: World, clock?: FakeClock): Promise<Entrepot> {
+  return startBeside(entrepot, { upstreams: { 'docker.io': upstream }, ...(clock && { clock }) });
+}
+
+export async function startBeside(first: Entrepot, options: EntrepotOptions): Promise<Entrepot> {
   const dir = await TempDir.make();
   const entrepot = await Entrepot.start({
+    ...options,
     directory: dir.path,
-    upstreams: { 'docker.io': world.upstream },
     config: {
-      storage: { filesystem: { rootdirectory: world.entrepot.storeDirectory } },
+      ...options.config,
+      storage: { filesystem: { rootdirectory: first.storeDirectory } },
       admin: { socket: dir.join('admin.sock') },
     },
-    ...(clock && { clock }),
   });
   const stop = entrepot[Symbol.asyncDispose].bind(entrepot);
   return Object.assign(entrepot, {

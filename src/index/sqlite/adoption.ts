@@ -1,9 +1,9 @@
 import type { RepositoryName } from '../../oci/reference.ts';
 import type { RepositoryKey } from '../../oci/repository.ts';
-import type { AdoptedPart, AdoptionIndex, LinkStanding } from '../contract.ts';
+import type { AdoptedBlob, AdoptedPart, AdoptionIndex, Lease, LinkStanding } from '../contract.ts';
 import type { SqliteClaims } from './claims.ts';
 import type { Database, Query } from './database.ts';
-import { decodeDigest } from './digests.ts';
+import { decodeDigest, encodeDigest } from './digests.ts';
 import type { ContentIds, RepositoryIds } from './identities.ts';
 import { ManifestWrites } from './manifests.ts';
 import type { Removal } from './removal.ts';
@@ -26,6 +26,8 @@ export class SqliteAdoption implements AdoptionIndex {
   readonly #hosted: Query<{ name: RepositoryName }>;
   readonly #quietly: (adopting: number) => number;
   readonly #noteFingerprint: (fingerprint: string | null, repository: number) => number;
+  readonly #mayBeFound: Query<unknown>;
+  readonly #noteFound: (size: number, atMs: number, content: number) => number;
 
   constructor(parts: AdoptionParts) {
     const { database } = parts;
@@ -41,6 +43,10 @@ export class SqliteAdoption implements AdoptionIndex {
     `);
     this.#quietly = database.aside('UPDATE totals SET adopting = ?');
     this.#noteFingerprint = database.aside('UPDATE repositories SET fingerprint = ? WHERE id = ?');
+    this.#mayBeFound = database.query(`
+      SELECT 1 FROM leases WHERE key = ? AND epoch = ? AND NOT EXISTS (SELECT 1 FROM discards WHERE digest = ?)
+    `);
+    this.#noteFound = database.command('UPDATE contents SET size = ?, last_used = max(last_used, ?) WHERE id = ?');
   }
 
   async standing(key: RepositoryKey): Promise<LinkStanding> {
@@ -59,11 +65,20 @@ export class SqliteAdoption implements AdoptionIndex {
       this.#quietly(1);
       this.#rows.add(key, repository, part, atMs);
       if (part.rest !== undefined) {
-        if (key.upstream === undefined) this.#rows.keepOnly(repository, part.rest);
+        if (key.upstream === undefined) this.#rows.keepOnly(repository, part.rest, atMs);
         this.#noteFingerprint(part.rest.fingerprint ?? null, repository);
       }
       if (key.upstream === undefined && part.blobs.length + part.manifests.length > 0) claims.adopt(key.name);
       this.#quietly(0);
+      return true;
+    });
+  }
+
+  async found({ digest, size }: AdoptedBlob, lease: Lease, atMs: number): Promise<boolean> {
+    const { database, contents } = this.#parts;
+    return database.write(() => {
+      if (this.#mayBeFound.get(lease.key, lease.epoch, encodeDigest(digest)) === undefined) return false;
+      this.#noteFound(size, atMs, contents.ensure(digest));
       return true;
     });
   }
@@ -87,6 +102,7 @@ class AdoptedRows {
   readonly #store: (size: number, content: number) => number;
   readonly #addMember: (content: number, repository: number, atMs: number) => number;
   readonly #dropMember: (content: number, repository: number) => number;
+  readonly #touch: (atMs: number, content: number) => number;
   readonly #isHeld: Query<unknown>;
   readonly #target: Query<{ manifest: number | null }>;
   readonly #point: (repository: number, tag: string, manifest: number, atMs: number) => number;
@@ -105,6 +121,9 @@ class AdoptedRows {
         ON CONFLICT DO UPDATE SET added_at = excluded.added_at WHERE (added_at = ${endOfTime}) <> (excluded.added_at = ${endOfTime})
     `);
     this.#dropMember = database.command('DELETE FROM members WHERE content = ? AND repository = ?');
+    this.#touch = database.command(
+      'UPDATE contents SET last_used = max(last_used, ?) WHERE id = ? AND size IS NOT NULL',
+    );
     this.#isHeld = database.query('SELECT 1 FROM held WHERE repository = ? AND manifest = ?');
     this.#target = database.query('SELECT manifest FROM tags WHERE repository = ? AND name = ?');
     this.#point = database.command(`
@@ -138,8 +157,8 @@ class AdoptedRows {
     }
   }
 
-  keepOnly(repository: number, rest: NonNullable<AdoptedPart['rest']>): void {
-    const { contents, removal, standing } = this.#parts;
+  keepOnly(repository: number, rest: NonNullable<AdoptedPart['rest']>, atMs: number): void {
+    const { removal, standing } = this.#parts;
     for (const { name, manifest } of this.#tags.all(repository)) {
       if (rest.tags.has(name)) continue;
       this.#untag(repository, name);
@@ -147,13 +166,19 @@ class AdoptedRows {
     }
     for (const { id, digest } of this.#held.all(repository)) {
       if (rest.manifests.has(decodeDigest(digest))) continue;
-      for (const child of removal.remove(repository, id) ?? []) contents.tidy(child);
+      for (const each of [...(removal.remove(repository, id) ?? []), id]) this.#letGo(each, atMs);
     }
     for (const { id, digest } of this.#members.all(repository)) {
       if (rest.layers.has(decodeDigest(digest))) continue;
       this.#dropMember(id, repository);
-      contents.tidy(id);
+      this.#letGo(id, atMs);
     }
+  }
+
+  /** Perhaps it belongs to nobody from now on. */
+  #letGo(content: number, atMs: number): void {
+    this.#touch(atMs, content);
+    this.#parts.contents.tidy(content);
   }
 
   #pointTag(key: RepositoryKey, repository: number, tag: string, manifest: number, atMs: number): void {

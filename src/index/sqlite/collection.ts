@@ -4,6 +4,7 @@ import type { Database, Query } from './database.ts';
 import { decodeDigest, encodeDigest } from './digests.ts';
 import type { Dropping } from './dropping.ts';
 import type { Removal } from './removal.ts';
+import { Unowned } from './unowned.ts';
 import { Untagged } from './untagged.ts';
 
 export interface CollectionParts {
@@ -17,6 +18,7 @@ export class SqliteCollection implements CollectionIndex {
   readonly #parts: CollectionParts;
   readonly #choose: Query<ChosenRow>;
   readonly #untagged: Untagged;
+  readonly #unowned: Unowned;
   readonly #found: Query<{ id: number; gone: number; nobodys: number }>;
   readonly #leave: (content: number, repository: number) => number;
   readonly #waiting: Query<{ count: number }>;
@@ -27,6 +29,7 @@ export class SqliteCollection implements CollectionIndex {
     const { database } = parts;
     this.#parts = parts;
     this.#untagged = new Untagged(parts);
+    this.#unowned = new Unowned(parts);
     this.#choose = database.query(`
       SELECT added_at, content, repository FROM members
         WHERE (added_at, content, repository) > (?2, ?3, ?4) AND unreferenced = 1 AND added_at < ?1
@@ -48,14 +51,12 @@ export class SqliteCollection implements CollectionIndex {
   }
 
   async collect(beforeMs: number, page: CollectionPage): Promise<Collected> {
-    const { database, dropping } = this.#parts;
+    const { database } = this.#parts;
     const collected = database.write(() => {
-      const rows = this.#choose.all(beforeMs, ...positionOf(page.after), page.limit);
-      const dropped = rows.map(({ content, repository }) => {
-        this.#leave(content, repository);
-        return dropping.release(content);
-      });
-      return { next: endOf(rows, page), blobs: dropped.filter((blob) => blob !== undefined) };
+      if (page.after?.startsWith(unownedPages) !== true) return this.#collectUnreferenced(beforeMs, page);
+      const after = page.after.slice(unownedPages.length) || undefined;
+      const { next, blobs } = this.#unowned.collect(beforeMs, { ...page, after });
+      return { next: next && `${unownedPages}${next}`, blobs };
     });
     // A file must not be gone while a power cut could bring back what refers to it.
     if (collected.blobs.length > 0) await database.durable();
@@ -70,7 +71,7 @@ export class SqliteCollection implements CollectionIndex {
   }
 
   async waiting(beforeMs: number): Promise<number> {
-    return this.#waiting.get(beforeMs)?.count ?? 0;
+    return (this.#waiting.get(beforeMs)?.count ?? 0) + this.#unowned.waiting(beforeMs);
   }
 
   async discards(after: Digest | undefined, limit: number): Promise<readonly Digest[]> {
@@ -93,7 +94,19 @@ export class SqliteCollection implements CollectionIndex {
   rehearse(): Promise<Index> {
     return this.#parts.rehearse();
   }
+
+  #collectUnreferenced(beforeMs: number, page: CollectionPage): Collected {
+    const rows = this.#choose.all(beforeMs, ...positionOf(page.after), page.limit);
+    const dropped = rows.map(({ content, repository }) => {
+      this.#leave(content, repository);
+      return this.#parts.dropping.release(content);
+    });
+    return { next: endOf(rows, page), blobs: dropped.filter((blob) => blob !== undefined) };
+  }
 }
+
+/** Pages of what no repository has come after all pages of what one has. */
+const unownedPages = 'unowned ';
 
 interface ChosenRow {
   readonly added_at: number;
@@ -106,7 +119,7 @@ function positionOf(after: string | undefined): readonly [number, number, number
   return [addedAt, content, repository];
 }
 
-function endOf(rows: readonly ChosenRow[], { limit }: CollectionPage): string | undefined {
+function endOf(rows: readonly ChosenRow[], { limit }: CollectionPage): string {
   const last = rows.length < limit ? undefined : rows.at(-1);
-  return last && `${last.added_at} ${last.content} ${last.repository}`;
+  return last === undefined ? unownedPages : `${last.added_at} ${last.content} ${last.repository}`;
 }

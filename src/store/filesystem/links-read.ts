@@ -6,7 +6,7 @@ import type { Digest } from '../../oci/digest.ts';
 import { isRepositoryName, isTag } from '../../oci/reference.ts';
 import type { RepositoryName, Tag } from '../../oci/reference.ts';
 import { errorCode } from '../failure.ts';
-import type { RepositoryLinks, Told } from '../link-tree.ts';
+import type { LinkTrouble, RepositoryLinks, Told } from '../link-tree.ts';
 import { layersPath, linkPath, repositoriesPath, revisionsPath, tagLinkPath, tagsPath } from './layout.ts';
 import type { Layout } from './layout.ts';
 import { together } from './together.ts';
@@ -26,18 +26,18 @@ export async function* linkedRepositories(layout: Layout, told: Told): AsyncIter
     const entries = await entriesOf(path, told);
     if (entries.some((entry) => entry.name === '_manifests' || entry.name === '_layers')) {
       if (isRepositoryName(name)) yield name;
-      else told({ path, reason: 'no repository can be called so' });
+      else told({ path, reason: 'no repository can be called so', hides: true });
     }
     for (const entry of entries) {
       if (entry.name.startsWith('_')) continue;
       if (entry.isDirectory()) left.push(name === '' ? entry.name : `${name}/${entry.name}`);
-      else told({ path: `${path}/${entry.name}`, reason: whatItIs(entry) });
+      else told({ path: `${path}/${entry.name}`, ...whatItIs(entry) });
     }
   }
 }
 
-function whatItIs(entry: Dirent): string {
-  return entry.isSymbolicLink() ? 'it is a symbolic link' : 'it is no directory';
+function whatItIs(entry: Dirent): Omit<LinkTrouble, 'path'> {
+  return entry.isSymbolicLink() ? { reason: 'it is a symbolic link', hides: true } : { reason: 'it is no directory' };
 }
 
 /**
@@ -187,7 +187,7 @@ function namesIn(path: string): Promise<readonly string[]> {
 function entriesOf(path: string, told: Told): Promise<readonly Dirent[]> {
   return new Promise((resolve) => {
     fs.readdir(path, { withFileTypes: true }, (error, entries) => {
-      if (error !== null && !isMissing(error)) told({ path, reason: `it cannot be read (${error.code})` });
+      if (error !== null && !isMissing(error)) told({ path, reason: `it cannot be read (${error.code})`, hides: true });
       resolve(error === null ? entries : []);
     });
   });
