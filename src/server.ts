@@ -228,10 +228,9 @@ function registryOf(
 function whileWell(health: Health, handler: Handler): Handler {
   const message =
     'a health check of this server fails, and it serves nothing until it is well again: see /debug/health';
-  return async (request) => {
-    if (Object.keys(health.problems()).length === 0) return handler(request);
-    return failureReply(new RegistryError('UNAVAILABLE', message), request, { label: undefined });
-  };
+  const refuse = async (request: Request): Promise<Reply> =>
+    failureReply(new RegistryError('UNAVAILABLE', message), request, { label: undefined });
+  return (request) => (health.isWell ? handler(request) : refuse(request));
 }
 
 function newsOf(notify: Notify, config: Config): News | undefined {

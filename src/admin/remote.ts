@@ -15,6 +15,7 @@ export interface RemoteOptions {
 
 /** Before the path of the admin API, where it is among other things. */
 export const remoteBase = '/admin';
+const base = `${remoteBase}/v1/`;
 
 /**
  * The admin API on the port of everybody, for whoever has the token. Where a request comes from is no proof of anything: a
@@ -22,10 +23,7 @@ export const remoteBase = '/admin';
  */
 export function withRemoteAdmin({ token, clock, failure }: RemoteOptions, admin: Handler, rest: Handler): Handler {
   const guesses = new Guesses(clock);
-  return async (request) => {
-    const wanted = token();
-    const isMeant = request.url.startsWith(`${remoteBase}/v1/`) && request.via === undefined;
-    if (wanted === undefined || !isMeant) return rest(request);
+  const administer = async (request: Request, wanted: Secret): Promise<Reply> => {
     try {
       if (isShown(request, wanted)) return await admin(request);
       // Nobody guesses such a token; whoever tries is slowed, and whoever has it is not.
@@ -34,6 +32,11 @@ export function withRemoteAdmin({ token, clock, failure }: RemoteOptions, admin:
     } catch (error) {
       return failure(error, request, 'Bearer realm="administration"');
     }
+  };
+  return (request) => {
+    const wanted = token();
+    const isMeant = wanted !== undefined && request.url.startsWith(base) && request.via === undefined;
+    return isMeant ? administer(request, wanted) : rest(request);
   };
 }
 

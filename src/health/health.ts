@@ -8,6 +8,8 @@ export interface HealthOptions extends WatchContext {
 
 /** Whether this server should be asked at all, by what its operator watches: registry's health checks. */
 export interface Health extends AsyncDisposable {
+  /** Nothing is wrong. */
+  readonly isWell: boolean;
   /** What is wrong, by check; empty when nothing is. */
   problems(): Readonly<Record<string, string>>;
   /** Down until it is said otherwise, whatever the checks find. */
@@ -29,6 +31,9 @@ export function createHealth(options: HealthOptions): Health {
     await Promise.all(ending.map((watch) => watch[Symbol.asyncDispose]()));
   };
   return {
+    get isWell() {
+      return !down && watches.every(({ problem }) => problem === undefined);
+    },
     problems() {
       const failing = watches.flatMap(({ name, problem }) => (problem === undefined ? [] : [[name, problem] as const]));
       return Object.fromEntries([...(down ? [[byHand, 'manual Check'] as const] : []), ...failing]);

@@ -30,6 +30,7 @@ import type { News } from './news.ts';
 import { isOwn, repositoryNamed } from './place.ts';
 import { deleteBlob, deleteManifest, putManifest } from './pushes.ts';
 import { listReferrers } from './referrers.ts';
+import { RouteMemo } from './route-memo.ts';
 import { route } from './route.ts';
 import type { ContentRoute, Route, RouteFailure, RoutingTable } from './route.ts';
 import { listTags } from './tags.ts';
@@ -60,9 +61,10 @@ export interface RegistryOptions {
 
 /** The OCI Distribution API over repositories that may be anything: cached, hosted, in memory. */
 export function createRegistry(options: RegistryOptions): Handler {
+  const routes = new RouteMemo();
   return async (request) => {
     const table = options.routing();
-    let found = routed(request, table);
+    let found = routes.find(request, table);
     const { via } = request;
     const beyond = via === undefined || isOwn(via.host, table) ? undefined : options.beyond;
     let asker = guestOf(via?.guest, beyond?.presented(request));
@@ -71,7 +73,7 @@ export function createRegistry(options: RegistryOptions): Handler {
       request.notes.user = asker.kind === 'user' ? asker.name : undefined;
       if (options.admission.isClosed() || !isMirrorOf(options.admission, request, found)) assertBelieved(asker);
       if ('lent' in found && found.lent && (await options.isClaimed(found.askedName))) {
-        found = routed(request, { ...table, isClaimed: () => true });
+        found = route(request.method, request.url, via?.host, { ...table, isClaimed: () => true });
       }
       const visit = { options, request, asker };
       if (via === undefined || beyond === undefined) return await answer(visit, found);
@@ -98,10 +100,6 @@ function lentInVain(error: unknown, request: Request, found: Route | RouteFailur
   const lent = 'lent' in found && found.lent && request.method === 'HEAD';
   if (!lent || !(error instanceof RegistryError) || error.origin !== 'upstream') return undefined;
   return new RegistryError('MANIFEST_UNKNOWN', error.message, { origin: 'upstream', cause: error });
-}
-
-function routed({ method, url, via }: Request, table: RoutingTable): Route | RouteFailure {
-  return route(method, url, via?.host, table);
 }
 
 /** A request, and who sent it. */

@@ -24,8 +24,7 @@ const formType = /^application\/x-www-form-urlencoded(?:;|$)/i;
 
 /** The token service, in front of everything else: it answers where it is, while there is something to log in with. */
 export function withTokenService(options: TokenServiceOptions, rest: Handler): Handler {
-  return async (request) => {
-    if (!options.service.isOpen || request.via !== undefined || !isToService(options, request)) return rest(request);
+  const serve = async (request: Request): Promise<Reply> => {
     try {
       const issued = await issue(options, request);
       request.notes.user = issued.user || undefined;
@@ -34,6 +33,10 @@ export function withTokenService(options: TokenServiceOptions, rest: Handler): H
       return failureReply(error, request, { label: undefined, allow: 'GET, POST', challenge: challengeOf(options) });
     }
   };
+  return (request) =>
+    options.service.isOpen && request.via === undefined && isToService(options, request)
+      ? serve(request)
+      : rest(request);
 }
 
 function isToService({ prefix }: TokenServiceOptions, { url }: Request): boolean {
