@@ -103,10 +103,13 @@ async function manyManifests({ short, say }: Bench, contest: Contest, pushers: P
   return [contest.row(results, 'PUT of a manifest and its tag', 'requests/s', (rate) => rate, { atLeast: 3 })];
 }
 
-/** The disk is not measured by how much is on it. Neither server minds: nobody asks for it again. */
+/**
+ * The disk is not measured by how much is on it. Neither server minds: nobody asks for it again. Ours may still be writing
+ * manifests there for registry:2.
+ */
 async function forget(contest: Contest, directory: string): Promise<void> {
   for (const each of ['subject', contest.registry?.name ?? '']) {
     const blobs = join(directory, each, 'registry/docker/registry/v2/blobs');
-    await rm(blobs, { recursive: true, force: true });
+    await rm(blobs, { recursive: true, force: true, maxRetries: 10 });
   }
 }

@@ -3,10 +3,9 @@
  */
 import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { makeBlob } from '../support/blobs.ts';
-import { get, keepAlive, together } from '../support/client.ts';
+import { get } from '../support/client.ts';
 import type { Answer } from '../support/client.ts';
 import { CountingUpstream } from '../support/counting-upstream.ts';
 import { Entrepot } from '../support/entrepot.ts';
@@ -230,28 +229,5 @@ describe('a request in a request', () => {
       assert.deepEqual(statuses, ['400'], JSON.stringify(framing));
       assert.equal(await receivedBytes(location), 0);
     }
-  });
-});
-
-describe('uploads that nobody ends', () => {
-  test('take no memory worth telling, and hold up nobody', async () => {
-    await using entrepot = await Entrepot.start();
-    const url = `${entrepot.origin}/v2/local/app`;
-    using agent = keepAlive();
-    const piece = { method: 'PATCH', agent, body: Buffer.from('x') };
-    const begin = process.memoryUsage();
-    await together(20, async () => {
-      for (let each = 0; each < 20; each += 1) {
-        const location = await startUpload(url, { agent });
-        assert.equal((await get(location, piece)).status, 202);
-      }
-    });
-    const end = process.memoryUsage();
-    const mebibytes = (end.arrayBuffers - begin.arrayBuffers + end.heapUsed - begin.heapUsed) / 1024 ** 2;
-    assert.ok(mebibytes < 40, `${mebibytes} MiB for 400 uploads`);
-    await push(entrepot.origin, 'local/app', '1', image);
-    const ingests = join(entrepot.storeDirectory, 'entrepot/ingest');
-    assert.equal((await readdir(ingests)).length, 400);
-    await pull(entrepot.origin, 'local/app', '1');
   });
 });
