@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { TempDir } from '../test/support/temp-dir.ts';
 import { coldManifest } from './cold-manifest.ts';
+import { collection } from './collection.ts';
 import { indexScale } from './index-scale.ts';
 import { listings } from './listings.ts';
 import { memory } from './memory.ts';
@@ -34,6 +35,7 @@ const SUITES: readonly Suite[] = [
   coldManifest,
   pushes,
   listings,
+  collection,
   memory,
   indexScale,
 ];
