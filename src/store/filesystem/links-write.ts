@@ -1,40 +1,44 @@
-import { mkdir, open, rename, rm, rmdir, unlink } from 'node:fs/promises';
+import { mkdir, open, rename, rm, rmdir, unlink, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { digestOf, hexOf } from '../../oci/digest.ts';
-import type { Digest } from '../../oci/digest.ts';
 import type { Link } from '../../oci/link.ts';
 import { errorCode, storeFailure } from '../failure.ts';
 import { fileSize } from './blob.ts';
-import { syncDirectory } from './directories.ts';
+import { makeDirectory, syncDirectory } from './directories.ts';
 import type { Yard } from './ingest.ts';
 import { dataPath, layersPath, linkPath, revisionsPath, tagLinkPath, tagsPath } from './layout.ts';
+import type { Layout } from './layout.ts';
 import { together } from './together.ts';
 
 /** Files that are written together. Each waits for the disk, and who serves needs threads, too. */
 const writtenTogether = 4;
+/** From the blobs up. */
+const kinds = ['layer', 'manifest', 'tag'] as const;
 
 /**
  * Writes and deletes links, each whole at any moment. Whoever reads the tree meanwhile finds nothing that points at what is
- * not there: what is new is written from the blobs up, what is gone is deleted from the tags down.
+ * not there: what is new is put in its place from the blobs up, what is gone is deleted from the tags down. All that is new
+ * is written before any of it is synced: the file system then takes the whole of it to the disk at once.
  */
 export async function writeLinks(yard: Yard, links: readonly Link[]): Promise<void> {
   const writing = new Writing(yard);
+  const [held, gone] = [links.filter(isHeld), links.filter((link) => !isHeld(link))];
   try {
-    for (const step of steps) {
-      const due = links.filter((link) => step.when === isHeld(link) && step.kind === link.kind);
-      await together(due, writtenTogether, (link) => (step.when ? writing.put(link) : writing.remove(link)));
-    }
-    await writing.sync();
+    await together(held, writtenTogether, (link) => writing.lay(link));
+    await writing.syncLaid();
+    await writing.placeContents();
+    for (const kind of kinds) await together(ofKind(held, kind), writtenTogether, (link) => writing.place(link));
+    for (const kind of kinds.toReversed())
+      await together(ofKind(gone, kind), writtenTogether, (link) => writing.remove(link));
+    await writing.syncNames();
   } catch (error) {
     throw storeFailure('writing the links of registry:2', error);
   }
 }
 
-const kinds = ['layer', 'manifest', 'tag'] as const;
-const steps = [
-  ...kinds.map((kind) => ({ kind, when: true })),
-  ...kinds.toReversed().map((kind) => ({ kind, when: false })),
-];
+function ofKind(links: readonly Link[], kind: Link['kind']): readonly Link[] {
+  return links.filter((link) => link.kind === kind);
+}
 
 function isHeld(link: Link): boolean {
   if (link.kind === 'layer') return link.held;
@@ -43,27 +47,40 @@ function isHeld(link: Link): boolean {
 
 class Writing {
   readonly #yard: Yard;
+  /** Where files lie aside, by where they belong. */
+  readonly #laid = new Map<string, string>();
+  /** Of manifests, where `registry:2` looks for them: among the blobs. Several repositories may hold the same. */
+  readonly #contents = new Set<string>();
   /** Whose names are not on the disk yet. */
   readonly #changed = new Set<string>();
-  /** Several repositories may hold the same manifest: its bytes are written once. */
-  readonly #contents = new Map<Digest, Promise<void>>();
 
   constructor(yard: Yard) {
     this.#yard = yard;
   }
 
-  async put(link: Link): Promise<void> {
+  /** Writes what is to be put in its place. */
+  async lay(link: Link): Promise<void> {
     const { layout } = this.#yard;
-    if (link.kind === 'layer')
-      return this.#write(linkPath(layersPath(layout, link.repository), link.digest), link.digest);
-    if (link.digest === undefined) return;
-    if (link.kind === 'manifest') {
-      await this.#contentOnce(link.digest, link.bytes);
-      return this.#write(linkPath(revisionsPath(layout, link.repository), link.digest), link.digest);
+    if (link.kind === 'manifest' && link.bytes !== undefined) {
+      const path = dataPath(layout, link.digest);
+      if (!this.#contents.has(path)) {
+        this.#contents.add(path);
+        if ((await fileSize(path)) !== link.bytes.length) await this.#layFile(path, link.bytes);
+      }
     }
-    const tags = tagsPath(layout, link.repository);
-    await this.#write(linkPath(`${tags}/${link.tag}/index`, link.digest), link.digest);
-    await this.#write(tagLinkPath(tags, link.tag), link.digest);
+    for (const path of linksOf(layout, link)) await this.#layFile(path, link.digest ?? '');
+  }
+
+  async syncLaid(): Promise<void> {
+    await together(this.#laid.values(), writtenTogether, syncFile);
+  }
+
+  async placeContents(): Promise<void> {
+    await together(this.#contents, writtenTogether, (path) => this.#placeFile(path));
+  }
+
+  async place(link: Link): Promise<void> {
+    for (const path of linksOf(this.#yard.layout, link)) await this.#placeFile(path);
   }
 
   async remove(link: Link): Promise<void> {
@@ -82,48 +99,52 @@ class Writing {
     this.#changed.add(dirname(dirname(path)));
   }
 
-  async sync(): Promise<void> {
+  async syncNames(): Promise<void> {
     await together(this.#changed, writtenTogether, (path) => syncDirectory(path).catch(unlessMissing));
   }
 
-  #contentOnce(digest: Digest, bytes: Uint8Array | undefined): Promise<void> {
-    const running = this.#contents.get(digest) ?? this.#writeContent(digest, bytes);
-    this.#contents.set(digest, running);
-    return running;
-  }
-
-  /** Where `registry:2` looks for manifests: among the blobs. */
-  async #writeContent(digest: Digest, bytes: Uint8Array | undefined): Promise<void> {
-    const path = dataPath(this.#yard.layout, digest);
-    if (bytes !== undefined && (await fileSize(path)) !== bytes.length) await this.#write(path, bytes);
-  }
-
-  async #write(path: string, content: string | Uint8Array): Promise<void> {
+  async #layFile(path: string, content: string | Uint8Array): Promise<void> {
     const { layout, directories } = this.#yard;
     // The same file has the same name here whenever it is written: what a crash leaves behind is written over.
     const aside = `${layout.aside}/${hexOf(digestOf(path))}`;
-    await directories.within(layout.aside, 0o700, () => writeDurably(aside, content));
-    try {
-      await rename(aside, path);
-    } catch (error) {
-      if (errorCode(error) !== 'ENOENT') throw error;
-      await this.#makeDirectories(dirname(path));
-      await rename(aside, path);
-    }
+    await directories.within(layout.aside, 0o700, () => writeFile(aside, content, { mode: 0o644 }));
+    this.#laid.set(path, aside);
+  }
+
+  async #placeFile(path: string): Promise<void> {
+    const aside = this.#laid.get(path);
+    if (aside === undefined) return;
+    await this.#makeDirectories(dirname(path));
+    await rename(aside, path);
     this.#changed.add(dirname(path));
   }
 
+  /** Mostly all but the last one is there. */
   async #makeDirectories(path: string): Promise<void> {
-    const first = await mkdir(path, { recursive: true });
-    if (first === undefined) return;
-    for (let made = path; made.length >= first.length; made = dirname(made)) this.#changed.add(dirname(made));
+    try {
+      if (await makeDirectory(path)) this.#changed.add(dirname(path));
+    } catch (error) {
+      if (errorCode(error) !== 'ENOENT') throw error;
+      const first = await mkdir(path, { recursive: true });
+      if (first === undefined) return;
+      for (let made = path; made.length >= first.length; made = dirname(made)) this.#changed.add(dirname(made));
+    }
   }
 }
 
-async function writeDurably(path: string, content: string | Uint8Array): Promise<void> {
-  await using file = await open(path, 'w', 0o644);
-  await file.writeFile(content);
-  await file.sync();
+/** The files that a link consists of, in the order of their making. */
+function linksOf(layout: Layout, link: Link): readonly string[] {
+  const { repository, digest } = link;
+  if (digest === undefined) return [];
+  if (link.kind === 'layer') return [linkPath(layersPath(layout, repository), digest)];
+  if (link.kind === 'manifest') return [linkPath(revisionsPath(layout, repository), digest)];
+  const tags = tagsPath(layout, repository);
+  return [linkPath(`${tags}/${link.tag}/index`, digest), tagLinkPath(tags, link.tag)];
+}
+
+async function syncFile(path: string): Promise<void> {
+  await using file = await open(path, 'r');
+  await file.datasync();
 }
 
 function unlessMissing(error: unknown): void {
