@@ -1,4 +1,4 @@
-/** Killed at every step of a download, and of a push, once; `npm run crash` does so hundreds of times. */
+/** Killed at every step of a download, and of a push, once; `npm run crash` does so hundreds of times, and to collections. */
 import { test } from 'node:test';
 import { killMany } from './crash/kills.ts';
 import { Lane } from './crash/lane.ts';

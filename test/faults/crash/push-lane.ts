@@ -1,7 +1,7 @@
 /**
  * One store, and one server process after another over it, each killed (SIGKILL) in the middle of a push or of a deletion.
  * What is promised, and looked at after every kill: what was acknowledged is whole, or gone for good; what was not can be
- * repeated; and in the end nothing is left behind.
+ * repeated; and in the end, the time of grace and a collection later, nothing is left behind.
  */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
@@ -13,9 +13,12 @@ import { makeImage } from '../../support/images.ts';
 import type { Image } from '../../support/images.ts';
 import type { ServerProcess } from '../../support/processes.ts';
 import { locationOf, putManifest, withDigest } from '../../support/push.ts';
+import { readLinkTree } from '../../support/link-tree.ts';
 import { TempDir } from '../../support/temp-dir.ts';
 import type { Random } from '../random.ts';
+import { HostedModel } from '../hosted-model.ts';
 import { becomes, keptIn, kib, mib, unfinishedIn } from '../world.ts';
+import { age, collectAll, collectConfig } from './collecting.ts';
 import type { Victims } from './kills.ts';
 import { arm, diesAt, killWhenReached, startLife } from './life.ts';
 import type { Moment } from './step-names.ts';
@@ -76,6 +79,8 @@ export class PushLane implements Victims {
     this.#sql('UPDATE uploads SET touched_at = touched_at - 86400001 * 2');
     await using server = await this.#start();
     await becomes([], () => unfinishedIn(this.#store), 20_000);
+    age(this.#store);
+    await collectAll(this.#dir);
     for (const each of this.#all) await this.#assertAsKnown(server, each);
     await server.stop();
     await this.#assertNothingIsLeft();
@@ -90,12 +95,7 @@ export class PushLane implements Victims {
   }
 
   #start(env: Readonly<Record<string, string>> = {}): Promise<ServerProcess> {
-    const config = { hosted: { names: ['local/**'] }, storage: this.#storage };
-    return startLife({ directory: this.#dir.path, config, env });
-  }
-
-  get #storage(): object {
-    return { filesystem: { rootdirectory: this.#store }, delete: { enabled: true } };
+    return startLife({ directory: this.#dir.path, config: collectConfig(this.#dir), env });
   }
 
   #next(moment: Moment, nth: number): Pushed {
@@ -170,12 +170,13 @@ export class PushLane implements Victims {
     assert.deepEqual(await unfinishedIn(this.#store), [], 'no partial file');
     assert.deepEqual(this.#sql('SELECT id FROM uploads'), [], 'no upload');
     assert.deepEqual(this.#sql("SELECT key FROM leases WHERE released = 0 AND key LIKE 'settle:%'"), [], 'no lease');
-    const kept = await keptIn(this.#store);
+    const model = new HostedModel();
+    for (const { state, image, tag } of this.#all) if (state === 'there') model.repository(repository).put(image, tag);
+    assert.deepEqual(await readLinkTree(this.#store), model.links());
+    assert.deepEqual(await keptIn(this.#store), model.reachable());
     const indexed = this.#sql('SELECT lower(hex(digest)) AS digest FROM contents WHERE size IS NOT NULL');
     const known = indexed.map(({ digest }) => `sha256:${String(digest).slice(-64)}`).toSorted();
-    const missing = known.filter((digest) => !kept.includes(digest));
-    const orphans = kept.filter((digest) => !known.includes(digest));
-    assert.deepEqual({ missing, orphans }, { missing: [], orphans: [] });
+    assert.deepEqual(known, model.reachable());
   }
 
   /** Straight at the index's file, as nothing of ours would. */

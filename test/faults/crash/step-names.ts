@@ -25,7 +25,16 @@ export const pushSteps = [
   'deleted, not acknowledged',
 ] as const;
 
-export type Step = (typeof steps)[number] | (typeof pushSteps)[number];
+/** The steps of a collection. */
+export const collectSteps = [
+  'nothing collected',
+  'out of the index, not deleted',
+  'about to be deleted',
+  'deleted, still to be discarded',
+  'discarded, not told',
+] as const;
+
+export type Step = (typeof steps)[number] | (typeof pushSteps)[number] | (typeof collectSteps)[number];
 
 export type Moment = Step | 'at random';
 

@@ -4,7 +4,9 @@
  */
 import { writeSync } from 'node:fs';
 import { Tenure } from '../../../src/cache/tenure.ts';
+import type { Collected } from '../../../src/index/contract.ts';
 import { SqliteBlobs } from '../../../src/index/sqlite/blobs.ts';
+import { SqliteCollection } from '../../../src/index/sqlite/collection.ts';
 import { SqliteHosted } from '../../../src/index/sqlite/hosted.ts';
 import { SqliteUploads } from '../../../src/index/sqlite/uploads.ts';
 import { OpenFile } from '../../../src/store/filesystem/open-file.ts';
@@ -73,6 +75,25 @@ for (const remove of ['remove', 'removeBlob']) {
     return removed;
   });
 }
+
+around(SqliteCollection.prototype, 'collect', async (collect) => {
+  reach('nothing collected');
+  const collected = (await collect()) as Collected;
+  if (collected.blobs.length > 0) reach('out of the index, not deleted');
+  return collected;
+});
+
+around(SqliteCollection.prototype, 'mayDiscard', async (mayDiscard) => {
+  const may = await mayDiscard();
+  if (may === true) reach('about to be deleted');
+  return may;
+});
+
+around(SqliteCollection.prototype, 'discarded', async (discarded) => {
+  reach('deleted, still to be discarded');
+  await discarded();
+  reach('discarded, not told');
+});
 
 function reach(here: Step): void {
   if (!armed.yes || here !== step) return;
