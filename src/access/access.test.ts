@@ -2,14 +2,18 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import type { Index, Visibility } from '../index/contract.ts';
+import { openSqliteIndex } from '../index/sqlite/index.ts';
 import { silent } from '../observe/events.ts';
+import { digestOf } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
-import { parseRepositoryName } from '../oci/reference.ts';
+import { mediaTypes } from '../oci/media-types.ts';
+import { parseRepositoryName, parseTag } from '../oci/reference.ts';
 import type { Upstream, UpstreamRepository } from '../upstream/contract.ts';
 import { ClientRights } from './client-rights.ts';
 import { createAccess } from './access.ts';
 
 const key = { upstream: 'quay.example', name: parseRepositoryName('team/app') };
+const latest = parseTag('latest');
 const hour = 3_600_000;
 
 /** A repository that was public when it was last looked at, and is not any more. */
@@ -42,4 +46,38 @@ test('what a clock that went wrong saw public in the future is looked at again',
   await recently.mayRead(asker, key, { object: 'list' });
   const inTheFuture = closedSince(clock.now() + 24 * hour, clock);
   await assert.rejects(inTheFuture.mayRead(asker, key, { object: 'list' }), { code: 'UNAUTHORIZED' });
+});
+
+test('what only a client may read is hidden before anything of it is written down, wherever the process is killed', async () => {
+  await using index = await openSqliteIndex({ path: ':memory:' });
+  const clock = new FakeClock();
+  const deny = async (): Promise<never> => {
+    throw new RegistryError('UPSTREAM_DENIED', 'not for you');
+  };
+  const descriptor = { digest: digestOf('secret'), size: 6, mediaType: mediaTypes.ociManifest };
+  const repository: Partial<UpstreamRepository> = { resolve: deny, tags: deny, prove: async () => ({ descriptor }) };
+  const upstream = {
+    hasCredentials: false,
+    url: 'https://quay.example',
+    repository: () => repository,
+  } as Partial<Upstream> as Upstream;
+  const ground = {
+    index,
+    upstreams: { find: () => upstream, list: () => [upstream], close: async () => {} },
+    clock,
+    observer: silent,
+  };
+  const rights = new ClientRights({ ...ground, windows: () => ({ proofMs: 0, outageMs: 0 }) });
+  const access = createAccess({ ...ground, rights, exposure: () => 'authenticated', may: () => true });
+  const presents = { upstream: 'quay.example', host: 'quay.example', authorization: undefined };
+  const ask = (): Promise<unknown> =>
+    access.mayRead({ kind: 'anonymous', presents }, key, { object: 'manifest', reference: latest });
+  const setVisibility = index.repositories.setVisibility.bind(index.repositories);
+  index.repositories.setVisibility = () => Promise.reject(new RegistryError('UNAVAILABLE', 'killed'));
+  await assert.rejects(ask(), /killed/);
+  assert.equal(await index.tags.find(key, latest), undefined);
+  index.repositories.setVisibility = setVisibility;
+  await ask();
+  assert.equal((await index.tags.find(key, latest))?.seen?.descriptor.digest, descriptor.digest);
+  assert.equal((await index.repositories.visibility(key))?.public, false);
 });

@@ -82,8 +82,6 @@ export function createAccess(options: AccessOptions): Access {
     if (now.public || (await isTrusted(asker, key, wanted))) return 'own';
     if (presents.upstream !== key.upstream) throw hidden(asker, key);
     const identity = await rights.prove(presents, key, wanted);
-    // From now on nothing of it may pass for what anybody could have fetched.
-    if (known === undefined) await index.repositories.setVisibility(key, { public: false, checkedAtMs: clock.now() });
     await rights.bring(key);
     return identity;
   }

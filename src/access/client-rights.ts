@@ -110,6 +110,7 @@ export class ClientRights {
     try {
       const proven = await upstream?.repository(key.name).prove(wanted.reference, wanted.object, identity);
       if (proven === undefined) throw absent(key, wanted);
+      await this.#hide(key);
       if (shown?.isStandIn !== true) await this.#proved(shown, key);
       const { reference } = wanted;
       if (proven.descriptor !== undefined && !isDigestReference(reference)) {
@@ -126,6 +127,16 @@ export class ClientRights {
       if (error.code === 'UNAUTHORIZED' || error.code === 'DENIED') await this.#refused(shown, key);
       throw error;
     }
+  }
+
+  /**
+   * Before anything is written down that was learned in a client's name: from then on nothing of the repository may pass
+   * for what anybody could have fetched, wherever the process is killed.
+   */
+  async #hide(key: RepositoryKey): Promise<void> {
+    const { index, clock } = this.#options;
+    if ((await index.repositories.visibility(key)) !== undefined) return;
+    await index.repositories.setVisibility(key, { public: false, checkedAtMs: clock.now() });
   }
 
   /** The answer to the proof is also the news of where the tag points: nobody has to ask for that again. */
