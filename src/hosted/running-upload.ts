@@ -136,9 +136,20 @@ export class RunningUpload implements Upload {
   }
 
   async #openIngest(): Promise<Ingest> {
-    const { store } = this.#context;
-    this.#ingest ??= (await store.ingest(this.#name, 'resume')) ?? (await store.ingest(this.#name, 'new'));
+    this.#ingest ??= await this.#begin();
     return this.#ingest;
+  }
+
+  /** Mostly nobody has come this far with it before; who has may have died before a byte was known. */
+  async #begin(): Promise<Ingest> {
+    const { store } = this.#context;
+    try {
+      return await store.ingest(this.#name, 'new');
+    } catch (error) {
+      const left = systemCodeOf(error) === 'EEXIST' ? await store.ingest(this.#name, 'resume') : undefined;
+      if (left === undefined) throw error;
+      return left;
+    }
   }
 
   #hash(ingest: Ingest, algorithm: UploadRow['algorithm']): Promise<Tally> {

@@ -31,8 +31,9 @@ export async function settle(
     await ingest.commit(content);
     if (await index.hosted.addBlob(repository, { digest, size, upload: id, tell }, lease, clock.now())) return;
     throw slow(digest);
-  } finally {
+  } catch (error) {
     await index.leases.release(lease, '');
+    throw error;
   }
 }
 

@@ -25,8 +25,8 @@ export interface HostedIndex {
     tell?: Tell,
   ): Promise<boolean>;
   /**
-   * An upload has become a blob of the repository, which rests in the store. False, and nothing changed, when the lease
-   * is no longer the newest of its key.
+   * An upload has become a blob of the repository, which rests in the store, and the lease is forgotten. False, and nothing
+   * changed, when the lease is no longer the newest of its key.
    */
   addBlob(repository: RepositoryKey, blob: PushedBlob, lease: Lease, atMs: number): Promise<boolean>;
   /** False when the blob does not rest in the store, or `from` has not earned it. */

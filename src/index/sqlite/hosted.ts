@@ -39,7 +39,7 @@ export class SqliteHosted implements HostedIndex {
   readonly #tags: Query<{ name: Tag }>;
   readonly #point: (repository: number, tag: string, manifest: number, atMs: number) => number;
   readonly #untag: (repository: number, tag: string) => number;
-  readonly #newest: Query<unknown>;
+  readonly #endLease: (key: string, epoch: number) => number;
   readonly #store: (size: number, atMs: number, content: number) => number;
   readonly #addMember: (content: number, repository: number, atMs: number) => number;
   readonly #dropMember: (content: number, repository: number) => number;
@@ -67,7 +67,7 @@ export class SqliteHosted implements HostedIndex {
         ON CONFLICT DO UPDATE SET manifest = excluded.manifest, checked_at = excluded.checked_at
     `);
     this.#untag = database.command('DELETE FROM tags WHERE repository = ? AND name = ?');
-    this.#newest = database.query('SELECT 1 FROM leases WHERE key = ? AND epoch = ?');
+    this.#endLease = database.command('DELETE FROM leases WHERE key = ? AND epoch = ?');
     this.#store = database.command('UPDATE contents SET size = ?, last_used = max(last_used, ?) WHERE id = ?');
     this.#addMember = database.command(`
       INSERT INTO members (content, repository, added_at) VALUES (?, ?, ?)
@@ -121,7 +121,7 @@ export class SqliteHosted implements HostedIndex {
   async addBlob(key: RepositoryKey, blob: PushedBlob, lease: Lease, atMs: number): Promise<boolean> {
     const { repositories, contents, claims, notices } = this.#parts;
     return this.#durably(() => {
-      if (this.#newest.get(lease.key, lease.epoch) === undefined) return false;
+      if (this.#endLease(lease.key, lease.epoch) === 0) return false;
       const content = contents.ensure(blob.digest);
       this.#store(blob.size, atMs, content);
       this.#addMember(content, repositories.ensure(key), atMs);
