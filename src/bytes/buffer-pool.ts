@@ -86,6 +86,8 @@ export interface BufferShare extends Disposable {
   take(): Buffer;
   /** @param sentBytes how much of it was sent */
   give(buffer: Buffer, sentBytes: number, nowMs: number): void;
+  /** What was sent without a buffer of the pool. */
+  count(sentBytes: number, nowMs: number): void;
 }
 
 class Share implements BufferShare {
@@ -106,6 +108,10 @@ class Share implements BufferShare {
 
   give(buffer: Buffer, sentBytes: number, nowMs: number): void {
     this.#pool.give(buffer);
+    this.count(sentBytes, nowMs);
+  }
+
+  count(sentBytes: number, nowMs: number): void {
     this.#measuredBytes += sentBytes;
     const ms = nowMs - this.#measuredFromMs;
     if (ms < measureMs && this.#measuredBytes < measureBytes) return;

@@ -29,6 +29,7 @@ export class Growth {
   readonly #timers: Timers;
   #waiting = 0;
   #gathering = false;
+  #crowded = false;
   #verified = false;
   #retired = false;
   #failure: Error | undefined;
@@ -51,6 +52,11 @@ export class Growth {
     this.#size = size;
   }
 
+  /** Many have waited for the same at the same time. */
+  get isCrowded(): boolean {
+    return this.#crowded;
+  }
+
   get extents(): Extents {
     return this.#extents;
   }
@@ -63,7 +69,7 @@ export class Growth {
     this.#extents.add(start, end);
     if (this.#waiting <= waitersAtOnceMax) return this.#wakeReady();
     if (this.#gathering) return;
-    this.#gathering = true;
+    [this.#gathering, this.#crowded] = [true, true];
     this.#timers.setTimer(gatherMs, () => {
       this.#gathering = false;
       this.#wakeReady();

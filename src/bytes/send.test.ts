@@ -118,6 +118,29 @@ describe('sending a blob', () => {
     assert.ok(sink.text.equals(Buffer.concat(expected)));
   });
 
+  test('sends what lies in memory from there, and lets go of it when it has left', async () => {
+    const source = new TestSource(content);
+    const lends = { lent: 0, most: 0, count: 0 };
+    const lend = (position: number, lengthMax: number) => {
+      // Every other piece, so that reading and lending take turns.
+      if (position % 100_000 !== 0) return undefined;
+      lends.count += 1;
+      lends.most = Math.max(lends.most, (lends.lent += 1));
+      const bytes = content.subarray(position, position + Math.min(lengthMax, 50_000));
+      return { bytes, letGo: () => void (lends.lent -= 1) };
+    };
+    source.instead = async (into, position) => {
+      const end = Math.min(position + into.length, Math.ceil((position + 1) / 100_000) * 100_000);
+      return content.copy(into, 0, position, end);
+    };
+    const sink = new TestSink();
+    await send(Object.assign(source, { lend }), sink);
+    assert.ok(sink.text.equals(content));
+    assert.equal(lends.count, 30);
+    assert.equal(lends.lent, 0);
+    assert.ok(lends.most <= 2);
+  });
+
   test('sends nothing of an empty blob', async () => {
     const sink = new TestSink();
     await send(new TestSource(Buffer.alloc(0)), sink, [{ ...all, end: 0 }]);

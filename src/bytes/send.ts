@@ -1,5 +1,5 @@
 import { RegistryError } from '../oci/errors.ts';
-import type { ByteSource } from '../oci/blob.ts';
+import type { ByteSource, Lent } from '../oci/blob.ts';
 import type { BufferPool, BufferShare } from './buffer-pool.ts';
 
 /** Positions in bytes; `end` is one past the last. `verified` holds back its end until the digest is known to be right. */
@@ -75,14 +75,28 @@ class Lane implements Disposable {
   async sendPiece(prefix: string, position: number, end: number): Promise<number> {
     if (!this.#ahead) await this.emptied();
     this.#sink.gone.throwIfAborted();
+    const lent = this.#source.lend?.(position, end - position);
+    if (lent !== undefined) return this.#sendLent(prefix, lent);
     const buffer = this.#share.take();
     const piece = end - position < buffer.length ? buffer.subarray(0, end - position) : buffer;
     const now = this.#source.readNow?.(piece, position);
     const count = now ?? (await this.#readAhead(buffer, piece, position, end));
     this.#ahead = now === undefined;
     if (prefix !== '') this.write(prefix);
-    this.write(count < piece.length ? piece.subarray(0, count) : piece, buffer);
+    const sent = count < piece.length ? piece.subarray(0, count) : piece;
+    this.write(sent, (sentBytes) => this.#giveBack(buffer, sentBytes));
     return count;
+  }
+
+  /** What others send, too, is sent from where it lies. */
+  #sendLent(prefix: string, { bytes, letGo }: Lent): number {
+    this.#ahead = false;
+    if (prefix !== '') this.write(prefix);
+    this.write(bytes, (sentBytes) => {
+      letGo();
+      this.#share.count(sentBytes, this.#clock.monotonic());
+    });
+    return bytes.length;
   }
 
   async #readAhead(buffer: Buffer, piece: Buffer, position: number, end: number): Promise<number> {
@@ -102,14 +116,14 @@ class Lane implements Disposable {
     }
   }
 
-  /** @param lent to be given back when the bytes have left */
-  write(bytes: Uint8Array | string, lent?: Buffer): void {
+  /** @param done when the bytes have left: how many */
+  write(bytes: Uint8Array | string, done?: (sentBytes: number) => void): void {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     // Whoever writes next, or waits for the end, hears of a failure; until then it must not count as unhandled.
     promise.catch(() => {});
     this.#writing = promise;
     this.#sink.write(bytes, (error) => {
-      if (lent !== undefined) this.#giveBack(lent, error ? 0 : bytes.length);
+      done?.(error ? 0 : bytes.length);
       if (error) reject(error);
       else resolve();
     });

@@ -3,14 +3,18 @@ import type { Verified } from '../bytes/assembly.ts';
 import type { Extent } from '../bytes/extents.ts';
 import type { Growth } from '../bytes/growth.ts';
 import { letGo } from '../bytes/let-go.ts';
+import { Blocks, Recent } from '../bytes/recent.ts';
 import type { LeaseView } from '../index/contract.ts';
-import type { BlobReader } from '../oci/blob.ts';
+import type { BlobReader, Lent } from '../oci/blob.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { BlobStore, Ingest, IngestName } from '../store/blob-store.ts';
 import { formatState, ingestNameOf, parseState } from './download-state.ts';
 import { fateOf } from './holder.ts';
 import type { Fork } from './passage.ts';
 import type { Target } from './transfer.ts';
+
+/** For all that arrives in this process. */
+const blocks = new Blocks();
 
 /** The bytes of one blob as they arrive under one lease: an ingest that grows, and is hashed as it does. */
 export class Arrival implements Target {
@@ -19,6 +23,7 @@ export class Arrival implements Target {
   readonly name: IngestName;
   readonly #ingest: Ingest;
   readonly #assembly: Assembly;
+  readonly #recent = new Recent(blocks);
 
   private constructor(digest: Digest, name: IngestName, ingest: Ingest, growth: Growth) {
     this.growth = growth;
@@ -74,6 +79,7 @@ export class Arrival implements Target {
   /** The chunk is given away: nobody else may read it afterwards. */
   async write(chunk: Uint8Array, position: number): Promise<void> {
     await this.#ingest.write(chunk, position);
+    if (this.growth.isCrowded) this.#recent.add(chunk, position);
     this.#assembly.add(chunk, position);
     letGo(chunk);
   }
@@ -90,19 +96,27 @@ export class Arrival implements Target {
     return this.#ingest.readNow?.(into, position);
   }
 
+  lend(position: number, lengthMax: number): Lent | undefined {
+    return this.#recent.lend(position, lengthMax);
+  }
+
   fork(): Fork {
     return this.#assembly.fork();
   }
 
   async commit(): Promise<BlobReader> {
-    return this.#ingest.commit(await this.verified);
+    const content = await this.verified;
+    this.#recent[Symbol.dispose]();
+    return this.#ingest.commit(content);
   }
 
   suspend(): Promise<void> {
+    this.#recent[Symbol.dispose]();
     return this.#ingest.suspend();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#recent[Symbol.dispose]();
     await this.#ingest[Symbol.asyncDispose]();
   }
 }

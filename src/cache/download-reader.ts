@@ -1,4 +1,4 @@
-import type { BlobReader, Bytes, ByteSource, OpenOptions } from '../oci/blob.ts';
+import type { BlobReader, Bytes, ByteSource, Lent, OpenOptions } from '../oci/blob.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Download } from './download.ts';
 import { Passage } from './passage.ts';
@@ -58,6 +58,15 @@ class DownloadReader implements ByteSource {
     const length = phase.bytes.readNow?.(into.subarray(0, end - position), position);
     this.#unverifiedEnd = Math.max(this.#unverifiedEnd, position + (length ?? 0));
     return length;
+  }
+
+  lend(position: number, lengthMax: number): Lent | undefined {
+    const { phase } = this.#download;
+    if (this.#left || phase.kind !== 'growing') return undefined;
+    const readable = this.#readableEnd(phase, position) - position;
+    const lent = readable > 0 ? phase.bytes.lend?.(position, Math.min(lengthMax, readable)) : undefined;
+    if (lent !== undefined) this.#unverifiedEnd = Math.max(this.#unverifiedEnd, position + lent.bytes.length);
+    return lent;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { makeBlob } from '../../test/support/blobs.ts';
+import { withheldBytes } from '../bytes/growth.ts';
 import type { Index } from '../index/contract.ts';
 import type { Event } from '../observe/events.ts';
 import { digestOf } from '../oci/digest.ts';
@@ -84,6 +85,32 @@ describe('a download', () => {
     assert.equal((await store.find(digest))?.size, content.length);
     assert.equal(upstream.sentBytes, content.length);
     assert.ok(leaseIsFree());
+  });
+
+  test('is lent from memory to a crowd of readers, but for the end that is not verified yet', async () => {
+    const { clock, download } = setUp();
+    let lentBytes = 0;
+    const read = async (): Promise<Buffer> => {
+      const size = await download.opened;
+      assert.ok(size !== undefined);
+      await using source = await readerOf(download, size).open({ verified: true });
+      const bytes = Buffer.alloc(size);
+      for (let position = 0; position < size;) {
+        const lent = source.lend?.(position, size);
+        if (lent !== undefined) {
+          bytes.set(lent.bytes, position);
+          position += lent.bytes.length;
+          lentBytes += lent.bytes.length;
+          lent.letGo();
+          if (download.phase.kind === 'growing') assert.ok(position <= size - withheldBytes);
+        } else position += await source.read(bytes.subarray(position), position);
+      }
+      return bytes;
+    };
+    const readings = Promise.all(Array.from({ length: 8 }, read));
+    await overTime(clock, download.run());
+    for (const bytes of await overTime(clock, readings)) assert.ok(bytes.equals(content));
+    assert.ok(lentBytes > 0);
   });
 
   test('that cannot be written is served all the same', async () => {

@@ -1,4 +1,4 @@
-import type { BlobReader, ByteSource, OpenOptions } from '../oci/blob.ts';
+import type { BlobReader, ByteSource, Lent, OpenOptions } from '../oci/blob.ts';
 import { systemCodeOf } from '../oci/errors.ts';
 
 /** How often a reader looks for its blob anew: a cache that evicts faster than that serves nobody anyway. */
@@ -47,6 +47,10 @@ class LastingSource implements ByteSource {
 
   readNow(into: Uint8Array, position: number): number | undefined {
     return this.#source?.readNow?.(into, position);
+  }
+
+  lend(position: number, lengthMax: number): Lent | undefined {
+    return this.#source?.lend?.(position, lengthMax);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -16,6 +16,17 @@ export interface Bytes {
    * end, and when it fails: `read` waits, and tells. It never throws.
    */
   readNow?(into: Uint8Array, position: number): number | undefined;
+  /**
+   * Some of the bytes from `position` on, at most `lengthMax`, where they lie in memory and others may read them there;
+   * `undefined` where they do not. It never throws.
+   */
+  lend?(position: number, lengthMax: number): Lent | undefined;
+}
+
+/** Bytes that stay as they are until they are let go, once. */
+export interface Lent {
+  readonly bytes: Uint8Array;
+  readonly letGo: () => void;
 }
 
 /** Bytes that somebody has opened. */
