@@ -1,6 +1,7 @@
 /**
  * Anonymous memory of the whole process group: idle, under two hundred clients, by the size of a blob, over time.
  */
+import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Helper } from './support/helper.ts';
 import { MemoryWatch } from './support/memory-watch.ts';
@@ -16,6 +17,8 @@ const REPOSITORY = 'bench/memory';
 const SLOW_BYTES_PER_SECOND = 1_000_000;
 /** What cold blobs take on the disk, however long this lasts: there is always something to evict. */
 const SETTINGS = { cache: { size: '16GB' } };
+/** Who serves and who is asked share few processors with two hundred clients: an answer may take its time. */
+const upstreamSettings = { timeouts: { connect: '60s', headers: '60s', stall: '120s' } };
 /** Cold clients, fast and slow ones, come in so many groups that want the same blob. */
 const GROUPS = 5;
 
@@ -61,7 +64,7 @@ async function bySize({ machine, directory, say }: Bench, upstream: Upstream): P
 
 async function crowded({ short, machine, directory, say }: Bench, upstream: Upstream): Promise<Row[]> {
   const digests = await upstream.ask('publishFamily', { repository: REPOSITORY, size: GIB, count: short ? 100 : 500 });
-  const options = { directory: `${directory}/crowd`, upstream: upstream.origin, settings: SETTINGS };
+  const options = { directory: `${directory}/crowd`, upstream: upstream.origin, settings: SETTINGS, upstreamSettings };
   await using subject = await machine.startSubject(options);
   await using readers = new Helper<ReaderOperations>('./readers-main.ts');
   await sleep(3000);
@@ -82,6 +85,7 @@ async function crowded({ short, machine, directory, say }: Bench, upstream: Upst
     bar: timing(value, { atMost }),
   });
   for (const failure of flow.failures) say(`failed: ${failure}`);
+  if (flow.failures.length > 0) say(`what the server said last:\n${await lastOf(subject.log)}`);
   const failures = flow.failures.length;
   return [
     row('idle', idle, 130),
@@ -91,6 +95,14 @@ async function crowded({ short, machine, directory, say }: Bench, upstream: Upst
     { what: 'blobs finished', unit: 'requests', values: { [name]: flow.finished } },
     { what: 'blobs broken off', unit: 'failures', values: { [name]: failures }, bar: count(failures, { atMost: 0 }) },
   ];
+}
+
+async function lastOf(log: string): Promise<string> {
+  const lines = (await readFile(log, 'utf8')).trimEnd().split('\n');
+  return lines
+    .filter((line) => /level=(?:warn|error)/.test(line))
+    .slice(-20)
+    .join('\n');
 }
 
 function crowd(warm: string, cold: readonly string[]): Visitor[] {

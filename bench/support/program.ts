@@ -23,12 +23,15 @@ const STOP_MS_MAX = 20_000;
 
 export class Program implements AsyncDisposable {
   readonly group: ProcessGroup;
+  /** A file with what it says. */
+  readonly log: string;
   /** From its start until its port accepted connections. */
   readonly startMs: number;
   readonly #child: ChildProcess;
   readonly #ended: Promise<unknown>;
 
-  private constructor(child: ChildProcess, ended: Promise<unknown>, startMs: number) {
+  private constructor(child: ChildProcess, ended: Promise<unknown>, startMs: number, log: string) {
+    this.log = log;
     this.#child = child;
     this.#ended = ended;
     this.startMs = startMs;
@@ -54,7 +57,7 @@ export class Program implements AsyncDisposable {
         () => false,
       ),
     ]);
-    const program = new Program(child, ended, performance.now() - startedAt);
+    const program = new Program(child, ended, performance.now() - startedAt, log);
     if (up) return program;
     await program.stop();
     throw new Error(`${command} ${args.join(' ')} did not start:\n${(await readFile(log, 'utf8')).slice(-4000)}`);
