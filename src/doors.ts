@@ -8,6 +8,7 @@ import type { Interception } from './http/interception.ts';
 import { createListener } from './http/listener.ts';
 import type { Listener, ListenerOptions } from './http/listener.ts';
 import type { Handler, Lobby } from './http/message.ts';
+import type { IsShort } from './http/short-way.ts';
 import type { Clock } from './observe/clock.ts';
 import type { Observer } from './observe/events.ts';
 
@@ -15,6 +16,7 @@ import type { Observer } from './observe/events.ts';
 export interface Behind {
   readonly handler: Handler;
   readonly lobby: Lobby;
+  readonly isShort: IsShort;
   readonly tls: ServerTls | undefined;
   /** Clients may use them as their proxy. */
   readonly interception: Interception | undefined;
@@ -42,14 +44,17 @@ export class Doors {
   }
 
   /** @returns where it listens now, as URLs */
-  async open(http: HttpConfig, { handler, lobby, tls, interception, named }: Behind): Promise<readonly string[]> {
+  async open(
+    http: HttpConfig,
+    { handler, lobby, isShort, tls, interception, named }: Behind,
+  ): Promise<readonly string[]> {
     const told = {
       observer: this.#observer,
       mark: this.#mark,
       trustedProxies: http.trustedProxies,
       headers: http.headers,
     };
-    const more = { ...told, lobby, tls, interception };
+    const more = { ...told, lobby, isShort, tls, interception };
     const addresses: string[] = [];
     for (const wanted of http.listen) {
       const { port } = await this.#make(this.#public, handler, more).listen(wanted);

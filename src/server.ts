@@ -39,6 +39,7 @@ import type { Notify } from './notify/notify.ts';
 import type { AdmissionOptions } from './registry/admission.ts';
 import type { News } from './registry/news.ts';
 import { failureReply } from './registry/failure.ts';
+import { isManifestUrl } from './registry/manifests.ts';
 import { createRegistry } from './registry/registry.ts';
 import type { RegistryOptions } from './registry/registry.ts';
 import { withTokenService } from './registry/token-service.ts';
@@ -147,7 +148,7 @@ async function beginWork({ notify, health, hosted, cache }: Rooms, observer: Obs
 /** What clients get to see. */
 function behind(rooms: Rooms, handler: Handler, proxy: TransparentProxy | undefined, lobby: Lobby): Behind {
   const { interception, named = [] } = proxy ?? {};
-  return { handler, lobby, tls: rooms.certificates.tls, interception, named };
+  return { handler, lobby, isShort: isManifestUrl, tls: rooms.certificates.tls, interception, named };
 }
 
 /** What a machine asks before it is a client of ours. */

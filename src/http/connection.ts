@@ -1,6 +1,19 @@
 import type { Socket } from 'node:net';
-import type { Exchange } from './exchange.ts';
 import type { Peer } from './request.ts';
+
+/** A request that is being answered. */
+export interface CurrentExchange {
+  /** Bytes of ours wait for the client. */
+  readonly isSending: boolean;
+  /** Bytes of the client are waited for. */
+  readonly isReceiving: boolean;
+  /** Settles when there is nothing more to do; never rejects. */
+  run(): Promise<void>;
+  /** Nothing more of the request will come. */
+  breakOff(): void;
+  /** The answer is complete, or its connection gone. */
+  finish(): void;
+}
 
 /**
  * One connection and its exchanges, one at a time: a pipelined request waits for the answer before it, so that neither
@@ -9,8 +22,8 @@ import type { Peer } from './request.ts';
 export class Connection {
   readonly peer: Peer;
   readonly socket: Socket;
-  #current: Exchange | undefined;
-  #waiting: Exchange[] = [];
+  #current: CurrentExchange | undefined;
+  #waiting: CurrentExchange[] = [];
   #ending = false;
 
   constructor(socket: Socket, peer: Peer) {
@@ -18,7 +31,7 @@ export class Connection {
     this.peer = peer;
   }
 
-  get current(): Exchange | undefined {
+  get current(): CurrentExchange | undefined {
     return this.#current;
   }
 
@@ -27,7 +40,7 @@ export class Connection {
     return this.#waiting.length;
   }
 
-  enter(exchange: Exchange): void {
+  enter(exchange: CurrentExchange): void {
     if (this.#current === undefined) {
       this.#current = exchange;
       void exchange.run();
@@ -37,7 +50,7 @@ export class Connection {
   }
 
   /** The current exchange has ended, or the connection has. */
-  leave(exchange: Exchange): void {
+  leave(exchange: CurrentExchange): void {
     exchange.finish();
     if (this.#current !== exchange) return;
     this.#current = undefined;
@@ -52,7 +65,7 @@ export class Connection {
   }
 
   /** What came last was no HTTP: the answer to the current request, which is returned, is the last. */
-  endAfterCurrent(): Exchange | undefined {
+  endAfterCurrent(): CurrentExchange | undefined {
     this.#ending = true;
     this.#current?.breakOff();
     return this.#current;

@@ -3,18 +3,24 @@ import { sendBlob } from '../bytes/send.ts';
 import type { BufferPool } from '../bytes/buffer-pool.ts';
 import type { Clock } from '../observe/clock.ts';
 import type { Observer } from '../observe/events.ts';
-import { RegistryError } from '../oci/errors.ts';
-import { errorReply } from './error-body.ts';
-import type { ErrorEntry } from './error-body.ts';
+import {
+  answerTo,
+  clientClosedStatus,
+  headersOf,
+  isBodyless,
+  mishapReply,
+  noteFailure,
+  tell,
+  unacceptable,
+} from './answering.ts';
+import type { CurrentExchange } from './connection.ts';
 import type { TrustedProxies } from './forwarded.ts';
 import type { Interception } from './interception.ts';
-import { loggedUrl } from './logged-url.ts';
 import type { BlobReplyBody, Handler, Lobby, Reply } from './message.ts';
 import type { ListenerLimits } from './limits.ts';
 import { IncomingRequest, unanswerable } from './request.ts';
 import type { Peer } from './request.ts';
 import { IncomingBody } from './request-body.ts';
-import { looped, misdirected } from './via.ts';
 import type { IsOwnName } from './via.ts';
 
 /** What all exchanges of a listener share. */
@@ -41,22 +47,21 @@ export interface ExchangeContext {
 
 /** Headers wait so long for the first byte: until then a failure can still become an honest status. In milliseconds. */
 const headersHeldMsMax = 1_000;
-/** The log line's status when the client went away before there was one (nginx's number for it). */
-const clientClosedStatus = 499;
 /** Requests whose handlers read their bodies; those of others are thrown away as they come. */
 const mayBring: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
 
 /** A body that is no longer goes out as text, in one piece with its headers: Node gathers bytes and text at twice the cost. */
-const oneWriteBytesMax = 12 * 1024;
+export const oneWriteBytesMax = 12 * 1024;
 
 /** One request and its answer, and the one log line that both leave behind. */
-export class Exchange {
+export class Exchange implements CurrentExchange {
   readonly #context: ExchangeContext;
   readonly #outgoing: ServerResponse;
   readonly #incoming: IncomingMessage;
   readonly #peer: Peer;
   readonly #startedMs: number;
   readonly #request: IncomingRequest;
+  readonly #body: IncomingBody;
   #bytes = 0;
   #firstByteMs: number | undefined;
   #cut = false;
@@ -70,11 +75,11 @@ export class Exchange {
     this.#incoming = incoming;
     this.#outgoing = outgoing;
     this.#startedMs = context.clock.monotonic();
-    const body = new IncomingBody(incoming, context, () => {
+    this.#body = new IncomingBody(incoming, context, () => {
       if (incoming.headers.expect !== undefined) outgoing.writeContinue();
     });
     const gone = (): AbortSignal => (this.#gone ??= new AbortController()).signal;
-    this.#request = new IncomingRequest(context.nextId(), { incoming, body, gone }, peer, context);
+    this.#request = new IncomingRequest(context.nextId(), { head: incoming, body: this.#body, gone }, peer, context);
   }
 
   /** True while bytes of ours wait for the client, so that a silent connection is the client's fault. */
@@ -84,18 +89,18 @@ export class Exchange {
 
   /** True while we wait for bytes of the client, so that a silent connection is the client's fault. */
   get isReceiving(): boolean {
-    return this.#request.body.isAwaited;
+    return this.#body.isAwaited;
   }
 
   /** Nothing more of the request will come. */
   breakOff(): void {
-    this.#request.body.breakOff();
+    this.#body.breakOff();
   }
 
   /** Settles when there is nothing more to do; never rejects. */
   async run(): Promise<void> {
     try {
-      if (!mayBring.has(this.#request.method)) this.#request.body.skip();
+      if (!mayBring.has(this.#request.method)) this.#body.skip();
       const refusal = this.#unacceptable();
       // Where one request is malformed, nobody can tell where the next one begins.
       if (refusal !== undefined) this.#outgoing.shouldKeepAlive = false;
@@ -105,39 +110,12 @@ export class Exchange {
     }
   }
 
-  async #answer(): Promise<Reply> {
-    const { refusal } = this.#peer;
-    if (refusal === undefined) return (await this.#unadmitted()) ?? (await this.#context.handler(this.#request));
-    const { status, ...entry } = refusal;
-    return this.#refused(status, entry);
+  #answer(): Promise<Reply> {
+    return answerTo(this.#context, this.#peer, this.#request);
   }
 
   #unacceptable(): Reply | undefined {
-    const { mark, isOwnName } = this.#context;
-    const incoming = this.#incoming;
-    return unanswerable(incoming) ?? looped(incoming, mark) ?? misdirected(incoming, this.#peer, isOwnName);
-  }
-
-  /** A tunnel was asked for at its beginning; who names another host in a request asks each time. */
-  async #unadmitted(): Promise<Reply | undefined> {
-    const { via, clientAddress, headers } = this.#request;
-    const { interception } = this.#context;
-    if (interception === undefined || (via?.kind !== 'absolute' && via?.kind !== 'host')) return undefined;
-    const proxyAuthorization = headers['proxy-authorization'];
-    const admission = await interception.admit({ kind: via.kind, clientAddress, proxyAuthorization });
-    if (admission.kind === 'refuse') {
-      const { status, message, headers: more = [] } = admission;
-      const fields = Object.fromEntries(more.map((line) => line.split(/: (.*)/s)));
-      return this.#refused(status, { code: 'DENIED', message }, fields);
-    }
-    if (admission.guest !== undefined) this.#request.introduce(admission.guest);
-    return undefined;
-  }
-
-  #refused(status: number, entry: ErrorEntry, headers: Readonly<Record<string, string>> = {}): Reply {
-    const { notes } = this.#request;
-    [notes.errorCode, notes.errorMessage, notes.origin] = ['REQUEST_INVALID', entry.message, 'client'];
-    return errorReply(status, entry, headers);
+    return unanswerable(this.#incoming) ?? unacceptable(this.#context, this.#peer, this.#incoming);
   }
 
   /** The response is complete, or its connection gone. */
@@ -147,19 +125,9 @@ export class Exchange {
     const complete = this.#outgoing.writableFinished && !this.#cut;
     if (!complete) this.#gone?.abort(new Error('the client went away'));
     this.#cancel?.();
-    const { observer, clock } = this.#context;
-    const ms = clock.monotonic() - this.#startedMs;
-    const incoming = this.#incoming;
-    observer.emit({
-      type: 'request.done',
-      requestId: this.#request.id,
-      method: this.#request.method,
-      url: loggedUrl(incoming.url ?? '', this.#request.via === undefined),
+    const ms = this.#context.clock.monotonic() - this.#startedMs;
+    tell(this.#context, this.#incoming, this.#request, {
       status: this.#outgoing.headersSent ? this.#outgoing.statusCode : clientClosedStatus,
-      clientAddress: this.#request.clientAddress,
-      userAgent: this.#request.headers['user-agent'] ?? '',
-      httpVersion: incoming.httpVersion,
-      ...this.#request.notes,
       bytes: this.#bytes,
       firstByteMs: this.#firstByteMs ?? ms,
       ms,
@@ -169,8 +137,7 @@ export class Exchange {
 
   async #send(reply: Reply): Promise<void> {
     const { body } = reply;
-    const bodyless = this.#request.method === 'HEAD' || reply.status === 304 || reply.status === 204;
-    if (bodyless || this.#isOver) {
+    if (isBodyless(this.#request.method, reply.status) || this.#isOver) {
       if (body.kind === 'blob') await body.source[Symbol.asyncDispose]();
       if (body.kind === 'stream') body.cancel?.();
       if (this.#isOver) return;
@@ -189,7 +156,7 @@ export class Exchange {
 
   async #end(bytes: Uint8Array | undefined): Promise<void> {
     const lingers = this.#leavesBody;
-    const rest = mayBring.has(this.#request.method) ? this.#request.body.rest() : undefined;
+    const rest = mayBring.has(this.#request.method) ? this.#body.rest() : undefined;
     if (!lingers) {
       if (bytes === undefined || bytes.length > oneWriteBytesMax) this.#outgoing.end(bytes);
       else this.#outgoing.end(Buffer.prototype.latin1Slice.call(bytes), 'latin1');
@@ -203,7 +170,7 @@ export class Exchange {
 
   /** The client goes on sending what nobody will read. */
   get #leavesBody(): boolean {
-    return mayBring.has(this.#request.method) && this.#request.body.isLong;
+    return mayBring.has(this.#request.method) && this.#body.isLong;
   }
 
   get #isOver(): boolean {
@@ -254,33 +221,21 @@ export class Exchange {
   }
 
   #head(reply: Reply): void {
-    const headers: string[] = ['X-Request-Id', this.#request.id, ...this.#context.fixedHeaders];
-    for (const name in reply.headers) headers.push(name, reply.headers[name] ?? '');
-    if (reply.body.kind === 'none' && reply.headers['Content-Length'] === undefined && reply.status !== 304) {
-      headers.push('Content-Length', '0');
-    }
-    for (const [name, value] of reply.repeated ?? []) headers.push(name, value);
     if (this.#context.isDraining() || this.#leavesBody) this.#outgoing.shouldKeepAlive = false;
-    this.#outgoing.writeHead(reply.status, headers);
+    this.#outgoing.writeHead(reply.status, headersOf(this.#context, this.#request, reply));
     this.#firstByteMs = this.#context.clock.monotonic() - this.#startedMs;
   }
 
   /** Too late for another status means: cut the connection, so that nobody takes what was sent for the whole. */
   #fail(error: unknown): void {
-    const { notes, id } = this.#request;
-    if (!this.#finished) {
-      notes.errorCode ??= error instanceof RegistryError ? error.code : 'UNKNOWN';
-      notes.errorMessage ??= error instanceof Error ? error.message : String(error);
-      notes.origin ??= error instanceof RegistryError ? error.origin : 'entrepot';
-    }
+    if (!this.#finished) noteFailure(this.#request.notes, error);
     if (this.#outgoing.headersSent || this.#isOver) {
       this.#cut = true;
       this.#outgoing.destroy();
       this.#incoming.socket.destroy();
       return;
     }
-    const message = `something went wrong in this server (request ${id}); its log says what`;
-    const reply = errorReply(500, { code: 'UNKNOWN', message });
+    const reply = mishapReply(this.#request.id);
     this.#head(reply);
     this.#outgoing.end(this.#request.method === 'HEAD' || reply.body.kind !== 'bytes' ? undefined : reply.body.bytes);
   }

@@ -1,11 +1,8 @@
 import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http';
 import type { ListenOptions, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { BufferPool } from '../bytes/buffer-pool.ts';
 import type { ServerTls } from '../certificates/server-tls.ts';
-import type { HttpConfig, ListenAddress } from '../config/config.ts';
-import type { Clock } from '../observe/clock.ts';
-import type { Observer } from '../observe/events.ts';
+import type { ListenAddress } from '../config/config.ts';
 import { shownCertificate } from './client-certificate.ts';
 import { Connection } from './connection.ts';
 import { Exchange } from './exchange.ts';
@@ -16,39 +13,20 @@ import { listenerLimits } from './limits.ts';
 import type { ListenerLimits } from './limits.ts';
 import type { Interception } from './interception.ts';
 import { bound, cannotListen, makeContext } from './listening.ts';
-import type { Handler, Lobby } from './message.ts';
+import type { ListenerOptions } from './listener-options.ts';
 import { NamesDoor } from './names-door.ts';
 import { nobody, plain, plainOnly } from './peer-kinds.ts';
 import type { PeerKind } from './peer-kinds.ts';
 import { refuseConnect, refuseUnparsed } from './refuse.ts';
 import type { Peer } from './request.ts';
+import { ShortWay } from './short-way.ts';
 import { TlsDoor } from './tls-door.ts';
 import type { Secured } from './tls-ends.ts';
 import { Tunnels } from './tunnels.ts';
 import { mayUpgrade, openUpgrade } from './upgrades.ts';
 import { anyHost } from './via.ts';
 
-export interface ListenerOptions {
-  readonly handler: Handler;
-  readonly observer: Observer;
-  readonly clock: Clock;
-  readonly pool: BufferPool;
-  readonly lobby?: Lobby;
-  /** With it, the port speaks TLS; without, plain HTTP only. */
-  readonly tls?: ServerTls | undefined;
-  readonly trustedProxies?: readonly string[];
-  /** Sent with every answer. */
-  readonly headers?: HttpConfig['headers'];
-  readonly limits?: Partial<ListenerLimits>;
-  /** With it, clients may use this server as their proxy. */
-  readonly interception?: Interception | undefined;
-  /** Names of other registries lead here. */
-  readonly named?: boolean;
-  /** What requests of our own say that they came by: they are not to come here. */
-  readonly mark?: string | undefined;
-  /** The configuration's key of the address, for errors; default `http.addr`. */
-  readonly setting?: string;
-}
+export type { ListenerOptions } from './listener-options.ts';
 
 export interface BoundAddress {
   readonly host: string;
@@ -198,7 +176,9 @@ class PortListener implements Listener {
       connection.abandon();
       this.#endWhenEmpty();
     });
-    this.#speakHttp(socket);
+    const { isShort } = this.#options;
+    if (isShort === undefined || peer.via !== undefined) return this.#speakHttp(socket);
+    void new ShortWay(this.#context, connection, isShort, () => this.#speakHttp(socket));
   }
 
   #endWhenEmpty(): void {

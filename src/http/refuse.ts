@@ -30,6 +30,11 @@ export function refuseUnparsed(
   refuse(context, peer, stream, refusalOf(error));
 }
 
+/** Who has connected, and then sent nothing. */
+export function refuseSilent(context: ExchangeContext, peer: Peer, stream: Duplex): void {
+  refuse(context, peer, stream, tooLate);
+}
+
 /** There is no tunnel here, or none within another, or none for this peer. */
 export function refuseConnect(context: ExchangeContext, peer: Peer, incoming: IncomingMessage, stream: Duplex): void {
   stream.on('error', () => stream.destroy());
@@ -51,12 +56,14 @@ export function refuse(context: ExchangeContext, peer: Peer, stream: Duplex, ref
   logRefusal(context, peer, refusal);
 }
 
+const tooLate: Refusal = { status: 408, code: 'REQUEST_INVALID', message: 'the request took too long to arrive' };
+
 function refusalOf(error: NodeJS.ErrnoException): Refusal {
   switch (error.code) {
     case 'HPE_HEADER_OVERFLOW':
       return { status: 431, code: 'REQUEST_INVALID', message: 'the request line and headers are too large' };
     case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return { status: 408, code: 'REQUEST_INVALID', message: 'the request took too long to arrive' };
+      return tooLate;
     case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':
       return { status: 413, code: 'REQUEST_INVALID', message: 'the extensions of a chunk are too large' };
     case 'HPE_INVALID_TRANSFER_ENCODING':

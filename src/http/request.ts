@@ -5,10 +5,9 @@ import { errorReply } from './error-body.ts';
 import { absoluteForm } from './absolute-form.ts';
 import { firstOf } from './forwarded.ts';
 import type { TrustedProxies } from './forwarded.ts';
-import type { Guest, Notes, Reply, Request, Via } from './message.ts';
+import type { Guest, Notes, Reply, Request, RequestBody, Via } from './message.ts';
 import { viaOf } from './via.ts';
 import type { IsOwnName } from './via.ts';
-import type { IncomingBody } from './request-body.ts';
 
 /** What is known of the connection that an exchange runs on. */
 export interface Peer {
@@ -33,9 +32,12 @@ export interface Refusal extends ErrorEntry {
   readonly status: number;
 }
 
+/** What a request begins with. */
+export type RequestHead = Readonly<Pick<IncomingMessage, 'method' | 'url' | 'headers' | 'httpVersion'>>;
+
 export interface Incoming {
-  readonly incoming: IncomingMessage;
-  readonly body: IncomingBody;
+  readonly head: RequestHead;
+  readonly body: RequestBody;
   /** Made when somebody asks for it. */
   readonly gone: () => AbortSignal;
 }
@@ -50,7 +52,7 @@ export interface RequestContext {
 export class IncomingRequest implements Request {
   readonly id: string;
   readonly method: string;
-  readonly body: IncomingBody;
+  readonly body: RequestBody;
   readonly notes: Notes = {
     user: undefined,
     upstream: undefined,
@@ -62,18 +64,18 @@ export class IncomingRequest implements Request {
     origin: undefined,
     door: undefined,
   };
-  readonly #incoming: IncomingMessage;
+  readonly #head: RequestHead;
   readonly #peer: Peer;
   readonly #around: RequestContext;
   readonly #gone: () => AbortSignal;
   #via: { readonly found: Via | undefined } | undefined;
 
-  constructor(id: string, { incoming, body, gone }: Incoming, peer: Peer, around: RequestContext) {
+  constructor(id: string, { head, body, gone }: Incoming, peer: Peer, around: RequestContext) {
     this.id = id;
     this.body = body;
     this.#gone = gone;
-    this.method = incoming.method ?? '';
-    this.#incoming = incoming;
+    this.method = head.method ?? '';
+    this.#head = head;
     this.#peer = peer;
     this.#around = around;
   }
@@ -83,12 +85,12 @@ export class IncomingRequest implements Request {
   }
 
   get url(): string {
-    const url = this.#incoming.url ?? '';
+    const url = this.#head.url ?? '';
     return url.startsWith('/') ? url : (absoluteForm(url)?.rest ?? url);
   }
 
   get via(): Via | undefined {
-    return (this.#via ??= { found: viaOf(this.#incoming, this.#peer, this.#around.isOwnName) }).found;
+    return (this.#via ??= { found: viaOf(this.#head, this.#peer, this.#around.isOwnName) }).found;
   }
 
   /** From now on it is known who sends it to another registry. */
@@ -99,13 +101,13 @@ export class IncomingRequest implements Request {
 
   get headers(): Readonly<Record<string, string | undefined>> {
     // Only set-cookie is ever a list, and it is no request header.
-    return this.#incoming.headers as Readonly<Record<string, string | undefined>>;
+    return this.#head.headers as Readonly<Record<string, string | undefined>>;
   }
 
   get host(): string {
     const forwarded = this.#forwarded('x-forwarded-host');
     if (forwarded !== undefined) return firstOf(forwarded);
-    return absoluteForm(this.#incoming.url ?? '')?.authority ?? this.headers['host'] ?? '';
+    return absoluteForm(this.#head.url ?? '')?.authority ?? this.headers['host'] ?? '';
   }
 
   get scheme(): 'http' | 'https' {

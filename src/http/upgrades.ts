@@ -36,7 +36,12 @@ export async function openUpgrade(
   const gone = new AbortController();
   socket.once('close', () => gone.abort(new Error('the client went away')));
   const body = new IncomingBody(incoming, context, () => {});
-  const request = new IncomingRequest(context.nextId(), { incoming, body, gone: () => gone.signal }, peer, context);
+  const request = new IncomingRequest(
+    context.nextId(),
+    { head: incoming, body, gone: () => gone.signal },
+    peer,
+    context,
+  );
   const answer = await interception.upgrade(request, via).catch(unconnected);
   if (answer.kind === 'refuse') {
     const { status, message } = answer;

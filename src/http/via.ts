@@ -1,21 +1,20 @@
-import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import { upstreamName } from '../config/value/upstream-name.ts';
 import { absoluteForm } from './absolute-form.ts';
 import { errorReply } from './error-body.ts';
 import type { Reply, Via } from './message.ts';
-import type { Peer } from './request.ts';
+import type { Peer, RequestHead } from './request.ts';
 
 /** Whether somebody is called so is this server itself. */
 export type IsOwnName = (name: string) => boolean;
 
 /** Which other registry a request is to, if it is to one. */
-export function viaOf(incoming: IncomingMessage, { via }: Peer, isOwnName: IsOwnName): Via | undefined {
-  const absolute = absoluteForm(incoming.url ?? '');
+export function viaOf(head: RequestHead, { via }: Peer, isOwnName: IsOwnName): Via | undefined {
+  const absolute = absoluteForm(head.url ?? '');
   if (via !== undefined && via.host !== anyHost) return via;
   if (absolute === undefined && via === undefined) return undefined;
   const kind = absolute === undefined ? 'host' : 'absolute';
-  const text = absolute?.authority ?? incoming.headers.host ?? '';
+  const text = absolute?.authority ?? head.headers.host ?? '';
   const host = withoutPort(text, absolute?.scheme ?? 'http');
   return isOurs(host, isOwnName) ? undefined : { kind, host };
 }
@@ -35,14 +34,18 @@ function isOurs(host: string, isOwnName: IsOwnName): boolean {
 }
 
 /** A request that is not for whom its connection was made to (RFC 9110, 15.5.20): its certificate spoke for another. */
-export function misdirected(incoming: IncomingMessage, peer: Peer, isOwnName: IsOwnName): Reply | undefined {
+export function misdirected(head: RequestHead, peer: Peer, isOwnName: IsOwnName): Reply | undefined {
   const { via, servername, within } = peer;
-  const asked = upstreamName(absoluteForm(incoming.url ?? '')?.authority ?? incoming.headers.host ?? '') ?? '';
-  if (via === undefined)
-    return within !== 'name' || isOurs(asked, isOwnName) ? undefined : refused('this server itself');
+  if (via === undefined) {
+    return within !== 'name' || isOurs(askedHost(head), isOwnName) ? undefined : refused('this server itself');
+  }
   if (via.host === anyHost) return undefined;
-  const agree = asked === via.host && (servername === undefined || isNameOf(servername, via.host));
+  const agree = askedHost(head) === via.host && (servername === undefined || isNameOf(servername, via.host));
   return agree ? undefined : refused(via.host);
+}
+
+function askedHost({ url = '', headers }: RequestHead): string {
+  return upstreamName(absoluteForm(url)?.authority ?? headers.host ?? '') ?? '';
 }
 
 function refused(whom: string): Reply {
@@ -57,8 +60,8 @@ function isNameOf(servername: string, host: string): boolean {
 }
 
 /** A request of ours that came back: an upstream's name leads here, or an outbound proxy does (RFC 5842, 7.2). */
-export function looped(incoming: IncomingMessage, mark: string | undefined): Reply | undefined {
-  if (mark === undefined || !(incoming.headers.via ?? '').includes(mark)) return undefined;
+export function looped({ headers }: RequestHead, mark: string | undefined): Reply | undefined {
+  if (mark === undefined || !(headers.via ?? '').includes(mark)) return undefined;
   const message =
     'this server has asked itself: the name of an upstream leads here; set intercept.resolver to DNS servers that know where it really is, and let no outbound proxy lead here';
   return errorReply(508, { code: 'REQUEST_INVALID', message });

@@ -29,6 +29,12 @@ export async function getManifest(asked: Asked, reference: Reference): Promise<R
   return { status: 200, headers, body: { kind: 'bytes', bytes: found.value.bytes } };
 }
 
+/** Of a manifest, or of nothing: what is there is answered in one piece. */
+export function isManifestUrl(url: string): boolean {
+  const at = url.indexOf('/manifests/');
+  return at > 0 && url.lastIndexOf('?', at) < 0 && url.lastIndexOf('/v2/', at) >= 0;
+}
+
 function manifestHeaders(asked: Asked, reference: Reference, found: Answer<Descriptor>): Record<string, string> {
   const { digest, size, mediaType } = found.value;
   return {

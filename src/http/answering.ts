@@ -1,0 +1,123 @@
+import { RegistryError } from '../oci/errors.ts';
+import { errorReply } from './error-body.ts';
+import type { ErrorEntry } from './error-body.ts';
+import type { ExchangeContext } from './exchange.ts';
+import { loggedUrl } from './logged-url.ts';
+import type { Notes, Reply } from './message.ts';
+import type { IncomingRequest, Peer, RequestHead } from './request.ts';
+import { looped, misdirected } from './via.ts';
+
+/** The log line's status when the client went away before there was one (nginx's number for it). */
+export const clientClosedStatus = 499;
+
+/** What is never answered, whoever asks. */
+export function unacceptable({ mark, isOwnName }: ExchangeContext, peer: Peer, head: RequestHead): Reply | undefined {
+  return looped(head, mark) ?? misdirected(head, peer, isOwnName);
+}
+
+/** What the handler says, to those who get as far as that. */
+export async function answerTo(context: ExchangeContext, { refusal }: Peer, request: IncomingRequest): Promise<Reply> {
+  if (refusal !== undefined) {
+    const { status, ...entry } = refusal;
+    return refused(request.notes, status, entry);
+  }
+  const { interception } = context;
+  return (interception && (await unadmitted(interception, request))) ?? (await context.handler(request));
+}
+
+/** A tunnel was asked for at its beginning; who names another host in a request asks each time. */
+async function unadmitted(
+  interception: NonNullable<ExchangeContext['interception']>,
+  request: IncomingRequest,
+): Promise<Reply | undefined> {
+  const { via, clientAddress, headers } = request;
+  if (via?.kind !== 'absolute' && via?.kind !== 'host') return undefined;
+  const proxyAuthorization = headers['proxy-authorization'];
+  const admission = await interception.admit({ kind: via.kind, clientAddress, proxyAuthorization });
+  if (admission.kind === 'refuse') {
+    const { status, message, headers: more = [] } = admission;
+    const fields = Object.fromEntries(more.map((line) => line.split(/: (.*)/s)));
+    return refused(request.notes, status, { code: 'DENIED', message }, fields);
+  }
+  if (admission.guest !== undefined) request.introduce(admission.guest);
+  return undefined;
+}
+
+function refused(
+  notes: Notes,
+  status: number,
+  entry: ErrorEntry,
+  headers: Readonly<Record<string, string>> = {},
+): Reply {
+  [notes.errorCode, notes.errorMessage, notes.origin] = ['REQUEST_INVALID', entry.message, 'client'];
+  return errorReply(status, entry, headers);
+}
+
+/** Name, value, name, value: what goes out with a reply. */
+export function headersOf(context: ExchangeContext, request: IncomingRequest, reply: Reply): string[] {
+  const headers: string[] = ['X-Request-Id', request.id, ...context.fixedHeaders];
+  for (const name in reply.headers) headers.push(name, reply.headers[name] ?? '');
+  if (reply.body.kind === 'none' && reply.headers['Content-Length'] === undefined && reply.status !== 304) {
+    headers.push('Content-Length', '0');
+  }
+  for (const [name, value] of reply.repeated ?? []) headers.push(name, value);
+  return headers;
+}
+
+export function isBodyless(method: string, status: number): boolean {
+  return method === 'HEAD' || status === 304 || status === 204;
+}
+
+/** Why there is no proper answer, for the log. */
+export function noteFailure(notes: Notes, error: unknown): void {
+  notes.errorCode ??= error instanceof RegistryError ? error.code : 'UNKNOWN';
+  notes.errorMessage ??= error instanceof Error ? error.message : String(error);
+  notes.origin ??= error instanceof RegistryError ? error.origin : 'entrepot';
+}
+
+export function mishapReply(requestId: string): Reply {
+  const message = `something went wrong in this server (request ${requestId}); its log says what`;
+  return errorReply(500, { code: 'UNKNOWN', message });
+}
+
+/** How an answer went. Times in milliseconds. */
+export interface Course {
+  readonly status: number;
+  readonly bytes: number;
+  readonly firstByteMs: number;
+  readonly ms: number;
+  readonly complete: boolean;
+}
+
+/** The one line of the access log. */
+export function tell(
+  { observer }: ExchangeContext,
+  { url = '', httpVersion }: RequestHead,
+  request: IncomingRequest,
+  course: Course,
+): void {
+  const { notes } = request;
+  observer.emit({
+    type: 'request.done',
+    requestId: request.id,
+    method: request.method,
+    url: loggedUrl(url, request.via === undefined),
+    status: course.status,
+    clientAddress: request.clientAddress,
+    userAgent: request.headers['user-agent'] ?? '',
+    httpVersion,
+    user: notes.user,
+    upstream: notes.upstream,
+    repository: notes.repository,
+    reference: notes.reference,
+    outcome: notes.outcome,
+    errorCode: notes.errorCode,
+    errorMessage: notes.errorMessage,
+    origin: notes.origin,
+    door: notes.door,
+    bytes: course.bytes,
+    firstByteMs: course.firstByteMs,
+    ms: course.ms,
+    complete: course.complete,
+  });
+}

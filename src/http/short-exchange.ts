@@ -1,0 +1,153 @@
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import {
+  answerTo,
+  clientClosedStatus,
+  headersOf,
+  isBodyless,
+  mishapReply,
+  noteFailure,
+  tell,
+  unacceptable,
+} from './answering.ts';
+import type { CurrentExchange } from './connection.ts';
+import { oneWriteBytesMax } from './exchange.ts';
+import type { ExchangeContext } from './exchange.ts';
+import type { Reply, ReplyBody } from './message.ts';
+import { IncomingRequest } from './request.ts';
+import type { Peer, RequestHead } from './request.ts';
+import { noBody } from './request-body.ts';
+
+/** One request that Node's HTTP has not seen, and its answer, which leaves in one piece. */
+export class ShortExchange implements CurrentExchange {
+  readonly #context: ExchangeContext;
+  readonly #peer: Peer;
+  readonly #socket: Socket;
+  readonly #head: RequestHead;
+  readonly #request: IncomingRequest;
+  readonly #ended: (exchange: ShortExchange) => void;
+  readonly #startedMs: number;
+  #status: number | undefined;
+  #bytes = 0;
+  #firstByteMs: number | undefined;
+  #complete = false;
+  #finished = false;
+  #last = false;
+  #gone: AbortController | undefined;
+
+  /** @param ended called once the answer has left; not when the connection is gone before */
+  constructor(
+    context: ExchangeContext,
+    { socket, peer }: { readonly socket: Socket; readonly peer: Peer },
+    head: RequestHead,
+    ended: (exchange: ShortExchange) => void,
+  ) {
+    this.#context = context;
+    this.#peer = peer;
+    this.#socket = socket;
+    this.#head = head;
+    this.#ended = ended;
+    this.#startedMs = context.clock.monotonic();
+    const gone = (): AbortSignal => (this.#gone ??= new AbortController()).signal;
+    this.#request = new IncomingRequest(context.nextId(), { head, body: noBody, gone }, peer, context);
+  }
+
+  get isSending(): boolean {
+    return this.#status !== undefined;
+  }
+
+  get isReceiving(): boolean {
+    return false;
+  }
+
+  /** The client was told that this is the last answer on its connection. */
+  get isLast(): boolean {
+    return this.#last;
+  }
+
+  breakOff(): void {}
+
+  async run(): Promise<void> {
+    try {
+      const refusal = unacceptable(this.#context, this.#peer, this.#head);
+      if (refusal !== undefined) this.#last = true;
+      const early = refusal ?? this.#context.lobby(this.#request);
+      this.#send(early ?? (await answerTo(this.#context, this.#peer, this.#request)));
+    } catch (error) {
+      if (!this.#finished) noteFailure(this.#request.notes, error);
+      this.#send(mishapReply(this.#request.id));
+    }
+  }
+
+  finish(): void {
+    if (this.#finished) return;
+    this.#finished = true;
+    if (!this.#complete) this.#gone?.abort(new Error('the client went away'));
+    const ms = this.#context.clock.monotonic() - this.#startedMs;
+    tell(this.#context, this.#head, this.#request, {
+      status: this.#status ?? clientClosedStatus,
+      bytes: this.#complete ? this.#bytes : 0,
+      firstByteMs: this.#firstByteMs ?? ms,
+      ms,
+      complete: this.#complete,
+    });
+  }
+
+  #send(reply: Reply): void {
+    if (this.#finished || this.#socket.destroyed) return;
+    const bytes = isBodyless(this.#request.method, reply.status) ? undefined : bytesOf(reply.body);
+    if (this.#context.isDraining()) this.#last = true;
+    const head = this.#headText(reply);
+    this.#status = reply.status;
+    this.#bytes = bytes?.length ?? 0;
+    this.#firstByteMs = this.#context.clock.monotonic() - this.#startedMs;
+    const left = (error?: Error | null): void => {
+      this.#complete = !error;
+      this.#ended(this);
+    };
+    if (bytes === undefined || bytes.length <= oneWriteBytesMax) {
+      const text = bytes === undefined ? '' : Buffer.prototype.latin1Slice.call(bytes);
+      this.#socket.write(head + text, 'latin1', left);
+      return;
+    }
+    this.#socket.setTimeout(this.#context.limits.stallMsMax);
+    this.#socket.cork();
+    this.#socket.write(head, 'latin1');
+    this.#socket.write(bytes, left);
+    this.#socket.uncork();
+  }
+
+  /** @throws when a header has what HTTP cannot carry: it might be read as another header */
+  #headText(reply: Reply): string {
+    const { clock, limits } = this.#context;
+    const headers = headersOf(this.#context, this.#request, reply);
+    let text = `HTTP/1.1 ${reply.status} ${STATUS_CODES[reply.status] ?? ''}\r\n`;
+    for (let at = 0; at < headers.length; at += 2) {
+      const line = `${headers[at]}: ${headers[at + 1]}`;
+      if (unsafe.test(line)) throw new Error(`the header ${headers[at]} cannot be sent`);
+      text += `${line}\r\n`;
+    }
+    const end = this.#last
+      ? 'Connection: close'
+      : `Connection: keep-alive\r\nKeep-Alive: timeout=${Math.floor(limits.keepAliveMs / 1000)}`;
+    return `${text}Date: ${httpDate(clock.now())}\r\n${end}\r\n\r\n`;
+  }
+}
+
+const unsafe = /[^\t\x20-\x7e\x80-\xff]/;
+
+function bytesOf(body: ReplyBody): Uint8Array | undefined {
+  if (body.kind === 'none') return undefined;
+  if (body.kind === 'bytes') return body.bytes;
+  throw new Error(`an answer that was to be short is a ${body.kind}`);
+}
+
+let dateSecond = Number.NaN;
+let dateText = '';
+
+/** RFC 9110, 5.6.7. */
+function httpDate(nowMs: number): string {
+  const second = Math.floor(nowMs / 1000);
+  if (second !== dateSecond) [dateSecond, dateText] = [second, new Date(second * 1000).toUTCString()];
+  return dateText;
+}
