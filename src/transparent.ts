@@ -41,7 +41,8 @@ export function transparentProxy(options: TransparentOptions): TransparentProxy 
   if (intercept === undefined || leaves === undefined) return undefined;
   const now = (): InterceptConfig => settings.config.intercept ?? intercept;
   const explorer = new Explorer({ ...options, learned: settings.learned, settings: now, challenges: index.proofs });
-  const desk = new TokenDesk({ fingerprints: rights.fingerprints, proofs: index.proofs, clock });
+  const isNamed = (upstream: string): boolean => settings.find(upstream)?.learned !== true;
+  const desk = new TokenDesk({ fingerprints: rights.fingerprints, proofs: index.proofs, clock, isNamed });
   const proxy = createProxy({
     ...options,
     desk,

@@ -50,10 +50,17 @@ export class Fingerprints {
       const { credential, expiresAtMs = 0 } = standIn ?? {};
       return { subject, credential, expiresAtMs, isStandIn: true };
     }
-    const granted = await this.#proofs.granted(subject);
+    const granted =
+      (await this.#proofs.granted(await this.of('token', atAlone(upstream, token)))) ??
+      (await this.#proofs.granted(subject));
     const expiresAtMs = Math.min(granted?.expiresAtMs ?? Infinity, expiryIn(rest));
     return { subject, credential: granted?.credential, expiresAtMs, isStandIn: false };
   }
+}
+
+/** A token of somebody whom nobody has named: what he says of it counts at that upstream, and of nobody else's tokens. */
+export function atAlone(upstream: string, token: string): string {
+  return `${upstream}\0${token}`;
 }
 
 /** What a token says of its own end (RFC 7519, 4.1.4), where it is one that does. It can only make its life shorter. */

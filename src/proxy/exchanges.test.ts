@@ -15,7 +15,7 @@ const via = { kind: 'tunnel', host: 'auth.example' } as const;
 const basic = `Basic ${Buffer.from('alice:secret').toString('base64')}`;
 
 /** A desk, before a token service that answers as told, or not at all. */
-function scene(answer: { readonly status: number; readonly body: object } | undefined) {
+function scene(answer: { readonly status: number; readonly body: object } | undefined, isNamed = true) {
   const clock = new FakeClock();
   const granted = new Map<string, Grant>();
   const proofs = {
@@ -25,7 +25,7 @@ function scene(answer: { readonly status: number; readonly body: object } | unde
     challenge: async () => undefined,
   } as unknown as ProofIndex;
   const fingerprints = new Fingerprints(proofs);
-  const desk = new TokenDesk({ fingerprints, proofs, clock });
+  const desk = new TokenDesk({ fingerprints, proofs, clock, isNamed: () => isNamed });
   const sent: RelayRequest[] = [];
   const upstream = {
     name: 'registry.example',
@@ -84,6 +84,18 @@ describe('an exchange with a token service', () => {
       assert.deepEqual(at.granted.get(token), { credential: account, expiresAtMs: at.clock.now() + 300_000 });
     }
     assert.doesNotMatch(JSON.stringify([...at.granted]), /tok"|ref"|secret/);
+  });
+
+  test('says nothing of what others gave, where nobody has named it', async () => {
+    const at = scene({ status: 200, body: { token: 'theirs', expires_in: 3_000 } }, false);
+    const before = { credential: 'somebody', expiresAtMs: at.clock.now() + 5_000 };
+    at.granted.set(await at.fingerprints.of('token', 'theirs'), before);
+    await at.pass(asking('/token?service=x', { authorization: basic }));
+    const elsewhere = await at.fingerprints.shown('Bearer theirs', 'docker.io');
+    assert.deepEqual([elsewhere.credential, elsewhere.expiresAtMs], [before.credential, before.expiresAtMs]);
+    const there = await at.fingerprints.shown('Bearer theirs', 'registry.example');
+    assert.equal(there.credential, await at.fingerprints.of('password', 'alice:secret'));
+    assert.equal(there.expiresAtMs, at.clock.now() + 3_000_000);
   });
 
   test('is asked for as text, and what it says goes back as it is', async () => {

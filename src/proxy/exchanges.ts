@@ -50,7 +50,7 @@ export async function passExchange(request: Request, via: Via, upstream: Upstrea
   }
   const bytes = await whole(answer);
   const given = answer.status === 200 ? givenIn(bytes) : undefined;
-  if (given !== undefined) await desk.note(asked.account, given);
+  if (given !== undefined) await desk.note(asked.account, upstream.name, given);
   return {
     status: answer.status,
     headers: {},

@@ -38,11 +38,16 @@ export function proxyRules(
   };
 }
 
+const realmOwners = new WeakMap<readonly UpstreamConfig[], ReadonlyMap<string, string>>();
+
 /** Several registries may share a token service: it is that one's of whose domain it is, or of who comes first. */
 function ownersOfRealms(upstreams: readonly UpstreamConfig[]): ReadonlyMap<string, string> {
+  const known = realmOwners.get(upstreams);
+  if (known !== undefined) return known;
   const owners = new Map<string, string>();
   for (const { name, realms } of upstreams) {
     for (const realm of realms) if (!owners.has(realm) || realm.endsWith(`.${name}`)) owners.set(realm, name);
   }
+  realmOwners.set(upstreams, owners);
   return owners;
 }
