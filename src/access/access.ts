@@ -79,8 +79,23 @@ export function createAccess(options: AccessOptions): Access {
     const isKnown = known !== undefined && isRecent(known);
     const away: Visibility = known ?? { public: false, checkedAtMs: 0 };
     const now = isKnown ? known : await recheckOnce(key, wanted, known).catch(unlessAway(away));
-    if (now.public || (await isTrusted(asker, key, wanted))) return 'own';
-    if (presents.upstream !== key.upstream) throw hidden(asker, key);
+    if (now.public) return 'own';
+    const isElsewhere = presents.upstream !== key.upstream;
+    if (isElsewhere || presents.authorization === undefined) {
+      if (await isTrustedThere(asker, key, wanted)) return 'own';
+      if (isElsewhere) throw hidden(asker, key);
+      return await asHimself(presents, key, wanted);
+    }
+    // He may be let in where we are not: his own right comes first.
+    try {
+      return await asHimself(presents, key, wanted);
+    } catch (refusal) {
+      if (refusal instanceof RegistryError && (await isTrustedThere(asker, key, wanted))) return 'own';
+      throw refusal;
+    }
+  }
+
+  async function asHimself(presents: Presented, key: RepositoryKey, wanted: Wanted): Promise<Identity> {
     const identity = await rights.prove(presents, key, wanted);
     await rights.bring(key);
     return identity;
@@ -103,6 +118,18 @@ export function createAccess(options: AccessOptions): Access {
   async function isTrusted(asker: Asker, key: RepositoryKey, wanted: Wanted): Promise<boolean> {
     if (key.upstream === undefined || !isExposed(asker, key.upstream)) return false;
     return !(await rights.isBrought(key)) || (await rights.isOurs(key, wanted, recheckMs));
+  }
+
+  /** Where a client could be asked to log in, we are to be sure that we may read there ourselves. */
+  async function isTrustedThere(asker: Asker, key: RepositoryKey, wanted: Wanted): Promise<boolean> {
+    if (key.upstream === undefined || !isExposed(asker, key.upstream)) return false;
+    if (wanted.object === 'list') return await isTrusted(asker, key, wanted);
+    try {
+      return await rights.isOurs(key, wanted, recheckMs);
+    } catch (error) {
+      if (error instanceof RegistryError && error.origin === 'upstream') return !(await rights.isBrought(key));
+      throw error;
+    }
   }
 
   async function isPublic(key: RepositoryKey): Promise<boolean> {

@@ -88,6 +88,27 @@ describe('a private image through a tunnel', () => {
   });
 });
 
+describe('where what an account of ours may read is for anyone', () => {
+  const oursIs = (credentials: typeof bob) => ({ upstreams: { 'quay.io': { exposure: 'anyone', credentials } } });
+
+  test('who may read more than it is served by his own right, and others are asked who they are', async () => {
+    await using at = await scene(oursIs(bob));
+    const manifest = 'https://quay.io/v2/team/plans/manifests/1';
+    const first = await at.client().ask(manifest);
+    assert.equal(first.status, 401, first.body.toString());
+    assert.match(first.headers['www-authenticate'] ?? '', /scope="repository:team\/plans:pull"/);
+    await pullAs(at.client(alice), 'team/plans', plans);
+    await at.entrepot.stored(2);
+    assert.equal((await at.client().request(manifest)).status, 401);
+    assert.equal((await get(`${at.entrepot.origin}/v2/team/plans/manifests/1?ns=quay.io`)).status, 403);
+  });
+
+  test('who may read less is served by ours', async () => {
+    await using at = await scene(oursIs(alice));
+    for (const client of [at.client(), at.client(bob)]) await pullAs(client, 'team/plans', plans);
+  });
+});
+
 describe('what the cache has nothing to say to', () => {
   test('is passed on with its query, which the log does not tell', async () => {
     await using at = await scene();

@@ -10,7 +10,7 @@ import { FakeClock } from '../support/fake-clock.ts';
 import { basic, htpasswdOf } from '../support/logins.ts';
 import { freePort } from '../support/ports.ts';
 import { TempDir } from '../support/temp-dir.ts';
-import { through } from '../support/tunnel.ts';
+import { led, through } from '../support/tunnel.ts';
 import { furnishUpstream, grants, privateRepositories, shelves } from './content.ts';
 import { hub as hubName } from './doors.ts';
 import type { Door } from './doors.ts';
@@ -29,9 +29,13 @@ type User = keyof typeof passwords;
 export const tokenSeconds = 120;
 export const proofSeconds = 60;
 
-export type Ours = Pick<World, 'exposure'> & { readonly account: boolean };
+export type Ours = Pick<World, 'exposure'> & {
+  readonly account: boolean;
+  /** Registries that nobody has named are served, too; nothing else may differ by that. */
+  readonly explores?: boolean;
+};
 
-export async function leakScene({ exposure, account }: Ours) {
+export async function leakScene({ exposure, account, explores = false }: Ours) {
   await using opening = new AsyncDisposableStack();
   const { path: directory } = opening.use(await TempDir.make());
   // Certificates are looked at by the real clock.
@@ -52,7 +56,7 @@ export async function leakScene({ exposure, account }: Ours) {
       { who: 'anonymous', may: 'pull', on: '**' },
       { who: 'authenticated', may: ['pull', 'push', 'delete'], on: '**' },
     ],
-    intercept: { proof: `${proofSeconds}s` },
+    intercept: { proof: `${proofSeconds}s`, addr: ['127.0.0.1:0'], ...(explores && { hosts: '*' }) },
     upstreams: { 'docker.io': { freshness: '24h', exposure, ...credentials } },
   };
   const upstreams = { 'docker.io': hub, 'quay.io': quay };
@@ -68,7 +72,11 @@ export async function leakScene({ exposure, account }: Ours) {
     clock,
     metrics: async (): Promise<string> => (await get(`http://127.0.0.1:${debugPort}/metrics`)).body.toString(),
     /** Connections are used again: a handshake a cell would take all the time there is. */
-    agentFor: (door: Door): Agent => agentFor(door, agents, entrepot.port, ca),
+    agentFor: (door: Door): Agent => {
+      const kept = agents.get(connectionTo(door)) ?? agentFor(door, entrepot, ca);
+      agents.set(connectionTo(door), kept);
+      return kept;
+    },
     restart: async (): Promise<void> => {
       closeAll(agents);
       await entrepot.restart();
@@ -84,14 +92,17 @@ function closeAll(agents: Map<string, Agent>): void {
   agents.clear();
 }
 
-function agentFor(door: Door, agents: Map<string, Agent>, port: number, ca: string): Agent {
+/** Doors of the same kind of connection share one. */
+function connectionTo(door: Door): string {
+  return ['tunnel', 'sideways', 'name'].includes(door) ? door : 'plain';
+}
+
+function agentFor(door: Door, { port, addresses }: Entrepot, ca: string): Agent {
+  const named = Number(new URL(addresses.find((each) => each.startsWith('names:')) ?? '').port);
+  if (door === 'name') return led(named, { ca, servername: hubName, keepAlive: true });
   const host = door === 'tunnel' ? hubName : door === 'sideways' ? 'quay.io' : undefined;
-  const kept = agents.get(host ?? '');
-  if (kept !== undefined) return kept;
-  const agent =
-    host === undefined ? new Agent({ keepAlive: true }) : through(port, { target: `${host}:443`, ca, keepAlive: true });
-  agents.set(host ?? '', agent);
-  return agent;
+  if (host === undefined) return new Agent({ keepAlive: true });
+  return through(port, { target: `${host}:443`, ca, keepAlive: true });
 }
 
 /** As clients have them: from the registry's token service, by the same way as all else, for every repository at once. */

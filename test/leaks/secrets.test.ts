@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { secretsIn } from '../support/secrets-in.ts';
 import { shelves } from './content.ts';
-import { ask, doors, pathAt } from './doors.ts';
+import { ask, doors, isTransparent, pathAt } from './doors.ts';
 import { forgeries, leaked, leakScene, ops, secrets, standInFor, tokenFor } from './scene.ts';
 import { waysTo } from './ways.ts';
 
@@ -22,7 +22,8 @@ test('no password and no token is in the log, in the metrics, in the index or in
   for (const authorization of [...tokens.filter((each) => each.startsWith('Bearer ')), ops]) {
     for (const door of doors) {
       for (const { path, headers = {} } of ways) {
-        const host = door === 'sideways' ? 'quay.io' : door === 'tunnel' ? 'registry-1.docker.io' : `127.0.0.1:${port}`;
+        const host =
+          door === 'sideways' ? 'quay.io' : isTransparent(door) ? 'registry-1.docker.io' : `127.0.0.1:${port}`;
         const sent = { ...headers, host: door === 'absolute' ? 'registry-1.docker.io' : host, authorization };
         await ask({ method: 'GET', path: pathAt(door, path), headers: sent, port, agent: at.agentFor(door) });
         asked++;

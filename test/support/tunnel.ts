@@ -78,10 +78,12 @@ export interface NamedOptions {
   readonly ca: string;
   /** Undefined sends none. */
   readonly servername: string | undefined;
+  /** Connections are used again. Default: each request has one of its own. */
+  readonly keepAlive?: boolean;
 }
 
 /** An agent for `get`, whose TLS connections go to where a name is said to be. */
-export function led(port: number, { ca, servername }: NamedOptions): Agent {
+export function led(port: number, { ca, servername, keepAlive = false }: NamedOptions): Agent {
   const checkServerIdentity = (): undefined => undefined;
   const create = (): TLSSocket =>
     connectTls({
@@ -90,7 +92,7 @@ export function led(port: number, { ca, servername }: NamedOptions): Agent {
       ca,
       ...(servername === undefined ? { checkServerIdentity } : { servername }),
     });
-  return Object.assign(new Agent({ keepAlive: false }), { createConnection: create });
+  return Object.assign(new Agent({ keepAlive }), { createConnection: create });
 }
 
 export interface ProxiedOptions {
