@@ -78,7 +78,8 @@ export class ConfiguredMachine {
       if (found.isSymbolicLink()) return `${rights} ${await readlink(path)}`;
       if (!found.isFile()) return rights;
       const content = createHash('sha256').update(await readFile(path));
-      return `${rights} ${Math.floor(found.mtimeMs)} ${content.digest('hex')}`;
+      // To the second: a microsecond of a time may be lost when it is put back.
+      return `${rights} ${Math.floor(found.mtimeMs / 1000)} ${content.digest('hex')}`;
     });
     return (await Promise.all(lines)).toSorted();
   }
