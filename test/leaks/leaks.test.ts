@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { grants, shelves } from './content.ts';
 import type { Shelf } from './content.ts';
-import { ask } from './doors.ts';
+import { ask, pathAt } from './doors.ts';
 import type { Told } from './doors.ts';
 import { assertAsTheRulesSay, assertListsKeepQuiet, assertNobodyPushesHisWayIn, cellsOf } from './matrix.ts';
 import type { Asker, World } from './rules.ts';
@@ -157,6 +157,8 @@ async function hold(at: Scene, authorization: string, shelf: Shelf): Promise<voi
   if (readers?.includes('alice') === false) {
     const pulled = await at.entrepot.admin('POST /v1/pull', { image: `docker.io/${name}:${tag}` });
     assert.match(pulled.body.toString(), /"type":"done"/);
+    // What refers to an image is told while its registry is away if it is held itself.
+    await askAtMirror(at, `${name}/manifests/${signature.digest}`);
     return;
   }
   const blobs = image.blobs.map(({ digest }) => `blobs/${digest}`);
@@ -182,6 +184,13 @@ async function prove(at: Scene, authorization: string, repositories: readonly st
     const { status } = await askInTunnel(at, authorization, `${name}/manifests/${tag}`);
     assert.equal(status, 200, name);
   }
+}
+
+/** As a user of this cache, who is told whatever anybody but its owners may be told. */
+function askAtMirror(at: Scene, path: string): Promise<Told> {
+  const headers = { host: `127.0.0.1:${at.entrepot.port}`, authorization: ops, accept: '*/*' };
+  const { port } = at.entrepot;
+  return ask({ method: 'GET', path: pathAt('ns', `/v2/${path}`), headers, port, agent: at.agentFor('ns') });
 }
 
 function askInTunnel(at: Scene, authorization: string, path: string): Promise<Told> {
