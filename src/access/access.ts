@@ -123,7 +123,6 @@ export function createAccess(options: AccessOptions): Access {
   /** Where a client could be asked to log in, we are to be sure that we may read there ourselves. */
   async function isTrustedThere(asker: Asker, key: RepositoryKey, wanted: Wanted): Promise<boolean> {
     if (key.upstream === undefined || !isExposed(asker, key.upstream)) return false;
-    if (wanted.object === 'list') return await isTrusted(asker, key, wanted);
     try {
       return await rights.isOurs(key, wanted, recheckMs);
     } catch (error) {

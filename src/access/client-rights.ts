@@ -9,7 +9,7 @@ import { isDigestReference } from '../oci/reference.ts';
 import type { Tag } from '../oci/reference.ts';
 import type { Presented, RepositoryKey, Wanted } from '../oci/repository.ts';
 import { fullName } from '../oci/repository.ts';
-import type { ClientIdentity, Upstreams } from '../upstream/contract.ts';
+import type { ClientIdentity, UpstreamRepository, Upstreams } from '../upstream/contract.ts';
 import { inNameOf } from '../upstream/relay-origin.ts';
 import { Fingerprints } from './fingerprints.ts';
 import type { Shown } from './fingerprints.ts';
@@ -82,13 +82,8 @@ export class ClientRights {
   async isOurs(key: RepositoryKey, wanted: Wanted, windowMs: number): Promise<boolean> {
     if (await this.#counts(ourselves, key, windowMs)) return true;
     const upstream = key.upstream === undefined ? undefined : this.#options.upstreams.find(key.upstream);
-    if (upstream === undefined || wanted.object === 'list') return false;
-    const repository = upstream.repository(key.name);
-    const found = await (
-      wanted.object === 'blob'
-        ? repository.blobSize(wanted.reference, 'own')
-        : repository.resolve(wanted.reference, 'own')
-    ).catch((error: unknown) => {
+    if (upstream === undefined) return false;
+    const found = await shownToUs(upstream.repository(key.name), wanted).catch((error: unknown) => {
       if (error instanceof RegistryError && error.code === 'UPSTREAM_DENIED') return undefined;
       throw error;
     });
@@ -220,6 +215,13 @@ interface Client {
   readonly identity: ClientIdentity;
   readonly shown: Shown | undefined;
   readonly host: string;
+}
+
+/** Something, when our own credentials are shown it. */
+async function shownToUs(repository: UpstreamRepository, wanted: Wanted): Promise<unknown> {
+  if (wanted.object === 'list') return await repository.tags({ limit: 1, last: undefined }, 'own');
+  if (wanted.object === 'blob') return await repository.blobSize(wanted.reference, 'own');
+  return await repository.resolve(wanted.reference, 'own');
 }
 
 /** A token service that is where the registry is, is where the client believes that to be. */
