@@ -81,3 +81,29 @@ test('what only a client may read is hidden before anything of it is written dow
   assert.equal((await index.tags.find(key, latest))?.seen?.descriptor.digest, descriptor.digest);
   assert.equal((await index.repositories.visibility(key))?.public, false);
 });
+
+test('the list of a repository that we may read is shown, though a client brought it in and nothing else was asked yet', async () => {
+  await using index = await openSqliteIndex({ path: ':memory:' });
+  const clock = new FakeClock();
+  const asked: unknown[] = [];
+  const repository: Partial<UpstreamRepository> = {
+    resolve: async () => undefined,
+    tags: async (_, as) => {
+      asked.push(as);
+      if (as !== 'own') throw new RegistryError('UPSTREAM_DENIED', 'not for you');
+      return { items: [latest], next: undefined };
+    },
+  };
+  const upstream = { hasCredentials: true, repository: () => repository } as Partial<Upstream> as Upstream;
+  const ground = {
+    index,
+    upstreams: { find: () => upstream, list: () => [upstream], close: async () => {} },
+    clock,
+    observer: silent,
+  };
+  const rights = new ClientRights({ ...ground, windows: () => ({ proofMs: 0, outageMs: 0 }) });
+  const access = createAccess({ ...ground, rights, exposure: () => 'anyone', may: () => true });
+  await rights.bring(key);
+  assert.equal(await access.mayRead({ kind: 'anonymous' }, key, { object: 'list' }), 'own');
+  assert.deepEqual(asked, ['own']);
+});
