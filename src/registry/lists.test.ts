@@ -42,13 +42,22 @@ describe('lists', () => {
     assert.deepEqual(JSON.parse(none.body.toString()), { name: 'library/redis', tags: [] });
     assert.equal(none.headers['link'], undefined);
     assert.equal((await fetchRaw(port, '/v2/library/redis/tags/list?n=99999999')).status, 200);
-    for (const n of ['-1', 'x', '1.5', '', '1e3']) {
+    for (const n of ['-1', 'x', '1.5', '1e3']) {
       for (const path of ['/v2/library/redis/tags/list', '/v2/_catalog']) {
         const reply = await fetchRaw(port, `${path}?n=${n}`);
         assert.equal(reply.status, 400);
         assert.equal(errorOf(reply).code, 'PAGINATION_NUMBER_INVALID');
       }
     }
+  });
+
+  test('take an empty n for none given, as registry does', async () => {
+    await using served = await serveRegistry();
+    const { port, repository } = served;
+    repository.addManifest(manifestText, mediaTypes.ociManifest, 'a', 'b');
+    const tags = await fetchRaw(port, '/v2/library/redis/tags/list?n=&last=');
+    assert.deepEqual(JSON.parse(tags.body.toString()), { name: 'library/redis', tags: ['a', 'b'] });
+    assert.equal((await fetchRaw(port, '/v2/_catalog?n=')).status, 200);
   });
 
   test('of repositories come in pages', async () => {

@@ -13,7 +13,9 @@ export interface Paging extends PageRequest {
 }
 
 /** @throws RegistryError `PAGINATION_NUMBER_INVALID`, or `REQUEST_INVALID` for an impossible `last` */
-export function pagingOf({ n, last }: Query, rule: PageRule): Paging {
+export function pagingOf({ n: given, last }: Query, rule: PageRule): Paging {
+  // Forms send what nobody filled in as empty; registry takes that for the default.
+  const n = given === '' ? undefined : given;
   if (n !== undefined && (!/^\d{1,15}$/.test(n) || (rule.beyond === 'refuse' && Number(n) > rule.entriesMax))) {
     throw new RegistryError(
       'PAGINATION_NUMBER_INVALID',

@@ -25,3 +25,12 @@ export const rootReply: Reply = {
   headers: { 'Content-Type': 'text/plain; charset=utf-8', 'Content-Length': String(rootBody.length) },
   body: { kind: 'bytes', bytes: rootBody },
 };
+
+/**
+ * What may be done here (RFC 9110, 9.3.7). A browser asks before it sends a page's request to us, without any credentials,
+ * and takes nothing but success for an answer; whether that page may is in the headers of `http.headers`.
+ */
+export function optionsReply(allow: string): Reply {
+  const headers = { Allow: allow, 'Content-Length': '0', 'Docker-Distribution-Api-Version': 'registry/2.0' };
+  return { status: 200, headers, body: { kind: 'none' } };
+}

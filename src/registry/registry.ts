@@ -24,7 +24,7 @@ import type { Catalog } from './catalog.ts';
 import type { Asked, AskedToWrite } from './content.ts';
 import { failureReply } from './failure.ts';
 import { getManifest } from './manifests.ts';
-import { pingReply, rootReply } from './ping.ts';
+import { optionsReply, pingReply, rootReply } from './ping.ts';
 import { pullOf, sentRequest } from './news.ts';
 import type { News } from './news.ts';
 import { isOwn, repositoryNamed } from './place.ts';
@@ -113,6 +113,7 @@ async function answer(visit: Visit, found: Route | RouteFailure): Promise<Reply>
   const { options, request } = visit;
   switch (found.kind) {
     case 'failure':
+      if (request.method === 'OPTIONS' && found.allow !== undefined) return optionsReply(found.allow);
       return failureReply(found.error, request, { label: undefined, allow: found.allow });
     case 'root':
       return rootReply;

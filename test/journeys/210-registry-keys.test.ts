@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
 import { Agent } from 'node:http';
 import { describe, test } from 'node:test';
 import { get } from '../support/client.ts';
@@ -83,6 +84,37 @@ async function leaveBehind(path: string): Promise<void> {
   const code = `require('node:net').createServer().listen(process.argv[1], () => process.kill(process.pid, 'SIGKILL'))`;
   await once(spawn(process.execPath, ['-e', code, path]), 'exit');
 }
+
+describe('http.headers', () => {
+  test('let the pages of another server in: a browser’s question before the request is answered to anybody', async () => {
+    const headers = {
+      'Access-Control-Allow-Origin': ['https://pages.example'],
+      'Access-Control-Allow-Methods': ['HEAD', 'GET', 'OPTIONS', 'DELETE'],
+      'Access-Control-Allow-Headers': ['Authorization', 'Accept'],
+      'Access-Control-Expose-Headers': ['Docker-Content-Digest'],
+    };
+    await using users = await TempDir.make();
+    const path = users.join('users');
+    await writeFile(path, '');
+    const auth = { htpasswd: { realm: 'r', path } };
+    await using at = await Entrepot.start({ registryMode: true, config: { http: { headers }, auth } });
+    const ask = { method: 'OPTIONS', headers: { 'Access-Control-Request-Method': 'DELETE' } };
+    for (const [place, allow] of [
+      ['/v2/', 'GET, HEAD'],
+      ['/v2/_catalog', 'GET, HEAD'],
+      ['/v2/app/tags/list', 'GET, HEAD'],
+      [`/v2/app/manifests/${image.digest}`, 'GET, HEAD, PUT, DELETE'],
+    ]) {
+      const answer = await get(`${at.origin}${place}`, ask);
+      assert.deepEqual([answer.status, answer.headers['allow']], [200, allow], place);
+      assert.equal(answer.headers['access-control-allow-origin'], 'https://pages.example');
+      assert.equal(answer.headers['access-control-allow-methods'], 'HEAD, GET, OPTIONS, DELETE');
+    }
+    const refused = await get(`${at.origin}/v2/app/tags/list`);
+    assert.deepEqual([refused.status, refused.headers['access-control-allow-origin']], [401, 'https://pages.example']);
+    assert.equal((await get(`${at.origin}/nothing`, ask)).status, 404);
+  });
+});
 
 describe('http.net', () => {
   test('unix: serves on the socket that addr names, also after a server that was killed', async () => {
