@@ -106,7 +106,7 @@ describe('http.headers', () => {
       [`/v2/app/manifests/${image.digest}`, 'GET, HEAD, PUT, DELETE'],
     ]) {
       const answer = await get(`${at.origin}${place}`, ask);
-      assert.deepEqual([answer.status, answer.headers['allow']], [200, allow], place);
+      assert.deepEqual([answer.status, answer.headers['allow']], [200, allow], String(place));
       assert.equal(answer.headers['access-control-allow-origin'], 'https://pages.example');
       assert.equal(answer.headers['access-control-allow-methods'], 'HEAD, GET, OPTIONS, DELETE');
     }
