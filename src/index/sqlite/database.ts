@@ -2,6 +2,8 @@ import { backup, DatabaseSync } from 'node:sqlite';
 import type { SQLInputValue, StatementSync } from 'node:sqlite';
 import { Durability } from './durability.ts';
 import { indexFailure, isBusy } from './failure.ts';
+import { SharedWrites } from './shared-writes.ts';
+import type { Outcome } from './shared-writes.ts';
 import { Version } from './version.ts';
 
 /** How long a statement waits for another process's transaction, in milliseconds. Ours last a few at most. */
@@ -27,6 +29,9 @@ export class Database implements Disposable {
   readonly #connection: DatabaseSync;
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
+  readonly #mark: StatementSync;
+  readonly #unmark: StatementSync;
+  readonly #shared: SharedWrites;
   readonly #durability: Durability;
   readonly #version: Version;
   #rolledBack: () => void = () => {};
@@ -38,6 +43,9 @@ export class Database implements Disposable {
     this.#durability = new Durability(path);
     this.#begin = this.#prepare('BEGIN IMMEDIATE');
     this.#commit = this.#prepare('COMMIT');
+    this.#mark = this.#prepare('SAVEPOINT attempt');
+    this.#unmark = this.#prepare('RELEASE attempt');
+    this.#shared = new SharedWrites({ write: (run) => this.write(run), attempt: (run) => this.#attempt(run) });
     const look = this.#prepare('PRAGMA data_version');
     this.#version = new Version(() => Number(look.get()?.['data_version']));
   }
@@ -125,6 +133,11 @@ export class Database implements Disposable {
     }
   }
 
+  /** As `write`, in one transaction with whatever else is asked for in this turn of the event loop. Resolves when committed. */
+  writeShared<T>(run: () => T): Promise<T> {
+    return this.#shared.write(run);
+  }
+
   /** Resolves when everything that was committed until now survives a power cut. */
   durable(): Promise<void> {
     return this.#durability.reached();
@@ -171,8 +184,26 @@ export class Database implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#shared[Symbol.dispose]();
     if (this.#connection.isOpen) this.#connection.close();
     this.#durability[Symbol.dispose]();
+  }
+
+  #attempt<T>(run: () => T): Outcome<T> {
+    try {
+      this.#mark.run();
+      const value = run();
+      this.#unmark.run();
+      return { value };
+    } catch (failure) {
+      const error = indexFailure(this.path, failure);
+      // Some errors make SQLite undo the whole transaction.
+      if (!this.#connection.isTransaction) throw error;
+      this.#connection.exec('ROLLBACK TO attempt; RELEASE attempt');
+      this.#version.wrote();
+      this.#rolledBack();
+      return { error };
+    }
   }
 
   #prepare(sql: string): StatementSync {

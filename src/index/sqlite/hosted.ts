@@ -176,7 +176,7 @@ export class SqliteHosted implements HostedIndex {
   }
 
   async #durably<T>(run: () => T): Promise<T> {
-    const result = this.#parts.database.write(run);
+    const result = await this.#parts.database.writeShared(run);
     await this.#parts.database.durable();
     return result;
   }

@@ -6,6 +6,7 @@ import type { Database, Query } from './database.ts';
  * An expired lease that nobody has taken can still be renewed: its epoch is the newest, so nothing was missed.
  */
 export class SqliteLeases implements LeaseIndex {
+  readonly #database: Database;
   readonly #acquire: Query<{ epoch: number }>;
   readonly #renew: (expiresAtMs: number, state: string, key: string, holder: string, epoch: number) => number;
   readonly #release: (state: string, key: string, holder: string, epoch: number) => number;
@@ -15,6 +16,7 @@ export class SqliteLeases implements LeaseIndex {
   readonly #prune: (beforeMs: number) => number;
 
   constructor(database: Database) {
+    this.#database = database;
     this.#acquire = database.query(`
       INSERT INTO leases (key, holder, epoch, state, expires_at, released)
         SELECT ?1, ?2, lease_epoch + 1, '', ?3, 0 FROM totals WHERE true
@@ -36,7 +38,7 @@ export class SqliteLeases implements LeaseIndex {
   }
 
   async acquire(key: string, holder: string, ttlMs: number, nowMs: number): Promise<Lease | undefined> {
-    const row = this.#acquire.get(key, holder, nowMs + ttlMs, nowMs);
+    const row = await this.#database.writeShared(() => this.#acquire.get(key, holder, nowMs + ttlMs, nowMs));
     return row && { key, holder, epoch: row.epoch };
   }
 

@@ -7,6 +7,7 @@ import type { Database, Query } from './database.ts';
 
 /** Each change is one statement with its condition inside, so that of any number of writers exactly one succeeds. */
 export class SqliteUploads implements UploadIndex {
+  readonly #database: Database;
   readonly #start: (id: string, name: string, algorithm: string, atMs: number) => number;
   readonly #find: Query<Row>;
   readonly #open: (writer: string, atMs: number, id: string, instead: string | null) => number;
@@ -16,6 +17,7 @@ export class SqliteUploads implements UploadIndex {
   readonly #idle: Query<Row>;
 
   constructor(database: Database) {
+    this.#database = database;
     this.#start = database.command('INSERT INTO uploads (id, name, algorithm, touched_at) VALUES (?, ?, ?, ?)');
     this.#find = database.query('SELECT * FROM uploads WHERE id = ? AND name = ?');
     this.#open = database.command('UPDATE uploads SET writer = ?, touched_at = ? WHERE id = ? AND writer IS ?');
@@ -28,7 +30,7 @@ export class SqliteUploads implements UploadIndex {
   }
 
   async start(repository: RepositoryKey, id: UploadId, algorithm: DigestAlgorithm, atMs: number): Promise<void> {
-    this.#start(id, repository.name, algorithm, atMs);
+    await this.#database.writeShared(() => this.#start(id, repository.name, algorithm, atMs));
   }
 
   async find(repository: RepositoryKey, id: UploadId): Promise<UploadRow | undefined> {
@@ -37,19 +39,19 @@ export class SqliteUploads implements UploadIndex {
   }
 
   async open(id: UploadId, writer: string, instead: string | undefined, atMs: number): Promise<boolean> {
-    return this.#open(writer, atMs, id, instead ?? null) === 1;
+    return this.#database.writeShared(() => this.#open(writer, atMs, id, instead ?? null) === 1);
   }
 
   async progress(id: UploadId, writer: string, received: number, atMs: number): Promise<boolean> {
-    return this.#progress(received, atMs, id, writer) === 1;
+    return this.#database.writeShared(() => this.#progress(received, atMs, id, writer) === 1);
   }
 
   async close(id: UploadId, writer: string, received: number, atMs: number): Promise<void> {
-    this.#close(received, atMs, id, writer);
+    await this.#database.writeShared(() => this.#close(received, atMs, id, writer));
   }
 
   async remove(id: UploadId): Promise<boolean> {
-    return this.#remove(id) === 1;
+    return this.#database.writeShared(() => this.#remove(id) === 1);
   }
 
   async idle(beforeMs: number, after: UploadId | undefined, limit: number): Promise<readonly UploadRow[]> {

@@ -13,7 +13,20 @@ const emptyDigests = { sha256: digestOf('', 'sha256'), sha512: digestOf('', 'sha
  * what exists. A file without content is what a crash or a full disk left behind, unless the digest is that of no bytes.
  */
 export async function findBlob(path: string, digest: Digest, prompt: PromptReads): Promise<BlobReader | undefined> {
-  const size = await fileSize(path);
+  return blobOf(path, digest, await fileSize(path), prompt);
+}
+
+/** The same, of one that was put there just now: the kernel knows it, and nothing is waited for. */
+export function blobNow(path: string, digest: Digest, prompt: PromptReads): BlobReader | undefined {
+  try {
+    const found = fs.statSync(path, { throwIfNoEntry: false });
+    return blobOf(path, digest, found?.isFile() === true ? found.size : undefined, prompt);
+  } catch (error) {
+    throw storeFailure('looking into the store', error);
+  }
+}
+
+function blobOf(path: string, digest: Digest, size: number | undefined, prompt: PromptReads): BlobReader | undefined {
   if (size === undefined || (size === 0 && digest !== emptyDigests[algorithmOf(digest)])) return undefined;
   return { digest, size, open: () => openBlob(path, digest, size, prompt) };
 }

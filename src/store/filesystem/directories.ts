@@ -1,6 +1,7 @@
-import { mkdir, open } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errorCode } from '../failure.ts';
+import { syncPath } from './sync-path.ts';
 
 /** Makes directories when they are needed, durably, and remembers which it has seen. */
 export class Directories {
@@ -51,9 +52,8 @@ export async function makeDirectory(path: string, mode = 0o777): Promise<boolean
 
 /** Resolves when the names in it are on the disk. Some network file systems cannot promise that; it is not held against them. */
 export async function syncDirectory(path: string): Promise<void> {
-  await using directory = await open(path, 'r');
   try {
-    await directory.sync();
+    await syncPath(path, 'all');
   } catch (error) {
     const code = errorCode(error);
     if (code !== 'EINVAL' && code !== 'ENOTSUP') throw error;

@@ -5,7 +5,7 @@ import type { BlobReader, ByteSource } from '../../oci/blob.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Ingest, IngestName } from '../blob-store.ts';
 import { errorCode, storeFailure, storeLoss } from '../failure.ts';
-import { fileSize, findBlob } from './blob.ts';
+import { blobNow, fileSize } from './blob.ts';
 import { makeDirectory, syncDirectory } from './directories.ts';
 import type { Directories } from './directories.ts';
 import { blobDirectory, dataPath, ingestPath } from './layout.ts';
@@ -101,7 +101,7 @@ class FileIngest implements Ingest {
       throw storeFailure('committing a blob', error);
     }
     this.#moved = true;
-    const blob = await findBlob(path, content.digest, this.#yard.prompt);
+    const blob = blobNow(path, content.digest, this.#yard.prompt);
     if (blob === undefined) throw storeLoss(`${content.digest} vanished as it was stored: ask again`, 'VANISHED');
     return blob;
   }
@@ -126,7 +126,7 @@ class FileIngest implements Ingest {
 
   /** A resumed ingest may have more bytes than the content turned out to have; fewer would be a blob with a hole. */
   async #settle(content: Verified): Promise<void> {
-    const size = await this.#file.size();
+    const size = this.#file.size();
     if (size > content.size) await this.#file.truncate(content.size);
     if (size >= content.size) return;
     throw storeLoss(

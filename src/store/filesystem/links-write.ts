@@ -1,4 +1,4 @@
-import { mkdir, open, rename, rm, rmdir, unlink, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, rmdir, unlink, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { digestOf, hexOf } from '../../oci/digest.ts';
 import type { Link } from '../../oci/link.ts';
@@ -8,6 +8,7 @@ import { makeDirectory, syncDirectory } from './directories.ts';
 import type { Yard } from './ingest.ts';
 import { dataPath, layersPath, linkPath, revisionsPath, tagLinkPath, tagsPath } from './layout.ts';
 import type { Layout } from './layout.ts';
+import { syncPath } from './sync-path.ts';
 import { together } from './together.ts';
 
 /** Files that are written together. Each waits for the disk, and who serves needs threads, too. */
@@ -72,7 +73,7 @@ class Writing {
   }
 
   async syncLaid(): Promise<void> {
-    await together(this.#laid.values(), writtenTogether, syncFile);
+    await together(this.#laid.values(), writtenTogether, (path) => syncPath(path, 'data'));
   }
 
   async placeContents(): Promise<void> {
@@ -140,11 +141,6 @@ function linksOf(layout: Layout, link: Link): readonly string[] {
   if (link.kind === 'manifest') return [linkPath(revisionsPath(layout, repository), digest)];
   const tags = tagsPath(layout, repository);
   return [linkPath(`${tags}/${link.tag}/index`, digest), tagLinkPath(tags, link.tag)];
-}
-
-async function syncFile(path: string): Promise<void> {
-  await using file = await open(path, 'r');
-  await file.datasync();
 }
 
 function unlessMissing(error: unknown): void {

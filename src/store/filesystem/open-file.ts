@@ -60,9 +60,9 @@ export class OpenFile {
   }
 
   /** In bytes. */
-  async size(): Promise<number> {
-    const { size } = await this.#handle.stat();
-    return size;
+  size(): number {
+    if (this.#closing) throw new Error('this file was closed');
+    return fs.fstatSync(this.#handle.fd).size;
   }
 
   async truncate(size: number): Promise<void> {
