@@ -6,6 +6,7 @@ import type { AuthFiles } from './auth-files.ts';
 import { builtinUpstreams } from './builtin-upstreams.ts';
 import type { Config } from './config.ts';
 import { overlayEnvironment, type Environment } from './env/overlay.ts';
+import { fingerprint } from './fingerprint.ts';
 import { ConfigError, type Origin, type Problem } from './error.ts';
 import { loginNotices } from './login-notices.ts';
 import { resolveConfig } from './resolve/resolve.ts';
@@ -38,6 +39,8 @@ export interface Loaded {
   readonly notices: readonly string[];
   /** The files that the configuration depends on, itself first: absolute paths, for `watchConfig`. */
   readonly files: readonly string[];
+  /** What they looked like before any of them was read. */
+  readonly fingerprint: string;
   /** For `explain`. */
   readonly given: MapTree;
   readonly derived: readonly Derived[];
@@ -55,6 +58,8 @@ export async function loadConfig(options: LoadOptions): Promise<Loaded> {
   const named = options.path ?? env['ENTREPOT_CONFIGURATION_PATH'] ?? env['REGISTRY_CONFIGURATION_PATH'];
   const hasFile = named !== undefined || options.text !== undefined;
   const file = named ?? 'config.yml';
+  const own = named === undefined ? [] : [absolutePath(named)];
+  const ownLook = await fingerprint(own);
   const text = options.text ?? (named === undefined ? '' : await readText(named));
   const parsed = readYaml(text, file);
   const start = hasFile ? parsed.tree : emptyMap({ kind: 'default' });
@@ -64,12 +69,11 @@ export async function loadConfig(options: LoadOptions): Promise<Loaded> {
   const plain = plainOf(overlaid.tree, fileKeys, fileKeys, [], problems) as Readonly<Record<string, Plain>>;
   const judged = judgeSupport(overlaid.tree, plain);
   const config = resolveConfig({ file: hasFile ? file : undefined, plain, keys: fileKeys }, resolving);
+  const others = [...new Set(resolving.files.map((each) => each.file))];
+  const looks = [ownLook, await fingerprint(others)].filter((look) => look !== '');
   const authFiles = await readAuthFiles(config, resolving);
   problems.push(...resolving.problems, ...judged.problems, ...(await unreadable(resolving, options.running === true)));
-  const files = [
-    ...(named === undefined ? [] : [absolutePath(named)]),
-    ...new Set(resolving.files.map((each) => each.file)),
-  ];
+  const files = [...own, ...others];
   if (problems.length > 0) throw new ConfigError(inOrder(problems), files);
   return {
     config,
@@ -77,6 +81,7 @@ export async function loadConfig(options: LoadOptions): Promise<Loaded> {
     origins: originsOf(overlaid.tree),
     notices: [...overlaid.notices, ...judged.notices, ...resolving.notices, ...loginNotices(config, authFiles)],
     files,
+    fingerprint: looks.join('\n'),
     given: overlaid.tree,
     derived: resolving.derived,
   };

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import type { ConfigError } from './error.ts';
 import { loadConfig, type Loaded } from './load.ts';
+import { TempDir } from '../../test/support/temp-dir.ts';
 import { watchConfig, type WatchClock } from './watch.ts';
 
 /** Timers that fire when the test says so; a look is over when the next timer is set. */
@@ -105,6 +106,27 @@ describe('watching the configuration', () => {
         assert.equal(changes.length, 1);
       },
     );
+  });
+
+  test('notices what changed between the first reading and the first look', async () => {
+    await using directory = await TempDir.make();
+    const file = directory.join('config.yml');
+    await writeFile(file, 'cache: { size: 1GB }\n');
+    const load = async () => await loadConfig({ path: file, env: {} });
+    const initial = await load();
+    await writeFile(file, 'cache: { size: 22GB }\n');
+    const clock = new ManualClock();
+    const changes: Loaded[] = [];
+    const onChange = (loaded: Loaded): void => void changes.push(loaded);
+    const onInvalid = (error: ConfigError): void => assert.fail(error.message);
+    await using watcher = watchConfig(load, { initial, clock, onChange, onInvalid });
+    await clock.tick();
+    await clock.tick();
+    assert.deepEqual(
+      changes.map((each) => each.config.cache.size),
+      [{ kind: 'bytes', sizeBytes: 22e9 }],
+    );
+    void watcher;
   });
 
   test('notices a password that changes in its file', async () => {

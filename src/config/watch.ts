@@ -1,5 +1,5 @@
-import { stat } from 'node:fs/promises';
 import { ConfigError } from './error.ts';
+import { fingerprint } from './fingerprint.ts';
 import type { Loaded } from './load.ts';
 
 /** The part of a clock that watching needs. */
@@ -67,8 +67,8 @@ class Watcher implements ConfigWatcher {
   }
 
   async #begin(): Promise<void> {
-    this.#inForce = await fingerprint(this.#files);
-    this.#lastLook = this.#inForce;
+    this.#inForce = this.#options.initial.fingerprint;
+    this.#lastLook = await fingerprint(this.#files);
     this.#schedule();
   }
 
@@ -92,21 +92,21 @@ class Watcher implements ConfigWatcher {
     const before = await fingerprint(this.#files);
     const found = await this.#load().catch(asConfigError);
     if (found instanceof ConfigError) {
-      await this.#watch(new Set([...this.#options.initial.files.slice(0, 1), ...found.files]), before);
+      const files = [...new Set([...this.#options.initial.files.slice(0, 1), ...found.files])];
+      const isSame = files.join('\n') === this.#files.join('\n');
+      this.#watch(files, isSame ? before : await fingerprint(files));
       this.#options.onInvalid(found);
     } else {
-      await this.#watch(found.files, before);
+      this.#watch(found.files, found.fingerprint);
       this.#options.onChange(found);
     }
   }
 
-  /** What changed while it was read is found at the next look: with the same files, what they were before counts. */
-  async #watch(files: Iterable<string>, before: string): Promise<void> {
-    const next = [...files];
-    const isSame = next.join('\n') === this.#files.join('\n');
-    this.#files = next;
-    this.#inForce = isSame ? before : await fingerprint(next);
-    this.#lastLook = this.#inForce;
+  /** What changes while it is read is found at the next look: what the files were before counts. */
+  #watch(files: readonly string[], before: string): void {
+    this.#files = files;
+    this.#inForce = before;
+    this.#lastLook = before;
   }
 }
 
@@ -115,14 +115,4 @@ function asConfigError(error: unknown): ConfigError {
   if (error instanceof ConfigError) return error;
   const text = `can't be read again (${error instanceof Error ? error.message : String(error)}); what was in force stays so until it can, or restart`;
   return new ConfigError([{ key: undefined, origin: { kind: 'default' }, text }]);
-}
-
-async function fingerprint(files: readonly string[]): Promise<string> {
-  const looks = await Promise.all(
-    files.map(async (file) => {
-      const found = await stat(file, { bigint: true }).catch(() => undefined);
-      return found === undefined ? 'gone' : `${found.dev}:${found.ino}:${found.size}:${found.mtimeNs}:${found.ctimeNs}`;
-    }),
-  );
-  return looks.join('\n');
 }

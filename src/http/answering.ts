@@ -1,3 +1,4 @@
+import { havingComeBy } from '../observe/came-by.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { errorReply } from './error-body.ts';
 import type { ErrorEntry } from './error-body.ts';
@@ -11,8 +12,16 @@ import { looped, misdirected } from './via.ts';
 export const clientClosedStatus = 499;
 
 /** What is never answered, whoever asks. */
-export function unacceptable({ mark, isOwnName }: ExchangeContext, peer: Peer, head: RequestHead): Reply | undefined {
-  return looped(head, mark) ?? misdirected(head, peer, isOwnName);
+export function unacceptable(
+  { mark, isOwnName }: ExchangeContext,
+  peer: Peer,
+  head: RequestHead,
+  notes: Notes,
+): Reply | undefined {
+  const refusal = looped(head, mark) ?? misdirected(head, peer, isOwnName);
+  if (refusal === undefined) return undefined;
+  const { status, ...entry } = refusal;
+  return refused(notes, status, entry);
 }
 
 /** What the handler says, to those who get as far as that. */
@@ -21,8 +30,14 @@ export async function answerTo(context: ExchangeContext, { refusal }: Peer, requ
     const { status, ...entry } = refusal;
     return refused(request.notes, status, entry);
   }
-  const { interception } = context;
-  return (interception && (await unadmitted(interception, request))) ?? (await context.handler(request));
+  const { via } = request.headers;
+  return await (via === undefined
+    ? answerToAdmitted(context, request)
+    : havingComeBy(via, () => answerToAdmitted(context, request)));
+}
+
+async function answerToAdmitted({ interception, handler }: ExchangeContext, request: IncomingRequest): Promise<Reply> {
+  return (interception && (await unadmitted(interception, request))) ?? (await handler(request));
 }
 
 /** A tunnel was asked for at its beginning; who names another host in a request asks each time. */

@@ -115,7 +115,7 @@ export class Exchange implements CurrentExchange {
   }
 
   #unacceptable(): Reply | undefined {
-    return unanswerable(this.#incoming) ?? unacceptable(this.#context, this.#peer, this.#incoming);
+    return unanswerable(this.#incoming) ?? unacceptable(this.#context, this.#peer, this.#incoming, this.#request.notes);
   }
 
   /** The response is complete, or its connection gone. */

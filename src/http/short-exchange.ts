@@ -69,7 +69,7 @@ export class ShortExchange implements CurrentExchange {
 
   async run(): Promise<void> {
     try {
-      const refusal = unacceptable(this.#context, this.#peer, this.#head);
+      const refusal = unacceptable(this.#context, this.#peer, this.#head, this.#request.notes);
       if (refusal !== undefined) this.#last = true;
       const early = refusal ?? this.#context.lobby(this.#request);
       this.#send(early ?? (await answerTo(this.#context, this.#peer, this.#request)));

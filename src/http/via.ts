@@ -1,9 +1,8 @@
 import { isIP } from 'node:net';
 import { upstreamName } from '../config/value/upstream-name.ts';
 import { absoluteForm } from './absolute-form.ts';
-import { errorReply } from './error-body.ts';
-import type { Reply, Via } from './message.ts';
-import type { Peer, RequestHead } from './request.ts';
+import type { Via } from './message.ts';
+import type { Peer, Refusal, RequestHead } from './request.ts';
 
 /** Whether somebody is called so is this server itself. */
 export type IsOwnName = (name: string) => boolean;
@@ -34,7 +33,7 @@ function isOurs(host: string, isOwnName: IsOwnName): boolean {
 }
 
 /** A request that is not for whom its connection was made to (RFC 9110, 15.5.20): its certificate spoke for another. */
-export function misdirected(head: RequestHead, peer: Peer, isOwnName: IsOwnName): Reply | undefined {
+export function misdirected(head: RequestHead, peer: Peer, isOwnName: IsOwnName): Refusal | undefined {
   const { via, servername, within } = peer;
   if (via === undefined) {
     return within !== 'name' || isOurs(askedHost(head), isOwnName) ? undefined : refused('this server itself');
@@ -48,9 +47,9 @@ function askedHost({ url = '', headers }: RequestHead): string {
   return upstreamName(absoluteForm(url)?.authority ?? headers.host ?? '') ?? '';
 }
 
-function refused(whom: string): Reply {
+function refused(whom: string): Refusal {
   const message = `this connection is to ${whom}; open another one for another host`;
-  return errorReply(421, { code: 'REQUEST_INVALID', message });
+  return { status: 421, code: 'REQUEST_INVALID', message };
 }
 
 /** The name in the handshake has no port. */
@@ -59,10 +58,10 @@ function isNameOf(servername: string, host: string): boolean {
   return name !== undefined && name === host.replace(/:\d+$/, '');
 }
 
-/** A request of ours that came back: an upstream's name leads here, or an outbound proxy does (RFC 5842, 7.2). */
-export function looped({ headers }: RequestHead, mark: string | undefined): Reply | undefined {
+/** A request of ours that came back: an upstream's name leads here, or a proxy, or another cache does (RFC 5842, 7.2). */
+export function looped({ headers }: RequestHead, mark: string | undefined): Refusal | undefined {
   if (mark === undefined || !(headers.via ?? '').includes(mark)) return undefined;
   const message =
-    'this server has asked itself: the name of an upstream leads here; set intercept.resolver to DNS servers that know where it really is, and let no outbound proxy lead here';
-  return errorReply(508, { code: 'REQUEST_INVALID', message });
+    'this server has asked itself: the name of an upstream leads here; set intercept.resolver to DNS servers that know where it really is, and let no outbound proxy, and no cache that is asked as an upstream, lead here';
+  return { status: 508, code: 'REQUEST_INVALID', message };
 }

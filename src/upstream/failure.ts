@@ -141,6 +141,10 @@ function describeStatus(question: Question, status: number, retryAfterSeconds?: 
     const advice = `try again ${wait}, or set upstreams.${upstream}.credentials for a higher limit`;
     return ['UPSTREAM_LIMITED', `${who} limits our requests (429) for ${subject}; ${advice}`];
   }
+  if (status === 508) {
+    const advice = `let not both be each other's upstream, mirror or proxy: check upstreams.${upstream} here, and there`;
+    return ['UPSTREAM_FAILED', `${who} asks this server in turn for ${subject} (508), which is a circle; ${advice}`];
+  }
   if (status >= 500) return ['UPSTREAM_FAILED', `${who} failed (${status}) for ${subject}; try again later`];
   const advice = `check that upstreams.${upstream}.url is a registry's`;
   return ['UPSTREAM_INVALID', `${who} answered ${status} to a request for ${subject}; ${advice}`];
