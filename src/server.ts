@@ -87,7 +87,7 @@ async function start(scope: AsyncDisposableStack, options: Required<ServerOption
   const rooms = await furnishServer(scope, settings, { observer, clock, env, mark });
   let accepting = true;
 
-  const proxy = transparentProxy({ ...rooms, observer, clock, env, settings });
+  const proxy = transparentProxy({ ...rooms, observer, clock, env, settings, mark });
   const doors = new Doors(observer, clock, mark);
   scope.defer(() => doors.close(0));
   const { prometheusPath } = config.http.debug ?? {};

@@ -13,7 +13,8 @@ import { TokenDesk } from './proxy/token-desk.ts';
 import type { Beyond } from './registry/beyond.ts';
 import type { Settings } from './settings.ts';
 import type { Upstreams } from './upstream/contract.ts';
-import { connectOutside } from './upstream/outside.ts';
+import { connectOutside, relayOutside } from './upstream/outside.ts';
+import type { OutsideOptions } from './upstream/outside.ts';
 
 export interface TransparentOptions {
   readonly settings: Settings;
@@ -21,6 +22,8 @@ export interface TransparentOptions {
   readonly upstreams: Upstreams;
   readonly observer: Observer;
   readonly clock: Clock;
+  /** What requests of our own say that they came by. */
+  readonly mark: string;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly certificates: Pick<Certificates, 'interception'>;
   readonly logins: Logins;
@@ -40,6 +43,10 @@ export function transparentProxy(options: TransparentOptions): TransparentProxy 
   const leaves = certificates.interception;
   if (intercept === undefined || leaves === undefined) return undefined;
   const now = (): InterceptConfig => settings.config.intercept ?? intercept;
+  const outside = (): OutsideOptions => {
+    const { dial: allowed, resolver } = now();
+    return { clock, environment, resolver, allowed };
+  };
   const explorer = new Explorer({ ...options, learned: settings.learned, settings: now, challenges: index.proofs });
   const isNamed = (upstream: string): boolean => settings.find(upstream)?.learned !== true;
   const desk = new TokenDesk({ fingerprints: rights.fingerprints, proofs: index.proofs, clock, isNamed });
@@ -51,10 +58,8 @@ export function transparentProxy(options: TransparentOptions): TransparentProxy 
     identify: (authorization, clientAddress) =>
       logins.identify({ authorization, clientAddress, certificate: undefined }),
     leafFor: (host) => leaves.leafFor(host),
-    connectOutside: (host, port) => {
-      const { dial: allowed, resolver } = now();
-      return connectOutside(host, port, { clock, environment, resolver, allowed });
-    },
+    connectOutside: (host, port) => connectOutside(host, port, outside()),
+    relayOutside: (host, port, request) => relayOutside(host, port, request, { ...outside(), mark: options.mark }),
   });
   return {
     ...proxy,

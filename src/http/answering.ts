@@ -5,6 +5,7 @@ import type { ErrorEntry } from './error-body.ts';
 import type { ExchangeContext } from './exchange.ts';
 import { loggedUrl } from './logged-url.ts';
 import type { Notes, Reply } from './message.ts';
+import { unconnected } from './pass-through.ts';
 import type { IncomingRequest, Peer, RequestHead } from './request.ts';
 import { looped, misdirected } from './via.ts';
 
@@ -37,7 +38,19 @@ export async function answerTo(context: ExchangeContext, { refusal }: Peer, requ
 }
 
 async function answerToAdmitted({ interception, handler }: ExchangeContext, request: IncomingRequest): Promise<Reply> {
-  return (interception && (await unadmitted(interception, request))) ?? (await handler(request));
+  const early = interception && ((await unadmitted(interception, request)) ?? (await outside(interception, request)));
+  return early ?? (await handler(request));
+}
+
+async function outside(
+  interception: NonNullable<ExchangeContext['interception']>,
+  request: IncomingRequest,
+): Promise<Reply | undefined> {
+  const { via, absolute } = request;
+  if (via?.kind !== 'absolute' || absolute === undefined) return undefined;
+  const answer = await interception.outside(request, { ...absolute, via }).catch(unconnected);
+  if (answer === undefined || !('kind' in answer)) return answer;
+  return refused(request.notes, answer.status, { code: 'DENIED', message: answer.message });
 }
 
 /** A tunnel was asked for at its beginning; who names another host in a request asks each time. */

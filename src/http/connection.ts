@@ -25,6 +25,7 @@ export class Connection {
   #current: CurrentExchange | undefined;
   #waiting: CurrentExchange[] = [];
   #ending = false;
+  #used = false;
 
   constructor(socket: Socket, peer: Peer) {
     this.socket = socket;
@@ -40,7 +41,13 @@ export class Connection {
     return this.#waiting.length;
   }
 
+  /** At least one request has come. */
+  get isUsed(): boolean {
+    return this.#used;
+  }
+
   enter(exchange: CurrentExchange): void {
+    this.#used = true;
     if (this.#current === undefined) {
       this.#current = exchange;
       void exchange.run();

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { afterEach, describe, test } from 'node:test';
 import * as fc from 'fast-check';
+import { FakeClock } from '../../test/support/fake-clock.ts';
 import { exchangeBytes, fetchRaw, openSocket } from '../../test/support/http-client.ts';
 import { close, get, hello, HttpServers, textReply } from '../../test/support/http-server.ts';
 import { BufferPool } from '../bytes/buffer-pool.ts';
@@ -132,6 +133,26 @@ describe('slow clients', () => {
   test('who connect and say nothing are let go', async () => {
     const { port } = await servers.serve(hello, { limits: quick });
     await exchangeBytes(port);
+  });
+
+  test('who begin their first request late have no more time for it', async () => {
+    const clock = new FakeClock();
+    const isShort = (url: string): boolean => url === '/short';
+    const { port, logOf } = await servers.serve(hello, { isShort, clock, limits: { headersMsMax: 60_000 } });
+    const [late, ready] = [await openSocket(port), await openSocket(port)];
+    const received = late.toArray();
+    ready.write(get('/long'));
+    await once(ready, 'data');
+    await clock.advance(59_000);
+    late.write('GET /sho');
+    await clock.pending(1);
+    await clock.advance(1_000);
+    assert.equal((await logOf(2))[1]?.status, 408);
+    await clock.advance(10_000);
+    assert.match(Buffer.concat((await received) as Buffer[]).toString(), /^HTTP\/1\.1 408 /);
+    ready.end(get('/long', close));
+    const [again] = (await once(ready, 'data')) as [Buffer];
+    assert.match(again.toString(), /hello GET \/long$/, 'who was in time is not asked to be again');
   });
 
   test('who take no bytes are let go, and the source of their bytes is ended', async () => {

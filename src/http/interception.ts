@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { Identity } from '../certificates/identity.ts';
-import type { Guest, Request, Via } from './message.ts';
+import type { Guest, Reply, Request, Via } from './message.ts';
 
 /** What a listener leaves to the transparent proxy: where tunnels lead, and in whose name connections are answered. */
 export interface Interception {
@@ -9,6 +9,8 @@ export interface Interception {
   greet(greeting: Greeting): Promise<ConnectAnswer>;
   /** Whether a request that names another host, in its target or by its Host field, is answered at all. */
   admit(request: ProxyRequest): Promise<Admission>;
+  /** The answer of another host, to a request in absolute form; `undefined` where it is for us to answer. */
+  outside(request: Request, where: Outside): Promise<Reply | ConnectRefusal | undefined>;
   /** A connection to where a request is to, that speaks something else from now on (RFC 9110, 7.8). */
   upgrade(request: Request, via: Via): Promise<UpgradeAnswer>;
   /** One of the names by which clients call this server; as upstreams are named. */
@@ -24,6 +26,14 @@ export interface ConnectRequest {
 }
 
 export type ProxyRequest = Omit<ConnectRequest, 'target'> & Pick<Via, 'kind'>;
+
+/** What an absolute form begins with (RFC 9112, 3.2.2). */
+export interface Outside {
+  readonly via: Via;
+  readonly scheme: string;
+  /** As sent: `example.com`, `example.com:8080`. */
+  readonly authority: string;
+}
 
 export type Admission = { readonly kind: 'admitted'; readonly guest: Guest | undefined } | ConnectRefusal;
 

@@ -17,7 +17,7 @@ import type { ListenerOptions } from './listener-options.ts';
 import { NamesDoor } from './names-door.ts';
 import { nobody, plain, plainOnly } from './peer-kinds.ts';
 import type { PeerKind } from './peer-kinds.ts';
-import { refuseConnect, refuseUnparsed } from './refuse.ts';
+import { refuseConnect, refuseSilent, refuseUnparsed } from './refuse.ts';
 import type { Peer } from './request.ts';
 import { ShortWay } from './short-way.ts';
 import { TlsDoor } from './tls-door.ts';
@@ -178,7 +178,20 @@ class PortListener implements Listener {
     });
     const { isShort } = this.#options;
     if (isShort === undefined || peer.via !== undefined) return this.#speakHttp(socket);
-    void new ShortWay(this.#context, connection, isShort, () => this.#speakHttp(socket));
+    void new ShortWay(this.#context, connection, isShort, (headersMsLeft) => {
+      this.#speakHttp(socket);
+      if (headersMsLeft !== undefined) this.#awaitHeaders(connection, headersMsLeft);
+    });
+  }
+
+  /** Node counts from when it was given the connection, which is not when the client made it. */
+  #awaitHeaders(connection: Connection, ms: number): void {
+    const { socket, peer } = connection;
+    const late = this.#options.clock.setTimer(ms, () => {
+      if (connection.isUsed || !this.#connections.delete(socket)) return;
+      refuseSilent(this.#context, peer, socket);
+    });
+    socket.once('close', () => late.cancel());
   }
 
   #endWhenEmpty(): void {

@@ -30,7 +30,7 @@ export function refuseUnparsed(
   refuse(context, peer, stream, refusalOf(error));
 }
 
-/** Who has connected, and then sent nothing. */
+/** Who has connected, and then sent nothing, or not enough. */
 export function refuseSilent(context: ExchangeContext, peer: Peer, stream: Duplex): void {
   refuse(context, peer, stream, tooLate);
 }

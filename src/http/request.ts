@@ -93,6 +93,11 @@ export class IncomingRequest implements Request {
     return (this.#via ??= { found: viaOf(this.#head, this.#peer, this.#around.isOwnName) }).found;
   }
 
+  /** The host that it names itself, as a client asks a proxy. */
+  get absolute(): ReturnType<typeof absoluteForm> {
+    return absoluteForm(this.#head.url ?? '');
+  }
+
   /** From now on it is known who sends it to another registry. */
   introduce(guest: Guest): void {
     const { via } = this;

@@ -8,6 +8,9 @@ import type { Fields } from './short-request.ts';
 /** Requests of this kind are answered in one piece, soon, and without reading anything more of the client. */
 export type IsShort = (url: string) => boolean;
 
+/** Takes a connection over. @param headersMsLeft for a request that has begun to come */
+export type SpeakHttp = (headersMsLeft: number | undefined) => void;
+
 /**
  * The way that a connection begins on. Node's HTTP spends more on a request than all of our rules do; where a fleet asks for
  * the same manifests, that is most of what this server does. So what is simple beyond doubt is read and answered here. With
@@ -17,17 +20,18 @@ export class ShortWay {
   readonly #context: ExchangeContext;
   readonly #connection: Connection;
   readonly #isShort: IsShort;
-  readonly #speakHttp: () => void;
+  readonly #speakHttp: SpeakHttp;
+  readonly #startedMs: number;
   #fields: Fields | undefined;
   /** What came while a request was being answered. */
   #rest: Buffer | undefined;
 
-  /** @param speakHttp takes the connection over */
-  constructor(context: ExchangeContext, connection: Connection, isShort: IsShort, speakHttp: () => void) {
+  constructor(context: ExchangeContext, connection: Connection, isShort: IsShort, speakHttp: SpeakHttp) {
     this.#context = context;
     this.#connection = connection;
     this.#isShort = isShort;
     this.#speakHttp = speakHttp;
+    this.#startedMs = context.clock.monotonic();
     const { socket } = connection;
     socket.on('data', this.#onData).on('end', this.#onEnd).on('error', this.#onError).on('timeout', this.#onTimeout);
     socket.on('close', this.#onClose).setTimeout(context.limits.headersMsMax);
@@ -87,13 +91,20 @@ export class ShortWay {
     socket.setTimeout(0);
   }
 
+  /** A first request that is not here yet has had some of its time. */
+  #headersMsLeft(chunk: Buffer): number | undefined {
+    if (this.#fields !== undefined || chunk.includes('\r\n\r\n')) return undefined;
+    const { clock, limits } = this.#context;
+    return Math.max(0, this.#startedMs + limits.headersMsMax - clock.monotonic());
+  }
+
   #passOn(chunk: Buffer): void {
     const { socket } = this.#connection;
     this.#stop();
     socket.removeListener('error', this.#onError);
     socket.pause();
     socket.unshift(chunk);
-    this.#speakHttp();
+    this.#speakHttp(this.#headersMsLeft(chunk));
     socket.resume();
   }
 }

@@ -21,6 +21,7 @@ export interface InterceptionOptions extends Doorkeeper {
   readonly connectOutside: (host: string, port: number) => Promise<Socket>;
   readonly observer: Observer;
   readonly upgrade: Interception['upgrade'];
+  readonly outside: Interception['outside'];
 }
 
 /** Who may use the proxy, and where each of their connections goes. */
@@ -42,6 +43,7 @@ export function createInterception(options: InterceptionOptions): Interception {
       return await answer(options, target, { kind: 'sni' });
     },
     admit: (request) => admit(options, request),
+    outside: (request, where) => options.outside(request, where),
     upgrade: (request, via) => options.upgrade(request, via),
     isOwnName: (name) => options.rules().isOwnName(name),
   };
@@ -71,9 +73,16 @@ async function answer(options: InterceptionOptions, target: Target, how: Omit<Vi
 async function decided(options: InterceptionOptions, target: Target): Promise<Decision> {
   const decision = decide(target, options.rules());
   if (decision.kind !== 'explore') return decision;
-  await options.explore(target);
-  const rules = options.rules();
-  return decide(target, { ...rules, explores: false });
+  return decide(target, { ...(await explored(options, target)), explores: false });
+}
+
+/** The rules once it is known whether a registry is there that nobody named. */
+export async function explored<R extends InterceptRules>(
+  options: { readonly rules: () => R; readonly explore: InterceptionOptions['explore'] },
+  target: Target | undefined,
+): Promise<R> {
+  if (target !== undefined && decide(target, options.rules()).kind === 'explore') await options.explore(target);
+  return options.rules();
 }
 
 function tell({ observer }: InterceptionOptions, { name }: Target, { kind }: Decision): void {

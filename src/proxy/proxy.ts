@@ -4,18 +4,20 @@ import { Secret } from '../config/secret.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Presented } from '../oci/repository.ts';
 import type { Upstream, Upstreams } from '../upstream/contract.ts';
-import { decide } from './decide.ts';
 import { isTokenExchange, passExchange } from './exchanges.ts';
 import { requestHeaders } from './headers.ts';
-import { createInterception } from './intercept.ts';
+import { createInterception, explored } from './intercept.ts';
 import type { InterceptionOptions } from './intercept.ts';
+import { passOutside } from './outside.ts';
+import type { OutsideOptions } from './outside.ts';
 import { passOn } from './pass.ts';
 import { failedPing, notePing, pingWhileAway } from './pings.ts';
 import type { ProxyRules } from './rules.ts';
 import { parseTarget } from './target.ts';
 import type { TokenDesk } from './token-desk.ts';
 
-export interface ProxyOptions extends Omit<InterceptionOptions, 'upgrade'> {
+export interface ProxyOptions
+  extends Omit<InterceptionOptions, 'upgrade' | 'outside'>, Pick<OutsideOptions, 'relayOutside'> {
   readonly rules: () => ProxyRules;
   readonly upstreams: Upstreams;
   readonly desk: TokenDesk;
@@ -34,7 +36,11 @@ export interface Proxy {
 
 export function createProxy(options: ProxyOptions): Proxy {
   return {
-    interception: createInterception({ ...options, upgrade: (request, via) => upgradeOn(options, request, via) }),
+    interception: createInterception({
+      ...options,
+      upgrade: (request, via) => upgradeOn(options, request, via),
+      outside: (request, where) => passOutside(options, request, where),
+    }),
     presented: ({ via, headers }) => {
       const upstream = via && options.rules().upstreamAt(via.host);
       if (via === undefined || upstream === undefined) return undefined;
@@ -64,8 +70,7 @@ export function createProxy(options: ProxyOptions): Proxy {
 
 /** A host that only a request names, and no connection before it, may be a registry that nobody knows yet. */
 async function foundAt(options: ProxyOptions, via: Via): Promise<Upstream> {
-  const target = parseTarget(/:\d+$/.test(via.host) ? via.host : `${via.host}:443`);
-  if (target !== undefined && decide(target, options.rules()).kind === 'explore') await options.explore(target);
+  await explored(options, parseTarget(/:\d+$/.test(via.host) ? via.host : `${via.host}:443`));
   return upstreamAt(options, via);
 }
 

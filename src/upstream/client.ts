@@ -1,5 +1,4 @@
 import { Pool } from 'undici';
-import { cameBy } from '../observe/came-by.ts';
 import type { Clock } from '../observe/clock.ts';
 import type { Observer, UpstreamRequest } from '../observe/events.ts';
 import type { ErrorCode, RegistryError } from '../oci/errors.ts';
@@ -171,12 +170,7 @@ export class HttpClient {
     const { clock, timeouts, userAgent, mark } = this.#options;
     const { url, method, body } = outgoing;
     const path = url.pathname + url.search;
-    const headers = {
-      'user-agent': userAgent,
-      'accept-encoding': 'identity',
-      ...viaOf(mark, cameBy()),
-      ...outgoing.headers,
-    };
+    const headers = { 'user-agent': userAgent, 'accept-encoding': 'identity', ...viaOf(mark), ...outgoing.headers };
     return exchange({
       dispatcher: pool,
       request: {

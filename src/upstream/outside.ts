@@ -1,11 +1,15 @@
 import type { Socket } from 'node:net';
+import { Client } from 'undici';
 import type { Clock } from '../observe/clock.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { makeDialPolicy } from './addresses.ts';
+import type { RelayAnswer, RelayRequest } from './contract.ts';
 import { DialRefused, dialTcp } from './dial.ts';
+import { viaOf } from './mark.ts';
 import { createLookup } from './lookup.ts';
 import { createProxies } from './proxy.ts';
 import type { Environment } from './proxy.ts';
+import { relay, RelayBroken } from './relay.ts';
 
 export interface OutsideOptions {
   readonly clock: Clock;
@@ -48,5 +52,39 @@ export async function connectOutside(host: string, port: number, options: Outsid
     const isLate = error instanceof Error && 'code' in error && error.code === 'ETIMEDOUT';
     const code = isLate ? 'UPSTREAM_TIMEOUT' : 'UPSTREAM_UNREACHABLE';
     throw new RegistryError(code, `${host}:${port} cannot be reached: ${why}`, { cause: error });
+  }
+}
+
+/** Between two pieces of an answer, and before the first of what somebody reads, in milliseconds. */
+const stallMs = 60_000;
+
+/**
+ * One request to such a host, over plain HTTP, and its answer, both untouched.
+ * @throws RegistryError as `connectOutside` does; the signal's reason
+ */
+export async function relayOutside(
+  host: string,
+  port: number,
+  request: RelayRequest,
+  options: OutsideOptions & { readonly mark: string | undefined },
+): Promise<RelayAnswer> {
+  const socket = await connectOutside(host, port, options);
+  const client = new Client(`http://${request.host}`, {
+    // undici goes on only when it is called back later.
+    connect: (_target, callback) => queueMicrotask(() => callback(null, socket)),
+    headersTimeout: 0,
+    bodyTimeout: 0,
+  });
+  const explain = ({ message }: RelayBroken): RegistryError =>
+    new RegistryError('UPSTREAM_UNREACHABLE', `${host}:${port} broke off: ${message}; try again`);
+  const headers = { ...request.headers, ...viaOf(options.mark, request.headers['via']), host: request.host };
+  const { clock } = options;
+  try {
+    return await relay({ ...request, headers }, { dispatcher: client, clock, headersMs: stallMs, stallMs, explain });
+  } catch (error) {
+    throw error instanceof RelayBroken ? explain(error) : error;
+  } finally {
+    // Closes the connection once the answer has come to its end.
+    void client.close();
   }
 }
