@@ -209,10 +209,13 @@ function registryOf(
     repositories: async (key) => {
       const probe = probeRepository(key);
       if (probe !== undefined) return probe;
+      if (key.upstream === undefined) return adoption.reconciled(hosted.repository(key));
       await adoption.look(key);
-      return key.upstream === undefined ? hosted.repository(key) : cache.repository(key);
+      return cache.repository(key);
     },
     isClaimed: async (name) => {
+      // Links may make another claim, and take none away.
+      if (await index.claims.has(name)) return true;
       await adoption.look({ upstream: undefined, name: parseRepositoryName(name) });
       return index.claims.has(name);
     },

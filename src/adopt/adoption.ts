@@ -1,11 +1,12 @@
 import type { Timer } from '../observe/clock.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/reference.ts';
-import type { RepositoryKey } from '../oci/repository.ts';
+import type { RepositoryKey, WritableRepository } from '../oci/repository.ts';
 import { hasLinkTree } from '../store/link-tree.ts';
 import type { LinkTrouble } from '../store/link-tree.ts';
 import { reconcileBlobs } from './blobs.ts';
 import type { AdoptionContext, AdoptionOptions, Counts } from './context.ts';
+import { PendingRepository } from './pending.ts';
 import { adoptRepository, tell } from './repository.ts';
 
 /**
@@ -28,6 +29,8 @@ export interface Adoption extends AsyncDisposable {
    * @throws RegistryError `UNAVAILABLE` when that takes too long, or fails
    */
   look(key: RepositoryKey): Promise<void>;
+  /** The same repository, of which nothing is said that its links may contradict. */
+  reconciled(repository: WritableRepository): Promise<WritableRepository>;
 }
 
 export interface AdoptionProgress extends Readonly<Counts> {
@@ -58,6 +61,7 @@ class TheAdoption implements Adoption {
   readonly #partial = new Set<RepositoryName>();
   readonly #running = new Map<RepositoryName, Promise<void>>();
   readonly #done = Promise.withResolvers<void>();
+  readonly #closing = Promise.withResolvers<never>();
   #state: AdoptionProgress['state'] = 'waiting';
   #unread: string | undefined;
   #ready: Promise<void> = Promise.resolve();
@@ -68,7 +72,10 @@ class TheAdoption implements Adoption {
   constructor(options: AdoptionOptions) {
     this.#options = options;
     const { store } = options;
-    if (hasLinkTree(store)) this.#context = { ...options, store, counts: this.#counts };
+    this.#closing.promise.catch(() => {});
+    // Who writes what is pending ends in its own time, and nobody waits for that here.
+    const drain = (): Promise<boolean> => Promise.race([options.drain(), this.#closing.promise]);
+    if (hasLinkTree(store)) this.#context = { ...options, store, drain, counts: this.#counts };
     else this.#end();
   }
 
@@ -104,11 +111,26 @@ class TheAdoption implements Adoption {
     await this.#inTime(this.#settle(context, own));
   }
 
+  async reconciled(repository: WritableRepository): Promise<WritableRepository> {
+    const look = (): Promise<void> => this.look(repository.key);
+    if (await this.#isPending(repository.key)) return new PendingRepository(repository, look);
+    await look();
+    return repository;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
+    this.#closing.reject(ending());
     this.#timer?.cancel();
     await this.#work;
     await Promise.allSettled(this.#running.values());
+  }
+
+  /** What was pushed to it before the start is not all among its links yet, and that may take minutes. */
+  async #isPending(key: RepositoryKey): Promise<boolean> {
+    const context = this.#context;
+    if (context === undefined || this.#state !== 'waiting' || this.#settled.has(key.name)) return false;
+    return (await context.index.adoption.standing(key)).pending;
   }
 
   /** Where there are no links yet, or not any more, the index knows better. */
@@ -138,9 +160,9 @@ class TheAdoption implements Adoption {
       progress();
     } catch (error) {
       this.#timer?.cancel();
+      if (this.#closed) return;
       const message = error instanceof Error ? error.message : String(error);
       observer.emit({ type: 'task.failed', task: 'adopting the volume', message });
-      if (this.#closed) return;
       for (const name of this.#partial) this.#settled.delete(name);
       this.#timer = clock.setTimer(retryAllMs, () => this.begin());
     }
@@ -233,6 +255,11 @@ async function* hostedIn({ adoption }: AdoptionContext['index']): AsyncIterable<
 function unreadable(name: RepositoryName, count: number): RegistryError {
   const message = `${count} repositories, such as ${name}, could not be read whole, and nothing is evicted or collected before they are: make their files readable for the user that runs entrepot`;
   return new RegistryError('UNAVAILABLE', message, { origin: 'store' });
+}
+
+function ending(): RegistryError {
+  const message = 'this server is just ending: ask again in a moment';
+  return new RegistryError('UNAVAILABLE', message, { origin: 'store', retryAfterSeconds: 5 });
 }
 
 function tooSlow(): RegistryError {

@@ -116,6 +116,28 @@ describe('what is hosted', () => {
     assert.deepEqual((await readLinkTree(dir.path))['app']?.tags, { latest: two.digest });
   });
 
+  test('in great number is written for a while as the process ends, and goes on with the next', async () => {
+    await using dir = await TempDir.make();
+    const tags = Array.from({ length: 300 }, (_, nth) => tag(`t${nth}`));
+    const store = await openFilesystemStore({ root: dir.path });
+    {
+      await using at = await scene('one', { dir, store });
+      const write = store.writeLinks.bind(store);
+      store.writeLinks = async (links) => {
+        await write(links);
+        await at.clock.advance(6_000);
+      };
+      await push(at.index, app, two, tags);
+    }
+    const written = Object.keys((await readLinkTree(dir.path))['app']?.tags ?? {}).length;
+    assert.ok(written > 0 && written < tags.length, `${written} are written`);
+    {
+      await using at = await scene('two', { dir });
+      assert.equal(await at.writer.drain(), true);
+    }
+    assert.equal(Object.keys((await readLinkTree(dir.path))['app']?.tags ?? {}).length, tags.length);
+  });
+
   test('and deleted goes from the tree as well, with the tag of a deleted manifest', async () => {
     await using at = await scene();
     await push(at.index, app, one, [latest, tag('1')]);

@@ -18,6 +18,8 @@ const afterMs = 400;
 const afterFailureMs = 10_000;
 /** Entries that become durable together. */
 const batch = 256;
+/** How long an end waits for links: what is pending is durable, and goes on at the next start. In milliseconds. */
+const lastMsMax = 5_000;
 /** A process that takes longer for a batch finds another one at work. In milliseconds. */
 const leaseMs = 60_000;
 const leaseKey = 'outbox';
@@ -32,6 +34,8 @@ export class LinkWriter implements AsyncDisposable {
   #timer: Timer | undefined;
   #running: Promise<boolean> | undefined;
   #closed = false;
+  /** No batch is begun after that. */
+  #untilMs = Number.POSITIVE_INFINITY;
 
   constructor(options: LinkWriterOptions) {
     this.#options = options;
@@ -40,7 +44,7 @@ export class LinkWriter implements AsyncDisposable {
   }
 
   /**
-   * Resolves when everything that was pending at its start is written; false when another process is at it.
+   * Resolves when everything that was pending at its start is written; false when another process is at it, or this one ends.
    * @throws RegistryError `UNAVAILABLE` when the store or the index fails
    */
   async drain(): Promise<boolean> {
@@ -48,9 +52,10 @@ export class LinkWriter implements AsyncDisposable {
     return this.#run();
   }
 
-  /** Writes what is left. What cannot be written now is written by the next start. */
+  /** Writes what is left, for a while. What is not written then is written by the next start. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
+    this.#untilMs = this.#options.clock.monotonic() + lastMsMax;
     this.#timer?.cancel();
     await this.drain().catch((error: unknown) => this.#failed(error));
   }
@@ -86,7 +91,7 @@ export class LinkWriter implements AsyncDisposable {
       for (;;) {
         const entries = await index.outbox.pending(batch);
         if (entries.length === 0) return true;
-        if (!(await this.#write(entries))) return false;
+        if (clock.monotonic() > this.#untilMs || !(await this.#write(entries))) return false;
         if (!(await index.leases.renew(lease, '', leaseMs, clock.now()))) return false;
       }
     } finally {
