@@ -30,6 +30,11 @@ export interface Access {
    * @throws RegistryError `DENIED`, `UNAUTHORIZED` when the asker may not read it; what kept us from finding out
    */
   mayRead(asker: Asker, key: RepositoryKey, wanted: Wanted): Promise<Identity>;
+  /**
+   * The same for the next ones who ask, without waiting: as long as the index is as it is, and the configuration. False
+   * where that does not say; `undefined` where too little is known.
+   */
+  recall(key: RepositoryKey): ((asker: Asker) => boolean) | undefined;
   /** The same for showing that it is there. Asks no upstream: what is not known to be readable is not shown. */
   mayList(asker: Asker, key: RepositoryKey): Promise<boolean>;
   /** Whether anybody may read the repository upstream, as far as that is known. */
@@ -55,6 +60,8 @@ export function createAccess(options: AccessOptions): Access {
   const { index, upstreams, clock, observer, rights } = options;
   const remembered = new Map<string, Visibility>();
   const asking = new Map<string, Promise<Visibility>>();
+  /** How often something was learned that the index may not have been told. */
+  let lessons = 0;
 
   async function mayRead(asker: Asker, key: RepositoryKey, wanted: Wanted): Promise<Identity> {
     if (!options.may(asker, 'pull', fullName(key))) throw forbidden(asker, 'pull', key);
@@ -66,6 +73,20 @@ export function createAccess(options: AccessOptions): Access {
     const now = known !== undefined && isRecent(known) ? known : await recheckOnce(key, wanted, known);
     if (!now.public) throw hidden(asker, key);
     return 'own';
+  }
+
+  function recall(key: RepositoryKey): ((asker: Asker) => boolean) | undefined {
+    const name = fullName(key);
+    const known = remembered.get(nameOf(key));
+    if (known?.public !== true) return undefined;
+    const [learned, open] = [lessons, isOpen(key)];
+    return (asker) =>
+      learned === lessons &&
+      open === isOpen(key) &&
+      asker.kind !== 'operator' &&
+      asker.presents === undefined &&
+      options.may(asker, 'pull', name) &&
+      isRecent(known);
   }
 
   /** For one who believes to talk to the upstream itself: whatever is not public he sees as it shows it to him. */
@@ -148,6 +169,7 @@ export function createAccess(options: AccessOptions): Access {
   async function doubt(key: RepositoryKey): Promise<boolean> {
     const kept = await index.repositories.visibility(key);
     if (kept?.public !== true) return false;
+    lessons += 1;
     remembered.delete(nameOf(key));
     await index.repositories.setVisibility(key, { public: true, checkedAtMs: 0 });
     return true;
@@ -197,6 +219,7 @@ export function createAccess(options: AccessOptions): Access {
     }
     if (isPublicNow === undefined) return known ?? { public: false, checkedAtMs: clock.now() };
     const visibility = { public: isPublicNow, checkedAtMs: clock.now() };
+    if (known?.public === true && !isPublicNow) lessons += 1;
     await remember(observer, () => index.repositories.setVisibility(key, visibility));
     keepInMind(nameOf(key), visibility);
     return visibility;
@@ -228,7 +251,7 @@ export function createAccess(options: AccessOptions): Access {
     return `${isOpen(key) ? 'anybody' : 'we'} at ${key.upstream ?? ''}/${key.name}`;
   }
 
-  return { mayRead, mayList, isPublic, witness, doubt };
+  return { mayRead, recall, mayList, isPublic, witness, doubt };
 }
 
 async function has(repository: UpstreamRepository, reference: Reference): Promise<boolean> {

@@ -21,7 +21,7 @@ import { Leftovers } from './leftovers.ts';
 import { OnceInCluster } from './once.ts';
 import { Refusals } from './refusals.ts';
 import { CachedRepository } from './repository.ts';
-import type { RepositoryContext } from './repository.ts';
+import type { RepositoryContext } from './repository-context.ts';
 import { Scrub } from './scrub.ts';
 import { Uses } from './uses.ts';
 import { warm } from './warm.ts';
@@ -39,6 +39,7 @@ export interface CacheOptions {
   /** By the upstream's canonical name. Asked anew for every request, so that it may change while running. */
   policy(upstream: string): Policy;
   readonly mayRead: RepositoryContext['mayRead'];
+  readonly recall: RepositoryContext['recall'];
   readonly isPublic: RepositoryContext['isPublic'];
   readonly witness: RepositoryContext['witness'];
   readonly doubt: RepositoryContext['doubt'];

@@ -5,12 +5,13 @@ import { RegistryError } from '../oci/errors.ts';
 import type { ErrorCode } from '../oci/errors.ts';
 import type { Descriptor, Manifest, ManifestContent } from '../oci/manifest.ts';
 import type { Tag } from '../oci/reference.ts';
-import type { Answer, Outcome, RepositoryKey } from '../oci/repository.ts';
+import type { Outcome, RepositoryKey } from '../oci/repository.ts';
 import type { Identity, UpstreamRepository } from '../upstream/contract.ts';
+import type { Dated } from './again.ts';
 import { isOutlived, judge } from './freshness.ts';
 import type { Policy } from './freshness.ts';
 import { suffixOf } from './identity.ts';
-import type { RepositoryContext } from './repository.ts';
+import type { RepositoryContext } from './repository-context.ts';
 
 /** Where a tag points, and how we know. */
 interface Pointed {
@@ -46,7 +47,7 @@ export class Manifests {
     this.#context = context;
   }
 
-  async byDigest(digest: Digest): Promise<Answer<ManifestContent> | undefined> {
+  async byDigest(digest: Digest): Promise<Dated<ManifestContent> | undefined> {
     const { index, once } = this.#context;
     const held = await index.manifests.find(this.#key, digest);
     if (held !== undefined) return this.#used(held, 'hit', held.storedAtMs);
@@ -62,7 +63,7 @@ export class Manifests {
       : this.#used(value, shared ? 'coalesced' : 'miss', this.#context.clock.now());
   }
 
-  async byTag(tag: Tag, revalidate: boolean): Promise<Answer<ManifestContent> | undefined> {
+  async byTag(tag: Tag, revalidate: boolean): Promise<Dated<ManifestContent> | undefined> {
     const held = await this.#context.index.tags.find(this.#key, tag);
     if (this.#judge(tag, held, revalidate) === 'absent') return this.#firstByTag(tag);
     const pointed = await this.#point(tag, held, revalidate);
@@ -80,7 +81,7 @@ export class Manifests {
   }
 
   /** Without moving the manifest's bytes, if that can be avoided. */
-  async describe(digest: Digest): Promise<Answer<Descriptor> | undefined> {
+  async describe(digest: Digest): Promise<Dated<Descriptor> | undefined> {
     const held = await this.#context.index.manifests.find(this.#key, digest);
     if (held !== undefined) return this.#used(held, 'hit', held.storedAtMs);
     const resolution = await this.#upstream.resolve(digest, this.#identity);
@@ -89,7 +90,7 @@ export class Manifests {
     return this.#aged(resolution.descriptor, 'miss', this.#context.clock.now());
   }
 
-  async resolveTag(tag: Tag, revalidate: boolean): Promise<Answer<Descriptor> | undefined> {
+  async resolveTag(tag: Tag, revalidate: boolean): Promise<Dated<Descriptor> | undefined> {
     const held = await this.#context.index.tags.find(this.#key, tag);
     const pointed = await this.#point(tag, held, revalidate);
     if (pointed === undefined) return undefined;
@@ -102,7 +103,7 @@ export class Manifests {
   }
 
   /** Nothing is held under this tag: one GET brings both where it points and the manifest. */
-  async #firstByTag(tag: Tag): Promise<Answer<ManifestContent> | undefined> {
+  async #firstByTag(tag: Tag): Promise<Dated<ManifestContent> | undefined> {
     const { index, once, clock } = this.#context;
     const look = async (): Promise<ManifestContent | undefined> => {
       const held = await index.tags.find(this.#key, tag);
@@ -196,7 +197,7 @@ export class Manifests {
   }
 
   /** @throws the reason itself when nothing is held after all */
-  async #stale(tag: Tag, digest: Digest, checkedAtMs: number, reason: unknown): Promise<Answer<ManifestContent>> {
+  async #stale(tag: Tag, digest: Digest, checkedAtMs: number, reason: unknown): Promise<Dated<ManifestContent>> {
     const held = await this.#context.index.manifests.find(this.#key, digest);
     if (held === undefined) throw reason;
     this.#context.observer.emit({
@@ -225,13 +226,13 @@ export class Manifests {
     return remember(this.#context.observer, write);
   }
 
-  #used<T extends Descriptor>(value: T, outcome: Outcome, atMs: number): Answer<T> {
+  #used<T extends Descriptor>(value: T, outcome: Outcome, atMs: number): Dated<T> {
     this.#context.uses.note(this.#key, value.digest);
     return this.#aged(value, outcome, atMs);
   }
 
-  #aged<T>(value: T, outcome: Outcome, atMs: number): Answer<T> {
-    return { value, outcome, ageSeconds: Math.max(0, Math.floor((this.#context.clock.now() - atMs) / 1000)) };
+  #aged<T>(value: T, outcome: Outcome, atMs: number): Dated<T> {
+    return { value, outcome, atMs, ageSeconds: Math.max(0, Math.floor((this.#context.clock.now() - atMs) / 1000)) };
   }
 
   #workKey(kind: string, reference: string): string {

@@ -1,7 +1,4 @@
-import type { Index } from '../index/contract.ts';
 import { remember } from '../index/remember.ts';
-import type { Clock } from '../observe/clock.ts';
-import type { Observer } from '../observe/events.ts';
 import type { BlobReader } from '../oci/blob.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Descriptor, ManifestContent } from '../oci/manifest.ts';
@@ -11,7 +8,6 @@ import type { Reference, Tag } from '../oci/reference.ts';
 import type {
   Answer,
   Ask,
-  Asker,
   Outcome,
   Page,
   PageRequest,
@@ -20,45 +16,19 @@ import type {
   RepositoryKey,
   Wanted,
 } from '../oci/repository.ts';
-import type { BlobStore } from '../store/blob-store.ts';
 import type { Identity, UpstreamRepository } from '../upstream/contract.ts';
+import { repeatable } from './again.ts';
 import { isSame, policyFor } from './identity.ts';
+import type { RepositoryContext } from './repository-context.ts';
 import type { Download } from './download.ts';
 import { readerOf } from './download-reader.ts';
-import type { Downloads } from './downloads.ts';
 import { isOutlived } from './freshness.ts';
 import type { Policy } from './freshness.ts';
 import { findHeld } from './held.ts';
 import { lasting } from './lasting.ts';
 import { Manifests } from './manifests.ts';
-import type { OnceInCluster } from './once.ts';
 import { possesses } from './possession.ts';
 import type { Source } from './transfer.ts';
-import type { Refusals } from './refusals.ts';
-import type { Uses } from './uses.ts';
-
-export interface RepositoryContext {
-  readonly store: BlobStore;
-  readonly index: Index;
-  readonly clock: Clock;
-  readonly observer: Observer;
-  readonly downloads: Downloads;
-  readonly once: OnceInCluster;
-  readonly uses: Uses;
-  readonly refusals: Refusals;
-  /**
-   * Stands before every lookup and every joining of a download.
-   * @returns as whom to ask the upstream for what is not held
-   * @throws RegistryError when the asker may not read it
-   */
-  mayRead(asker: Asker, key: RepositoryKey, wanted: Wanted): Promise<Identity>;
-  /** Whether anybody may read this repository upstream. */
-  isPublic(key: RepositoryKey): Promise<boolean>;
-  /** To be told before content that the upstream has just given us comes to be held. */
-  witness(key: RepositoryKey, identity: Identity): Promise<void>;
-  /** To be told when the upstream refuses what it was said to show to anybody. False when nothing is new in that. */
-  doubt(key: RepositoryKey): Promise<boolean>;
-}
 
 /** What an upstream's repository looks like from behind the cache: the same, faster, and there when the upstream is not. */
 export class CachedRepository implements Repository {
@@ -83,21 +53,23 @@ export class CachedRepository implements Repository {
   }
 
   async resolve(reference: Reference, ask: Ask): Promise<Answer<Descriptor> | undefined> {
+    const version = this.#context.index.version();
     const answer = await this.#allowed(ask, { object: 'manifest', reference }, (as) =>
       isDigestReference(reference)
         ? this.#manifests(as).describe(reference)
         : this.#manifests(as).resolveTag(reference, ask.revalidate),
     );
-    return this.#tell('manifest', answer);
+    return this.#tell('manifest', answer && repeatable(this.#context, this.key, reference, answer, version));
   }
 
   async manifest(reference: Reference, ask: Ask): Promise<Answer<ManifestContent> | undefined> {
+    const version = this.#context.index.version();
     const answer = await this.#allowed(ask, { object: 'manifest', reference }, (as) =>
       isDigestReference(reference)
         ? this.#manifests(as).byDigest(reference)
         : this.#manifests(as).byTag(reference, ask.revalidate),
     );
-    return this.#tell('manifest', answer);
+    return this.#tell('manifest', answer && repeatable(this.#context, this.key, reference, answer, version));
   }
 
   async stat(digest: Digest, ask: Ask): Promise<Answer<Descriptor> | undefined> {

@@ -40,6 +40,16 @@ export class Uses {
     else if (this.#timer === undefined) this.#flushIn(flushMs);
   }
 
+  /** For one that is used again and again: nothing is looked up each time. */
+  noting(repository: RepositoryKey, digest: Digest): (nowMs: number) => void {
+    let notedAtMs = -Infinity;
+    return (nowMs) => {
+      if (Math.abs(nowMs - notedAtMs) < grainMs) return;
+      notedAtMs = nowMs;
+      this.note(repository, digest);
+    };
+  }
+
   async flush(): Promise<void> {
     this.#timer?.cancel();
     this.#timer = undefined;

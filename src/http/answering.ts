@@ -6,6 +6,7 @@ import type { ExchangeContext } from './exchange.ts';
 import { loggedUrl } from './logged-url.ts';
 import type { Notes, Reply } from './message.ts';
 import { unconnected } from './pass-through.ts';
+import { readBack } from './prepared-headers.ts';
 import type { IncomingRequest, Peer, RequestHead } from './request.ts';
 import { looped, misdirected } from './via.ts';
 
@@ -26,19 +27,34 @@ export function unacceptable(
 }
 
 /** What the handler says, to those who get as far as that. */
-export async function answerTo(context: ExchangeContext, { refusal }: Peer, request: IncomingRequest): Promise<Reply> {
+export function answerTo(
+  context: ExchangeContext,
+  { refusal }: Peer,
+  request: IncomingRequest,
+): Reply | Promise<Reply> {
   if (refusal !== undefined) {
     const { status, ...entry } = refusal;
     return refused(request.notes, status, entry);
   }
   const { via } = request.headers;
-  return await (via === undefined
+  return via === undefined
     ? answerToAdmitted(context, request)
-    : havingComeBy(via, () => answerToAdmitted(context, request)));
+    : havingComeBy(via, () => answerToAdmitted(context, request));
 }
 
-async function answerToAdmitted({ interception, handler }: ExchangeContext, request: IncomingRequest): Promise<Reply> {
-  const early = interception && ((await unadmitted(interception, request)) ?? (await outside(interception, request)));
+function answerToAdmitted(context: ExchangeContext, request: IncomingRequest): Reply | Promise<Reply> {
+  const { interception, handler } = context;
+  const kind = request.via?.kind;
+  if (interception === undefined || (kind !== 'absolute' && kind !== 'host')) return handler(request);
+  return answerElsewhere(context, interception, request);
+}
+
+async function answerElsewhere(
+  { handler }: ExchangeContext,
+  interception: NonNullable<ExchangeContext['interception']>,
+  request: IncomingRequest,
+): Promise<Reply> {
+  const early = (await unadmitted(interception, request)) ?? (await outside(interception, request));
   return early ?? (await handler(request));
 }
 
@@ -81,15 +97,24 @@ function refused(
   return errorReply(status, entry, headers);
 }
 
-/** Name, value, name, value: what goes out with a reply. */
+/** Name, value, name, value: all that goes out with a reply. */
+export function allHeadersOf(context: ExchangeContext, request: IncomingRequest, reply: Reply): string[] {
+  const headers = headersOf(context, request, reply);
+  return reply.prepared === undefined ? headers : [...headers, ...readBack(reply.prepared)];
+}
+
+/** The same without those that are prepared. */
 export function headersOf(context: ExchangeContext, request: IncomingRequest, reply: Reply): string[] {
   const headers: string[] = ['X-Request-Id', request.id, ...context.fixedHeaders];
   for (const name in reply.headers) headers.push(name, reply.headers[name] ?? '');
-  if (reply.body.kind === 'none' && reply.headers['Content-Length'] === undefined && reply.status !== 304) {
-    headers.push('Content-Length', '0');
-  }
+  if (saysNoLength(reply)) headers.push('Content-Length', '0');
   for (const [name, value] of reply.repeated ?? []) headers.push(name, value);
   return headers;
+}
+
+/** An answer without a body whose handler left its length out; who prepares headers has put it there. */
+function saysNoLength({ status, headers, prepared, body }: Reply): boolean {
+  return body.kind === 'none' && status !== 304 && prepared === undefined && headers['Content-Length'] === undefined;
 }
 
 export function isBodyless(method: string, status: number): boolean {

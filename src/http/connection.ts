@@ -7,8 +7,8 @@ export interface CurrentExchange {
   readonly isSending: boolean;
   /** Bytes of the client are waited for. */
   readonly isReceiving: boolean;
-  /** Settles when there is nothing more to do; never rejects. */
-  run(): Promise<void>;
+  /** Settles when there is nothing more to do; never rejects, nor throws. */
+  run(): void | Promise<void>;
   /** Nothing more of the request will come. */
   breakOff(): void;
   /** The answer is complete, or its connection gone. */

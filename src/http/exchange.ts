@@ -4,9 +4,9 @@ import type { BufferPool } from '../bytes/buffer-pool.ts';
 import type { Clock } from '../observe/clock.ts';
 import type { Observer } from '../observe/events.ts';
 import {
+  allHeadersOf,
   answerTo,
   clientClosedStatus,
-  headersOf,
   isBodyless,
   mishapReply,
   noteFailure,
@@ -110,7 +110,7 @@ export class Exchange implements CurrentExchange {
     }
   }
 
-  #answer(): Promise<Reply> {
+  #answer(): Reply | Promise<Reply> {
     return answerTo(this.#context, this.#peer, this.#request);
   }
 
@@ -222,7 +222,7 @@ export class Exchange implements CurrentExchange {
 
   #head(reply: Reply): void {
     if (this.#context.isDraining() || this.#leavesBody) this.#outgoing.shouldKeepAlive = false;
-    this.#outgoing.writeHead(reply.status, headersOf(this.#context, this.#request, reply));
+    this.#outgoing.writeHead(reply.status, allHeadersOf(this.#context, this.#request, reply));
     this.#firstByteMs = this.#context.clock.monotonic() - this.#startedMs;
   }
 

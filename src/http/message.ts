@@ -2,6 +2,7 @@ import type { BlobBody } from '../bytes/send.ts';
 import type { RequestDone } from '../observe/events.ts';
 import type { ByteStream } from '../oci/upload.ts';
 import type { ClientCertificate } from './client-certificate.ts';
+import type { PreparedHeaders } from './prepared-headers.ts';
 
 export type { Slice } from '../bytes/send.ts';
 
@@ -70,6 +71,8 @@ export type Notes = {
 export interface Reply {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
+  /** More of them. */
+  readonly prepared?: PreparedHeaders;
   /** Names that may stand several times. */
   readonly repeated?: readonly (readonly [name: string, value: string])[];
   readonly body: ReplyBody;
@@ -92,7 +95,8 @@ export interface BlobReplyBody extends BlobBody {
   refuse(error: unknown): Reply;
 }
 
-export type Handler = (request: Request) => Promise<Reply>;
+/** Answers at once where there is nothing to wait for. */
+export type Handler = (request: Request) => Reply | Promise<Reply>;
 
 /** What everybody may have, also who is refused everything else; `undefined` for all other requests. */
 export type Lobby = (request: Request) => Reply | undefined;

@@ -14,6 +14,7 @@ import type { CurrentExchange } from './connection.ts';
 import { oneWriteBytesMax } from './exchange.ts';
 import type { ExchangeContext } from './exchange.ts';
 import type { Reply, ReplyBody } from './message.ts';
+import { writeOut } from './prepared-headers.ts';
 import { IncomingRequest } from './request.ts';
 import type { Peer, RequestHead } from './request.ts';
 import { noBody } from './request-body.ts';
@@ -67,16 +68,30 @@ export class ShortExchange implements CurrentExchange {
 
   breakOff(): void {}
 
-  async run(): Promise<void> {
+  run(): void | Promise<void> {
     try {
       const refusal = unacceptable(this.#context, this.#peer, this.#head, this.#request.notes);
       if (refusal !== undefined) this.#last = true;
       const early = refusal ?? this.#context.lobby(this.#request);
-      this.#send(early ?? (await answerTo(this.#context, this.#peer, this.#request)));
+      const reply = early ?? answerTo(this.#context, this.#peer, this.#request);
+      if (reply instanceof Promise) return this.#sendWhenKnown(reply);
+      this.#send(reply);
     } catch (error) {
-      if (!this.#finished) noteFailure(this.#request.notes, error);
-      this.#send(mishapReply(this.#request.id));
+      this.#fail(error);
     }
+  }
+
+  async #sendWhenKnown(reply: Promise<Reply>): Promise<void> {
+    try {
+      this.#send(await reply);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): void {
+    if (!this.#finished) noteFailure(this.#request.notes, error);
+    this.#send(mishapReply(this.#request.id));
   }
 
   finish(): void {
@@ -106,8 +121,7 @@ export class ShortExchange implements CurrentExchange {
       this.#ended(this);
     };
     if (bytes === undefined || bytes.length <= oneWriteBytesMax) {
-      const text = bytes === undefined ? '' : Buffer.prototype.latin1Slice.call(bytes);
-      this.#socket.write(head + text, 'latin1', left);
+      this.#socket.write(inOnePiece(head, bytes), left);
       return;
     }
     this.#socket.setTimeout(this.#context.limits.stallMsMax);
@@ -120,21 +134,22 @@ export class ShortExchange implements CurrentExchange {
   /** @throws when a header has what HTTP cannot carry: it might be read as another header */
   #headText(reply: Reply): string {
     const { clock, limits } = this.#context;
-    const headers = headersOf(this.#context, this.#request, reply);
-    let text = `HTTP/1.1 ${reply.status} ${STATUS_CODES[reply.status] ?? ''}\r\n`;
-    for (let at = 0; at < headers.length; at += 2) {
-      const line = `${headers[at]}: ${headers[at + 1]}`;
-      if (unsafe.test(line)) throw new Error(`the header ${headers[at]} cannot be sent`);
-      text += `${line}\r\n`;
-    }
     const end = this.#last
       ? 'Connection: close'
       : `Connection: keep-alive\r\nKeep-Alive: timeout=${Math.floor(limits.keepAliveMs / 1000)}`;
-    return `${text}Date: ${httpDate(clock.now())}\r\n${end}\r\n\r\n`;
+    const fields = writeOut(headersOf(this.#context, this.#request, reply));
+    const status = `HTTP/1.1 ${reply.status} ${STATUS_CODES[reply.status] ?? ''}\r\n`;
+    return `${status}${fields}${reply.prepared?.text ?? ''}Date: ${httpDate(clock.now())}\r\n${end}\r\n\r\n`;
   }
 }
 
-const unsafe = /[^\t\x20-\x7e\x80-\xff]/;
+/** Gathering head and body in the kernel costs more than copying a manifest. */
+function inOnePiece(head: string, body: Uint8Array | undefined): Buffer {
+  const whole = Buffer.allocUnsafe(head.length + (body?.length ?? 0));
+  whole.write(head, 0, 'latin1');
+  if (body !== undefined) whole.set(body, head.length);
+  return whole;
+}
 
 function bytesOf(body: ReplyBody): Uint8Array | undefined {
   if (body.kind === 'none') return undefined;

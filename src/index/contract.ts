@@ -27,6 +27,8 @@ export type * from './repositories-contract.ts';
  * Every driver passes `test/contracts/index.ts`.
  */
 export interface Index extends AsyncDisposable {
+  /** Another number whenever what was read may have changed since; `undefined` where nobody can tell. */
+  version(): number | undefined;
   readonly manifests: ManifestIndex;
   readonly tags: TagIndex;
   readonly blobs: BlobIndex;

@@ -35,6 +35,27 @@ describe('metrics', () => {
     assert.deepEqual(typed.sort(), expected.sort());
   });
 
+  test('count every one of many that are alike, and others between them', async () => {
+    const found = await samples((metrics) => {
+      for (let round = 0; round < 1_000; round += 1) {
+        const outcome = round % 300 === 0 ? 'miss' : 'hit';
+        metrics.emit(requestDone({ upstream: 'quay.io', bytes: 2, outcome, firstByteMs: 3 }));
+        metrics.emit({ type: 'cache.answered', upstream: 'quay.io', object: 'manifest', outcome });
+      }
+    });
+    assert.equal(found.get('entrepot_requests_total{method="GET",status="200"}'), 1_000);
+    assert.equal(found.get('entrepot_sent_bytes_total{upstream="quay.io"}'), 2_000);
+    for (const [outcome, count] of [
+      ['miss', 4],
+      ['hit', 996],
+    ] as const) {
+      const labels = `upstream="quay.io",outcome="${outcome}"`;
+      assert.equal(found.get(`entrepot_first_byte_seconds_count{${labels}}`), count);
+      const answers = `upstream="quay.io",object="manifest",outcome="${outcome}"`;
+      assert.equal(found.get(`entrepot_cache_answers_total{${answers}}`), count);
+    }
+  });
+
   test('count what clients got', async () => {
     const found = await samples((metrics) => {
       metrics.emit(requestDone({ upstream: 'quay.io', bytes: 100, outcome: 'hit', firstByteMs: 3 }));

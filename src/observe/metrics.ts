@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from '@prometheus-io/client';
 import type { DownloadEvent, Event, Observer, RequestDone, UpstreamRequest } from './events.ts';
+import { Gathered, gathering } from './gathered.ts';
 import { metricDefinitions, metricPrefix, secondsBuckets } from './metric-definitions.ts';
 import { registerProcessMetrics } from './process-metrics.ts';
 
@@ -35,14 +36,21 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const make = makers(registry);
   const instruments = instrumentsOf(make, options);
   registerProcessMetrics(registry);
-  const count = counting(instruments);
+  const gathered = new Gathered();
+  const count = counting(instruments, gathered);
   return {
     emit(event) {
       (count[event.type] as ((event: Event) => void) | undefined)?.(event);
     },
     contentType: registry.contentType,
-    text: () => registry.metrics(),
-    upstreamTotals: () => totals(instruments),
+    text: () => {
+      gathered.settle();
+      return registry.metrics();
+    },
+    upstreamTotals: () => {
+      gathered.settle();
+      return totals(instruments);
+    },
   };
 }
 
@@ -98,13 +106,12 @@ const hostLabelsMax = 100;
 
 type Counting = { readonly [T in Event['type']]?: (event: Extract<Event, { readonly type: T }>) => void };
 
-function counting(to: Instruments): Counting {
+function counting(to: Instruments, among: Gathered): Counting {
   const upstreamLabel = boundedLabel(upstreamLabelsMax);
   const hostLabel = boundedLabel(hostLabelsMax);
   return {
-    'request.done': countRequest(to, upstreamLabel),
-    'cache.answered': ({ upstream, object, outcome }) =>
-      to.answers.inc({ upstream: upstreamLabel(upstream), object, outcome }),
+    'request.done': countRequests(to, upstreamLabel, among),
+    'cache.answered': countAnswers(to, upstreamLabel, among),
     'cache.size': ({ bytes, limitBytes }) => {
       to.cacheBytes.set(bytes);
       to.cacheLimit.set(limitBytes);
@@ -153,17 +160,38 @@ function counting(to: Instruments): Counting {
 
 const methods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'CONNECT']);
 
+type CacheAnswered = Extract<Event, { readonly type: 'cache.answered' }>;
 type Label = (value: string | undefined) => string;
 
-function countRequest(to: Instruments, upstreamLabel: Label): (event: RequestDone) => void {
+function countRequests(to: Instruments, upstreamLabel: Label, among: Gathered): (event: RequestDone) => void {
+  const isAlike = (one: RequestDone, other: RequestDone): boolean =>
+    one.method === other.method &&
+    one.status === other.status &&
+    one.upstream === other.upstream &&
+    one.outcome === other.outcome;
+  const gather = gathering(among, isAlike, (events: readonly RequestDone[], { method, status, ...kind }) => {
+    const upstream = upstreamLabel(kind.upstream);
+    to.requests.inc({ method: methods.has(method) ? method : 'other', status }, events.length);
+    const labels = { upstream, outcome: kind.outcome ?? 'none' };
+    for (const { firstByteMs } of events) to.firstByte.observe(labels, firstByteMs / 1000);
+    to.sentBytes.inc(
+      { upstream },
+      events.reduce((sum, { bytes }) => sum + bytes, 0),
+    );
+  });
   return (event) => {
-    const upstream = upstreamLabel(event.upstream);
-    to.requests.inc({ method: methods.has(event.method) ? event.method : 'other', status: event.status });
-    to.firstByte.observe({ upstream, outcome: event.outcome ?? 'none' }, event.firstByteMs / 1000);
-    to.sentBytes.inc({ upstream }, event.bytes);
-    if (!event.complete) to.cut.inc({ upstream });
+    gather(event);
+    if (!event.complete) to.cut.inc({ upstream: upstreamLabel(event.upstream) });
     if (event.errorCode !== undefined) to.errors.inc({ code: event.errorCode, origin: event.origin ?? 'none' });
   };
+}
+
+function countAnswers(to: Instruments, upstreamLabel: Label, among: Gathered): (event: CacheAnswered) => void {
+  const isAlike = (one: CacheAnswered, other: CacheAnswered): boolean =>
+    one.upstream === other.upstream && one.object === other.object && one.outcome === other.outcome;
+  return gathering(among, isAlike, ({ length }, { upstream, object, outcome }) => {
+    to.answers.inc({ upstream: upstreamLabel(upstream), object, outcome }, length);
+  });
 }
 
 function countUpstreamRequest(to: Instruments, event: UpstreamRequest, upstream: string): void {

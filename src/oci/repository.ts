@@ -101,7 +101,15 @@ export interface Answer<T> {
   readonly outcome: Outcome;
   /** Seconds since the upstream last vouched for it (RFC 9111, 5.1); 0 for what is hosted or just fetched. */
   readonly ageSeconds: number;
+  /** Where the same can be said again at once. */
+  readonly again?: Again<T>;
 }
+
+/**
+ * The answer to the same question by somebody else, without waiting: as long as everything that it was found from is as it
+ * was. Rules and clocks are looked at each time. `undefined`: ask anew, and hear why.
+ */
+export type Again<T> = (asker: Asker) => Answer<T> | undefined;
 
 export interface PageRequest {
   /** At most so many entries. */

@@ -6,12 +6,14 @@ import type { Reference } from '../oci/reference.ts';
 import type { Answer } from '../oci/repository.ts';
 import { answerHeaders, etagOf, immutable, isNoneMatch } from './content.ts';
 import type { Asked } from './content.ts';
+import { Repeat } from './repeat.ts';
+import type { Found } from './route-memo.ts';
 
 /**
  * A manifest, byte for byte with its own media type, whatever the client says it accepts: a conversion would have another
  * digest (distribution specification, "Pulling manifests").
  */
-export async function getManifest(asked: Asked, reference: Reference): Promise<Reply> {
+export async function getManifest(asked: Asked, reference: Reference, known: Found): Promise<Reply> {
   const { repository, request, ask } = asked;
   const ifNoneMatch = request.headers['if-none-match'];
   if (request.method === 'HEAD' || ifNoneMatch !== undefined) {
@@ -19,14 +21,19 @@ export async function getManifest(asked: Asked, reference: Reference): Promise<R
     if (found === undefined) throw unknownManifest(asked, reference);
     const headers = manifestHeaders(asked, reference, found);
     if (isNoneMatch(ifNoneMatch, found.value.digest)) return notModified(headers);
-    if (request.method === 'HEAD') return { status: 200, headers, body: { kind: 'none' } };
+    if (request.method === 'HEAD') {
+      if (found.again !== undefined) known.remember?.(new Repeat(found.again, headers, undefined));
+      return { status: 200, headers, body: { kind: 'none' } };
+    }
   }
   // What was just resolved anew needs no second look upstream.
   const revalidate = ask.revalidate && ifNoneMatch === undefined;
   const found = await repository.manifest(reference, { ...ask, revalidate });
   if (found === undefined) throw unknownManifest(asked, reference);
   const headers = manifestHeaders(asked, reference, found);
-  return { status: 200, headers, body: { kind: 'bytes', bytes: found.value.bytes } };
+  const { bytes } = found.value;
+  if (found.again !== undefined) known.remember?.(new Repeat(found.again, headers, bytes));
+  return { status: 200, headers, body: { kind: 'bytes', bytes } };
 }
 
 /** Of a manifest, or of nothing: what is there is answered in one piece. */

@@ -31,6 +31,7 @@ import { isOwn, repositoryNamed } from './place.ts';
 import { deleteBlob, deleteManifest, putManifest } from './pushes.ts';
 import { listReferrers } from './referrers.ts';
 import { RouteMemo } from './route-memo.ts';
+import type { Found } from './route-memo.ts';
 import { route } from './route.ts';
 import type { ContentRoute, Route, RouteFailure, RoutingTable } from './route.ts';
 import { listTags } from './tags.ts';
@@ -62,34 +63,64 @@ export interface RegistryOptions {
 /** The OCI Distribution API over repositories that may be anything: cached, hosted, in memory. */
 export function createRegistry(options: RegistryOptions): Handler {
   const routes = new RouteMemo();
-  return async (request) => {
+  return (request) => {
     const table = options.routing();
-    let found = routes.find(request, table);
-    const { via } = request;
-    const beyond = via === undefined || isOwn(via.host, table) ? undefined : options.beyond;
-    let asker = guestOf(via?.guest, beyond?.presented(request));
-    try {
-      if (beyond === undefined && isGuarded(found)) asker = await options.admission.identify(request);
-      request.notes.user = asker.kind === 'user' ? asker.name : undefined;
-      if (options.admission.isClosed() || !isMirrorOf(options.admission, request, found)) assertBelieved(asker);
-      if ('lent' in found && found.lent && (await options.isClaimed(found.askedName))) {
-        found = route(request.method, request.url, via?.host, { ...table, isClaimed: () => true });
-      }
-      const visit = { options, request, asker };
-      if (via === undefined || beyond === undefined) return await answer(visit, found);
-      const key = keyBeyond(request, via, table);
-      admitBeyond(options.admission, asker, request, key);
-      const refusal = key && options.judge(key, undefined);
-      if (refusal !== undefined) throw refusal;
-      return await answerFor(via, request, found, { beyond, table, answer: () => answer(visit, found) });
-    } catch (error) {
-      // Through a tunnel, what answers a challenge is meant for the registry at its end.
-      const isChallenged = beyond === undefined && error instanceof RegistryError && error.code === 'UNAUTHORIZED';
-      const challenge = isChallenged ? challengeFor(options.admission, request, found, asker) : undefined;
-      const shown = lentInVain(error, request, found) ?? error;
-      return failureReply(shown, request, { label: labelOf(found), challenge });
-    }
+    const known = routes.find(request, table);
+    return repeated(options, request, known) ?? answerTo(options, request, table, known);
   };
+}
+
+/** For whoever has nothing to show for himself. */
+const anybody: Asker = { kind: 'anonymous' };
+
+/** What was answered before, at once, while the rules let anybody have it; `undefined` when there is more to look at. */
+function repeated(options: RegistryOptions, request: Request, known: Found): Reply | undefined {
+  const { route: target, repeat } = known;
+  if (repeat === undefined || !('key' in target) || target.lent) return undefined;
+  if (request.headers['authorization'] !== undefined || request.clientCertificate !== undefined) return undefined;
+  if (options.news?.() !== undefined || isRefused(options, target)) return undefined;
+  const reply = repeat.reply(request, anybody);
+  if (reply === undefined) return undefined;
+  note(request, target);
+  request.notes.outcome = 'hit';
+  return reply;
+}
+
+function isRefused({ judge }: RegistryOptions, target: ContentRoute): boolean {
+  try {
+    return judge(target.key, referenceOf(target)) !== undefined;
+  } catch {
+    // It will be thrown again where it becomes an answer.
+    return true;
+  }
+}
+
+async function answerTo(options: RegistryOptions, request: Request, table: RoutingTable, known: Found): Promise<Reply> {
+  let found = known.route;
+  const { via } = request;
+  const beyond = via === undefined || isOwn(via.host, table) ? undefined : options.beyond;
+  let asker = guestOf(via?.guest, beyond?.presented(request));
+  try {
+    if (beyond === undefined && isGuarded(found)) asker = await options.admission.identify(request);
+    request.notes.user = asker.kind === 'user' ? asker.name : undefined;
+    if (options.admission.isClosed() || !isMirrorOf(options.admission, request, found)) assertBelieved(asker);
+    if ('lent' in found && found.lent && (await options.isClaimed(found.askedName))) {
+      found = route(request.method, request.url, via?.host, { ...table, isClaimed: () => true });
+    }
+    const visit = { options, request, asker, known };
+    if (via === undefined || beyond === undefined) return await answer(visit, found);
+    const key = keyBeyond(request, via, table);
+    admitBeyond(options.admission, asker, request, key);
+    const refusal = key && options.judge(key, undefined);
+    if (refusal !== undefined) throw refusal;
+    return await answerFor(via, request, found, { beyond, table, answer: () => answer(visit, found) });
+  } catch (error) {
+    // Through a tunnel, what answers a challenge is meant for the registry at its end.
+    const isChallenged = beyond === undefined && error instanceof RegistryError && error.code === 'UNAUTHORIZED';
+    const challenge = isChallenged ? challengeFor(options.admission, request, found, asker) : undefined;
+    const shown = lentInVain(error, request, found) ?? error;
+    return failureReply(shown, request, { label: labelOf(found), challenge });
+  }
 }
 
 /**
@@ -107,6 +138,7 @@ interface Visit {
   readonly options: RegistryOptions;
   readonly request: Request;
   readonly asker: Asker;
+  readonly known: Found;
 }
 
 async function answer(visit: Visit, found: Route | RouteFailure): Promise<Reply> {
@@ -131,7 +163,9 @@ async function answer(visit: Visit, found: Route | RouteFailure): Promise<Reply>
     case 'manifest':
       if (request.method === 'PUT') return await putManifest(await openToWrite(visit, found), found.reference);
       if (request.method === 'DELETE') return await deleteManifest(await openToWrite(visit, found), found.reference);
-      return await pulled(options, found, await open(visit, found), (asked) => getManifest(asked, found.reference));
+      return await pulled(options, found, await open(visit, found), (asked) =>
+        getManifest(asked, found.reference, visit.known),
+      );
     case 'blob':
       if (request.method === 'DELETE') return await deleteBlob(await openToWrite(visit, found), found.digest);
       return await pulled(options, found, await open(visit, found), (asked) => getBlob(asked, found.digest));
@@ -197,10 +231,7 @@ async function open(visit: Visit, target: ContentRoute): Promise<Asked> {
   const { options, request, asker } = visit;
   const { key } = target;
   const reference = referenceOf(target);
-  request.notes.upstream = key.upstream;
-  request.notes.repository = key.name;
-  request.notes.reference = reference;
-  request.notes.door = target.door === 'name' ? request.via?.kind : target.door;
+  note(request, target);
   admit(options.admission, asker, actionOf(request.method, target), target);
   const refusal = options.judge(key, reference);
   if (refusal !== undefined) throw refusal;
@@ -211,6 +242,14 @@ async function open(visit: Visit, target: ContentRoute): Promise<Asked> {
   const news = options.news?.();
   const ask = { ...askOf(visit), ...(news === undefined ? {} : { sent: sentRequest(request, target, news) }) };
   return { request, target, repository, ask, origin: options.origin() };
+}
+
+function note({ notes, via }: Request, target: ContentRoute): void {
+  const { key, door } = target;
+  notes.upstream = key.upstream;
+  notes.repository = key.name;
+  notes.reference = referenceOf(target);
+  notes.door = door === 'name' ? via?.kind : door;
 }
 
 function askOf({ request, asker }: Visit): Ask {

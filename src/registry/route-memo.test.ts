@@ -23,7 +23,7 @@ describe('routes that are remembered', () => {
         for (const path of paths.flatMap((each) => [each, `${each}?ns=quay.io`, `local/${each}`])) {
           const url = `/v2/${path}`;
           assert.deepEqual(
-            JSON.stringify(memo.find({ method, url, via: undefined }, table)),
+            JSON.stringify(memo.find({ method, url, via: undefined }, table).route),
             JSON.stringify(route(method, url, undefined, table)),
             `${method} ${url}`,
           );
@@ -48,7 +48,7 @@ describe('routes that are remembered', () => {
     const memo = new RouteMemo();
     const request = { method: 'GET', url: '/v2/redis/manifests/7', via: undefined };
     const upstreamBy = (given: Parameters<typeof exampleTable>[0]): string | undefined => {
-      const found = memo.find(request, exampleTable(given));
+      const { route: found } = memo.find(request, exampleTable(given));
       return found.kind === 'manifest' ? found.key.upstream : found.kind;
     };
     const quay = { name: 'quay.io', library: false };
@@ -61,7 +61,7 @@ describe('routes that are remembered', () => {
     const table = exampleTable({ isHosted: () => false });
     const request = { method: 'GET', url: '/v2/redis/manifests/7' };
     memo.find({ ...request, via: undefined }, table);
-    const found = memo.find({ ...request, via: { kind: 'tunnel', host: 'quay.io' } }, table);
+    const { route: found } = memo.find({ ...request, via: { kind: 'tunnel', host: 'quay.io' } }, table);
     assert.equal(found.kind === 'manifest' ? found.key.upstream : found.kind, 'quay.io');
   });
 });

@@ -1,32 +1,77 @@
 import type { Request } from '../http/message.ts';
+import type { Repeat } from './repeat.ts';
 import { route } from './route.ts';
-import type { Route, RouteFailure, RoutingTable } from './route.ts';
+import type { ContentRoute, Route, RouteFailure, RoutingTable } from './route.ts';
 
-/** Routes that are remembered; above it all are forgotten. Each takes less than a kibibyte. */
+/** Routes that are remembered; above it all are forgotten. Each takes less than a kibibyte, and its repeat as much. */
 const rememberedMax = 12_000;
+/** Bytes of manifests that repeats hold, mostly the same as the index remembers; above it repeats are forgotten. */
+const repeatedBytesMax = 16 * 1024 * 1024;
+
+export type Manifest = ContentRoute & { readonly kind: 'manifest' };
+
+/** Where a request leads, and how it was answered there when that can be said again. */
+export interface Found<R = Route | RouteFailure> {
+  readonly route: R;
+  readonly repeat?: Repeat | undefined;
+  /** To be told of a repeat; absent where nothing is remembered. */
+  remember?(repeat: Repeat): void;
+}
 
 /**
  * Where requests lead. Reading a URL is a good part of what a warm manifest costs, and fleets ask for the same ones: where
  * those lead is remembered, as long as the table is the same.
  */
 export class RouteMemo {
-  readonly #known = new Map<string, Route>();
+  readonly #known = new Map<string, Remembered>();
+  #repeatedBytes = 0;
   #table: RoutingTable | undefined;
 
-  find({ method, url, via }: Pick<Request, 'method' | 'url' | 'via'>, table: RoutingTable): Route | RouteFailure {
-    if (via !== undefined || (method !== 'GET' && method !== 'HEAD')) return route(method, url, via?.host, table);
-    if (table !== this.#table) this.#known.clear();
+  find({ method, url, via }: Pick<Request, 'method' | 'url' | 'via'>, table: RoutingTable): Found {
+    if (via !== undefined || (method !== 'GET' && method !== 'HEAD')) {
+      return { route: route(method, url, via?.host, table) };
+    }
+    if (table !== this.#table) this.#forget();
     this.#table = table;
     const known = this.#known.get(url);
     if (known !== undefined) return known;
     const found = route(method, url, undefined, table);
     // GET and HEAD of a manifest lead to the same. What fails may do so because of the method, or not tomorrow.
-    if (found.kind === 'manifest') this.#remember(url, found);
-    return found;
+    return found.kind === 'manifest' ? this.#remember(url, found) : { route: found };
   }
 
-  #remember(url: string, found: Route): void {
-    if (this.#known.size >= rememberedMax) this.#known.clear();
-    this.#known.set(url, found);
+  #remember(url: string, found: Manifest): Found {
+    if (this.#known.size >= rememberedMax) this.#forget();
+    const remembered = new Remembered(found, this.#makeRoom);
+    this.#known.set(url, remembered);
+    return remembered;
+  }
+
+  readonly #makeRoom = (bytes: number): void => {
+    this.#repeatedBytes += bytes;
+    if (this.#repeatedBytes <= repeatedBytesMax) return;
+    for (const each of this.#known.values()) each.repeat = undefined;
+    this.#repeatedBytes = bytes;
+  };
+
+  #forget(): void {
+    this.#known.clear();
+    this.#repeatedBytes = 0;
+  }
+}
+
+class Remembered implements Found<Manifest> {
+  readonly route: Manifest;
+  repeat: Repeat | undefined;
+  readonly #makeRoom: (bytes: number) => void;
+
+  constructor(manifest: Manifest, makeRoom: (bytes: number) => void) {
+    this.route = manifest;
+    this.#makeRoom = makeRoom;
+  }
+
+  remember(repeat: Repeat): void {
+    this.#makeRoom(repeat.size - (this.repeat?.size ?? 0));
+    this.repeat = repeat;
   }
 }

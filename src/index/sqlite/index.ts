@@ -63,6 +63,7 @@ export function indexOver(database: Database): Index {
   const dropping = new Dropping(database, contents);
   const parts = { database, repositories, contents, standing, removal, dropping, claims, notices };
   return {
+    version: () => database.version,
     manifests: new SqliteManifests(parts),
     tags: new SqliteTags(parts),
     blobs: new SqliteBlobs(parts),
