@@ -5,6 +5,7 @@ import type { Import, Module } from './modules.ts';
 /** From the top to the bottom. A room imports only rooms of rows below its own, never one beside it. */
 export const rows: readonly (readonly string[])[] = [
   ['main'],
+  ['program'],
   ['cli'],
   ['server', 'rebuild'],
   ['doors', 'furnish', 'transparent'],
