@@ -28,6 +28,15 @@ export function addGarbageCollect(program: Program, context: Context): void {
     });
 }
 
+/** registry's flags may bring their value along, as in `--delete-untagged=true`. */
+export function asOurFlags(args: readonly string[]): string[] {
+  if (args[0] !== 'garbage-collect') return [...args];
+  return args.flatMap((arg) => {
+    const [, flag = arg, value] = /^(--?[a-z-]+)=(true|false|1|0|t|f)$/i.exec(arg) ?? [];
+    return value === undefined || /^[t1]/i.test(value) ? [flag] : [];
+  });
+}
+
 export interface CollectRequest {
   readonly dryRun: boolean;
   readonly untagged: boolean;

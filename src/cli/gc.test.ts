@@ -62,4 +62,28 @@ describe('garbage-collect', () => {
     assert.deepEqual(ran, { code: 0, out: '', notes: '' });
     assert.deepEqual(asked, [{ dryRun: true, untagged: false }]);
   });
+
+  test('takes flags with their values, as registry does', async () => {
+    await using dir = await TempDir.make();
+    const asked: unknown[] = [];
+    const collectStopped = async function* (_: unknown, request: unknown) {
+      asked.push(request);
+      yield done as never;
+    };
+    for (const flags of [
+      ['--delete-untagged=true', '--dry-run=false'],
+      ['-m=1', '-q=TRUE'],
+      ['-m=false', '-d=true'],
+    ]) {
+      const ran = await cli(['garbage-collect', ...flags], { clock, env: env(dir), collectStopped });
+      assert.equal(ran.code, 0, ran.notes);
+    }
+    assert.deepEqual(asked, [
+      { dryRun: false, untagged: true },
+      { dryRun: false, untagged: true },
+      { dryRun: true, untagged: false },
+    ]);
+    const odd = await cli(['garbage-collect', '--dry-run=maybe'], { clock, env: env(dir), collectStopped });
+    assert.equal(odd.code, 2);
+  });
 });

@@ -1,5 +1,6 @@
 import { CommanderError } from '@commander-js/extra-typings';
 import type { Context } from './context.ts';
+import { asOurFlags } from './garbage-collect.ts';
 import { harmless } from './output.ts';
 import { createProgram } from './program.ts';
 import { troubleText } from './trouble.ts';
@@ -7,7 +8,7 @@ import { troubleText } from './trouble.ts';
 /** Runs one command. Resolves to the exit code: 0 done, 1 failed, 2 wrong usage. */
 export async function runCli(args: readonly string[], context: Context): Promise<number> {
   try {
-    await createProgram(context).parseAsync([...args], { from: 'user' });
+    await createProgram(context).parseAsync(asOurFlags(args), { from: 'user' });
     return 0;
   } catch (error) {
     // Commander has printed what it had to say: help with 0, anything else is wrong usage.

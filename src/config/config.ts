@@ -192,6 +192,14 @@ export type UpstreamCredentials =
   | { readonly kind: 'passwordFile'; readonly username: string; readonly path: string }
   | { readonly kind: 'dockerConfig'; readonly path: string }
   | { readonly kind: 'helper'; readonly name: string }
+  /** registry's `proxy.exec`. It is asked for each of `servers` until it knows one. */
+  | {
+      readonly kind: 'command';
+      readonly command: string;
+      readonly servers: readonly string[];
+      /** How long its answer counts; `Infinity` until it is refused. */
+      readonly lifetimeMs: number;
+    }
   | { readonly kind: 'provider'; readonly provider: 'ecr' | 'gcr' | 'acr' };
 
 export interface FreshnessRule {

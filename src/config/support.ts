@@ -57,7 +57,7 @@ export const support: Readonly<Record<string, Support>> = {
   'proxy.password': honoured,
   'proxy.ttl': honoured,
   'proxy.cachewritetimeout': explained('a download may take as long as it makes progress'),
-  'proxy.exec': refused('a command is not run; write upstreams.NAME.credentials with helper, provider or passwordfile'),
+  'proxy.exec': honoured,
   'auth.none': explained('without rules, everybody may pull and push'),
   'auth.silly': refused('made for tests of another registry; remove it'),
   'auth.htpasswd': honoured,

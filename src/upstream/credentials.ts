@@ -2,6 +2,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import type { UpstreamCredentials } from '../config/config.ts';
 import type { Secret } from '../config/secret.ts';
 import type { Clock } from '../observe/clock.ts';
+import { commandCredentials } from './credentials/command.ts';
 import { acrCredentials } from './credentials/acr.ts';
 import { dockerConfigCredentials } from './credentials/docker-config.ts';
 import { ecrCredentials } from './credentials/ecr.ts';
@@ -55,6 +56,8 @@ export function createCredentialSource(
       return dockerConfigCredentials(credentials.path, surroundings);
     case 'helper':
       return helperCredentials(credentials.name, surroundings);
+    case 'command':
+      return commandCredentials(credentials, surroundings);
     case 'provider':
       return providers[credentials.provider](surroundings);
   }

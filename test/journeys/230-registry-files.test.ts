@@ -3,7 +3,7 @@
  * changed, and clients notice nothing.
  */
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -123,6 +123,17 @@ describe('the file that the image of registry:2 ships', () => {
     await pull(on.origin, 'team/app', '1');
     await using without = await serve(shipped + pullThrough(upstream));
     assert.equal((await get(`${without.origin}/v2/team/app/manifests/1`)).status, 403);
+  });
+
+  test('and a remoteurl with a program to ask give everybody what its user may pull', async () => {
+    await using upstream = await upstreamWith('correct-horse');
+    await using directory = await TempDir.make();
+    const command = directory.join('helper');
+    const answer = '{"ServerURL":"","Username":"cache","Secret":"correct-horse"}';
+    await writeFile(command, `#!/bin/sh\ncat > '${directory.join('asked')}'\necho '${answer}'\n`, { mode: 0o755 });
+    await using on = await serve(`${shipped}${pullThrough(upstream)}  exec:\n    command: ${command}\n`);
+    await pull(on.origin, 'team/app', '1');
+    assert.equal(await readFile(directory.join('asked'), 'utf8'), new URL(upstream.origin).host);
   });
 });
 

@@ -116,6 +116,33 @@ describe("registry's pull-through cache", () => {
     );
   });
 
+  test('may ask a program who it is, by file and by variable', async () => {
+    const { config, notices } = await loadText(
+      `${image2}proxy: { remoteurl: "https://registry-1.docker.io", exec: { command: /bin/helper, lifetime: 24h } }\n`,
+    );
+    assert.deepEqual(config.upstreams[0]?.credentials, {
+      kind: 'command',
+      command: '/bin/helper',
+      servers: ['auth.docker.io', 'registry-1.docker.io'],
+      lifetimeMs: 86_400_000,
+    });
+    assert.equal(config.upstreams[0]?.exposure, 'anyone');
+    assert.match(notices.join('\n'), /can pull whatever the user of proxy\.exec may pull from docker\.io/u);
+    const once = await loadText(`${image2}proxy: { remoteurl: "https://quay.io", username: u, password: p }\n`, {
+      REGISTRY_PROXY_EXEC_COMMAND: 'helper',
+    });
+    const lifetimeMs = Number.POSITIVE_INFINITY;
+    assert.deepEqual(once.config.upstreams[0]?.credentials, {
+      kind: 'command',
+      command: 'helper',
+      servers: ['quay.io'],
+      lifetimeMs,
+    });
+    assert.match(once.notices.join('\n'), /proxy\.username is not used beside proxy\.exec/u);
+    const problems = await problemsOf(`${image2}proxy: { remoteurl: "https://quay.io", exec: { lifetime: 0 } }\n`);
+    assert.match(problems.join('\n'), /proxy\.exec: names no program; write proxy\.exec\.command/u);
+  });
+
   test('keeps what nobody reads for seven days, or as long as it says, or for good', async () => {
     const unusedMs = async (ttl: string) =>
       (await loadText(`${image2}proxy: { remoteurl: "https://a.b"${ttl} }`)).config.cache.unusedMs;

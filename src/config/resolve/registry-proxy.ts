@@ -1,4 +1,4 @@
-import type { UpstreamConfig } from '../config.ts';
+import type { UpstreamConfig, UpstreamCredentials } from '../config.ts';
 import { Secret } from '../secret.ts';
 import type { FileConfig } from '../schema/schema.ts';
 import { treeAt } from '../tree/tree.ts';
@@ -27,7 +27,7 @@ export function resolveRegistryProxy(
 ): RegistryProxy | undefined {
   const url = proxy.remoteurl;
   if (url === undefined) {
-    const stray = (['username', 'password', 'ttl'] as const).find((key) => proxy[key] !== undefined);
+    const stray = (['username', 'password', 'exec', 'ttl'] as const).find((key) => proxy[key] !== undefined);
     if (stray !== undefined)
       resolving.problem(['proxy', stray], 'needs an upstream; write proxy.remoteurl, too, or use upstreams.NAME');
     return undefined;
@@ -54,29 +54,55 @@ function noteUnreached(upstream: UpstreamConfig, resolving: Resolving): void {
 }
 
 function withCredentials(upstream: UpstreamConfig, proxy: FileConfig['proxy'], resolving: Resolving): UpstreamConfig {
-  if (proxy.username === undefined || proxy.password === undefined) {
-    const missing = proxy.username === undefined ? 'username' : 'password';
-    const present = proxy.username === undefined ? 'password' : 'username';
-    if (proxy[present] !== undefined)
-      resolving.problem(['proxy', present], `needs the other half; write proxy.${missing}, too`);
-    return upstream;
-  }
+  const credentials = credentialsOf(upstream, proxy, resolving);
+  if (credentials === undefined) return upstream;
+  const who = credentials.kind === 'static' ? credentials.username : 'the user of proxy.exec';
   const isExposed = exposureOf(upstream, resolving) === undefined;
   if (isExposed) {
     resolving.notices.push(
-      `whoever reaches this server can pull whatever ${proxy.username} may pull from ${upstream.name}, as registry has it; set upstreams.${upstream.name}.exposure to authenticated to change that`,
+      `whoever reaches this server can pull whatever ${who} may pull from ${upstream.name}, as registry has it; set upstreams.${upstream.name}.exposure to authenticated to change that`,
     );
   }
   const isPlain = upstream.url.startsWith('http://');
   if (isPlain)
     resolving.notices.push(
-      `proxy.remoteurl sends ${proxy.username}'s password over plain http; write https:// if the upstream can`,
+      `proxy.remoteurl sends ${credentials.kind === 'static' ? `${who}'s` : 'a'} password over plain http; write https:// if the upstream can`,
     );
-  return {
-    ...upstream,
-    credentials: { kind: 'static', username: proxy.username, password: new Secret(proxy.password) },
-    exposure: isExposed ? 'anyone' : upstream.exposure,
-  };
+  return { ...upstream, credentials, exposure: isExposed ? 'anyone' : upstream.exposure };
+}
+
+/** A command counts more than a user, as in registry. Undefined where nobody is named, or only half of somebody. */
+function credentialsOf(
+  upstream: UpstreamConfig,
+  { exec, username, password }: FileConfig['proxy'],
+  resolving: Resolving,
+): UpstreamCredentials | undefined {
+  if (exec !== undefined) {
+    if (username !== undefined)
+      resolving.notices.push('proxy.username is not used beside proxy.exec, as registry has it; remove one of them');
+    if (exec.command === undefined) {
+      resolving.problem(['proxy', 'exec'], 'names no program; write proxy.exec.command');
+      return undefined;
+    }
+    return {
+      kind: 'command',
+      command: exec.command,
+      servers: serversOf(upstream),
+      lifetimeMs: exec.lifetime ?? Infinity,
+    };
+  }
+  if (username !== undefined && password !== undefined)
+    return { kind: 'static', username, password: new Secret(password) };
+  if (username !== undefined)
+    resolving.problem(['proxy', 'username'], 'needs the other half; write proxy.password, too');
+  if (password !== undefined)
+    resolving.problem(['proxy', 'password'], 'needs the other half; write proxy.username, too');
+  return undefined;
+}
+
+/** registry asks for the host that wants the password: the token service's, else the upstream's own. */
+function serversOf({ realms, url }: UpstreamConfig): readonly string[] {
+  return [...realms, new URL(url).host];
 }
 
 function exposureOf(upstream: UpstreamConfig, resolving: Resolving): unknown {

@@ -49,11 +49,15 @@ export const proxySchema = z.strictObject({
   cachewritetimeout: registryDuration().optional().describe("registry's: how long a download may take to be stored."),
   exec: z
     .strictObject({
-      command: text().optional().describe('The command.'),
-      lifetime: registryDuration().optional().describe('How long its answer counts.'),
+      command: text()
+        .optional()
+        .describe('A credential helper: a program, without arguments, that is run as Docker runs its helpers.'),
+      lifetime: registryDuration()
+        .optional()
+        .describe('How long its answer counts; 0 is for one request. Default: until the upstream refuses it.'),
     })
     .optional()
-    .describe('A credential helper.'),
+    .describe('Our user and its password there, from a program.'),
 });
 
 const actions = ['pull', 'push', 'mount', 'delete'];

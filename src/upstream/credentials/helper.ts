@@ -32,7 +32,16 @@ export async function askHelper(
   environment: CredentialSurroundings['environment'],
 ): Promise<Credential | undefined> {
   if (!/^[a-zA-Z0-9][a-zA-Z0-9._-]*$/.test(name)) throw new Error(`"${name}" is not the name of a credential helper`);
-  const program = `docker-credential-${name}`;
+  return await askProgram(`docker-credential-${name}`, server, clock, environment);
+}
+
+/** Any program that answers as a helper does: the name of one in PATH, or a path. */
+export async function askProgram(
+  program: string,
+  server: string,
+  clock: Clock,
+  environment: CredentialSurroundings['environment'],
+): Promise<Credential | undefined> {
   const { code, output } = await run(program, server, clock, environment);
   if (code !== 0) {
     if (/credentials not found/i.test(output)) return undefined;

@@ -158,6 +158,75 @@ describe('a credential helper', () => {
   });
 });
 
+describe("registry's proxy.exec", () => {
+  const helper = async (directory: TempDir, answers: Readonly<Record<string, string>>) => {
+    const asked = await makeHelper(directory, 'any', answers);
+    return { asked, command: directory.join('docker-credential-any') };
+  };
+
+  test('is asked once, or as often as its lifetime says, or for every request', async () => {
+    for (const [lifetimeMs, times] of [
+      [Number.POSITIVE_INFINITY, 1],
+      [60_000, 2],
+      [0, 4],
+    ] as const) {
+      await using directory = await TempDir.make();
+      const clock = new FakeClock();
+      const { asked, command } = await helper(directory, { 'quay.io': '{"Username":"bob","Secret":"p"}' });
+      const source = sourceOf(
+        { kind: 'command', command, servers: ['quay.io'], lifetimeMs },
+        'https://quay.io',
+        '',
+        clock,
+      );
+      assert.deepEqual(shown(await source.get()), ['bob', 'p']);
+      await source.get();
+      await clock.advance(60_000);
+      await source.get();
+      await source.get();
+      assert.deepEqual(
+        await asked(),
+        Array.from({ length: times }, () => 'get quay.io'),
+      );
+    }
+  });
+
+  test('is asked again when the upstream refuses what it said', async () => {
+    await using directory = await TempDir.make();
+    const clock = new FakeClock();
+    const { asked, command } = await helper(directory, { 'quay.io': '{"Username":"bob","Secret":"p"}' });
+    const lifetimeMs = Number.POSITIVE_INFINITY;
+    const source = sourceOf(
+      { kind: 'command', command, servers: ['quay.io'], lifetimeMs },
+      'https://quay.io',
+      '',
+      clock,
+    );
+    await source.get();
+    await clock.advance(20_000);
+    source.refused();
+    await source.get();
+    assert.equal((await asked()).length, 2);
+  });
+
+  test('is asked for the token service, for the registry, and for what docker calls it', async () => {
+    await using directory = await TempDir.make();
+    const hub = 'https://registry-1.docker.io';
+    const servers = ['auth.docker.io', 'registry-1.docker.io'];
+    const { asked, command } = await helper(directory, {
+      'https://index.docker.io/v1/': '{"Username":"bob","Secret":"p"}',
+    });
+    assert.deepEqual(shown(await sourceOf({ kind: 'command', command, servers, lifetimeMs: 0 }, hub).get()), [
+      'bob',
+      'p',
+    ]);
+    assert.deepEqual(
+      await asked(),
+      [...servers, 'https://index.docker.io/v1/'].map((name) => `get ${name}`),
+    );
+  });
+});
+
 test('a fingerprint tells credentials apart and tells nothing else', () => {
   const one: Credential = { kind: 'password', username: 'bob', password: new Secret('p') };
   const same: Credential = { kind: 'password', username: 'bob', password: new Secret('p') };
