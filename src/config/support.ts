@@ -68,7 +68,7 @@ export const support: Readonly<Record<string, Support>> = {
   policy: explained('every kind of content may be pushed'),
   'catalog.maxentries': honoured,
   'tags.maxtags': honoured,
-  middleware: refused('plug-ins of registry do not run here; remove it'),
+  middleware: refused('plug-ins of registry do not run here, and blobs come from here without a redirect; remove it'),
   redis: explained('the index needs no cache beside it'),
   reporting: explained('errors are in the log'),
   compatibility: explained('schema 1 manifests are not served'),

@@ -18,7 +18,7 @@ setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
 /** Begun, and left like that; and some that something has come for. */
-const bare = 1_500;
+const bare = 2_000;
 const fed = 100;
 const clients = 20;
 /** Longer than an upload may rest. */

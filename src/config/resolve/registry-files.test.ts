@@ -260,7 +260,7 @@ compatibility: { schema1: { enabled: true } }
       `storage: inmemory\nlog: { hooks: [{ type: mail, disabled: true }] }\nmiddleware: { storage: [{ name: redirect, disabled: ${disabled} }] }\n`;
     assert.deepEqual((await loadText(text('true'))).notices, []);
     assert.deepEqual(await problemsOf(text('false')), [
-      'config.yml:3:1: middleware: plug-ins of registry do not run here; remove it',
+      'config.yml:3:1: middleware: plug-ins of registry do not run here, and blobs come from here without a redirect; remove it',
     ]);
   });
 
