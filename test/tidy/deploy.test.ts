@@ -1,0 +1,82 @@
+/**
+ * The files of `deploy/` that no test of clients starts: they fit together, and what they set is what this server reads.
+ */
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { describe, test } from 'node:test';
+import { parse } from 'yaml';
+import { loadText } from '../../src/config/testing.ts';
+import { TempDir } from '../support/temp-dir.ts';
+import { readText } from './markdown.ts';
+
+interface Service {
+  readonly command?: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly secrets?: readonly string[];
+  readonly ports?: readonly unknown[];
+  readonly volumes?: readonly string[];
+  readonly deploy?: { readonly replicas: number; readonly placement: { readonly constraints: readonly string[] } };
+}
+
+interface Stack {
+  readonly services: Readonly<Record<string, Service>>;
+  readonly volumes?: Readonly<Record<string, unknown>>;
+  readonly secrets?: Readonly<Record<string, { readonly external: boolean }>>;
+}
+
+function serviceOf(file: string, name: string): { readonly stack: Stack; readonly service: Service } {
+  const stack = parse(readText(file)) as Stack;
+  assert.deepEqual(Object.keys(stack.services), [name], file);
+  return { stack, service: stack.services[name] ?? {} };
+}
+
+const ours = readText('deploy/image/entrepot.yml');
+const registrys = readText('deploy/image/registry.yml');
+const dockerfile = readText('Dockerfile');
+
+describe('deploy/', () => {
+  test('compose.yml serves the file that the image has where it says, on a volume that it declares', async () => {
+    const { stack, service } = serviceOf('deploy/compose.yml', 'entrepot');
+    assert.ok(dockerfile.includes(`COPY deploy/image/entrepot.yml ${service.command?.[0]}`));
+    assert.deepEqual(service.volumes, ['entrepot:/var/lib/registry']);
+    assert.ok(stack.volumes !== undefined && 'entrepot' in stack.volumes);
+    const { config } = await loadText(ours);
+    assert.deepEqual([service.ports, config.http.listen], [['5000:5000'], [{ host: undefined, port: 5000 }]]);
+    assert.deepEqual(config.storage, { driver: 'filesystem', rootDirectory: '/var/lib/registry' });
+  });
+
+  test('stack.yml serves TLS with the secrets that it declares, once, on a machine that is chosen', async () => {
+    const { stack, service } = serviceOf('deploy/stack.yml', 'registry');
+    await using run = await TempDir.make();
+    for (const secret of service.secrets ?? []) await writeFile(run.join(secret), '');
+    const here = Object.entries(service.environment ?? {}).map(([name, value]) => [
+      name,
+      value.replace('/run/secrets', run.path),
+    ]);
+    const { config, notices } = await loadText(registrys, Object.fromEntries(here));
+    assert.equal(config.mode, 'registry');
+    assert.deepEqual(config.http.listen, [{ host: '0.0.0.0', port: 443 }]);
+    assert.ok(service.secrets?.length === 2 && service.ports?.length === 1);
+    for (const secret of service.secrets) {
+      assert.equal(stack.secrets?.[secret]?.external, true, secret);
+      assert.ok(Object.values(service.environment ?? {}).includes(`/run/secrets/${secret}`), secret);
+    }
+    assert.ok(!notices.some((notice) => notice.includes('REGISTRY_')), notices.join('\n'));
+    assert.equal(service.deploy?.replicas, 1);
+    assert.equal(service.deploy?.placement.constraints.length, 1);
+    assert.ok(registrys.includes('rootdirectory: /var/lib/registry'));
+  });
+
+  test('proxies/traefik.yml adds to the service of compose.yml the port that it serves, and whom to believe', async () => {
+    const { service } = serviceOf('deploy/proxies/traefik.yml', 'entrepot');
+    const { config } = await loadText(ours, service.environment);
+    const [address] = config.http.listen;
+    const port = service.labels?.['traefik.http.services.entrepot.loadbalancer.server.port'];
+    assert.equal(port, String(address !== undefined && 'port' in address ? address.port : 0));
+    assert.equal(config.http.trustedProxies.length, 1);
+    assert.match(readText('deploy/proxies/traefik.yml'), /readtimeout=0/);
+    const names = Object.keys(service.labels ?? {}).filter((label) => label !== 'traefik.enable');
+    assert.ok(names.every((label) => /^traefik\.http\.(?:routers|services)\.entrepot\./.test(label)));
+  });
+});
