@@ -1,7 +1,8 @@
 /**
  * nginx in the place of docker-registry-proxy, which is nginx: a tunnel leads to a server of its own that ends its TLS
  * and keeps what comes from upstream in `proxy_cache`. Debian has no module for CONNECT: a dozen lines of njs answer it
- * here, before the bytes go on by the same `stream` proxy as they would by that module's.
+ * here, before the bytes go on by the same `stream` proxy as they would by that module's. As there, sessions are resumed by
+ * tickets alone and nothing is said of `sendfile`; its key is one of RSA with 2048 bits.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -71,13 +72,10 @@ function configuration({ directory, upstream }: InterceptingSetup, port: number,
     }
     http {
       access_log ${directory}/access.log;
-      sendfile on;
-      tcp_nopush on;
       keepalive_requests 1000000000;
       client_body_temp_path ${directory}/body;
       proxy_temp_path ${directory}/temp;
       proxy_cache_path ${directory}/cache levels=1:2 keys_zone=cache:10m max_size=32g inactive=60d use_temp_path=off;
-      ssl_session_cache shared:sessions:10m;
       server {
         listen 127.0.0.1:${tlsPort} ssl;
         ssl_certificate ${directory}/certificate.pem;

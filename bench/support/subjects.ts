@@ -1,6 +1,7 @@
 /**
  * The servers that are measured: ours, and the peers that it is measured against.
  */
+import { generateKeyPairSync } from 'node:crypto';
 import { access, constants, mkdir, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -122,7 +123,11 @@ export class Machine {
   /** nginx that does the same. `undefined` if it is not installed. */
   async startInterceptingPeer({ directory, upstream }: CacheSetup): Promise<Intercepting | undefined> {
     if (!this.has('nginx') || !this.has('ngx_stream_js_module.so')) return undefined;
-    const certificate = testAuthority().issue([UPSTREAM]);
+    const certificate = testAuthority().issue(
+      [UPSTREAM],
+      'server',
+      generateKeyPairSync('rsa', { modulusLength: 2048 }),
+    );
     const setup = { directory: join(directory, 'nginx'), upstream, certificate };
     return Object.assign(await startInterceptingNginx(setup), { name: 'nginx', ca: testAuthority().ca });
   }

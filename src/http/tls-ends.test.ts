@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { connect, createSecureContext } from 'node:tls';
+import type { ConnectionOptions, EphemeralKeyInfo } from 'node:tls';
 import { testAuthority } from '../../test/support/certificates.ts';
 import type { Via } from './message.ts';
 import { TlsEnds } from './tls-ends.ts';
@@ -26,16 +27,20 @@ async function scene(scope: AsyncDisposableStack, viaOf: () => Via) {
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   /** A whole connection, and what it takes to resume it. */
-  const shake = async (session?: Buffer) => {
-    const given = session === undefined ? {} : { session };
+  const shake = async (session?: Buffer, more: ConnectionOptions = {}) => {
+    const given = session === undefined ? more : { ...more, session };
     const socket = connect({ host: '127.0.0.1', port, servername: 'quay.io', ca: authority.ca, ...given });
     let ticket: Buffer | undefined;
     socket.on('session', (each: Buffer) => (ticket = each));
     let resumed = false;
-    socket.once('secureConnect', () => (resumed = socket.isSessionReused()));
+    let group = '';
+    socket.once('secureConnect', () => {
+      resumed = socket.isSessionReused();
+      group = String((socket.getEphemeralKeyInfo() as Partial<EphemeralKeyInfo> | null)?.name);
+    });
     socket.resume();
     await once(socket, 'close');
-    return { ticket, resumed };
+    return { ticket, resumed, group };
   };
   return { seen, shake };
 }
@@ -59,4 +64,15 @@ test('nobody is taken for somebody else by what he resumes', async () => {
     seen.map((via) => via.guest?.name),
     ['ann', 'bob'],
   );
+});
+
+test('a handshake is made with X25519 where the client can, and with what it has otherwise', async () => {
+  await using scope = new AsyncDisposableStack();
+  const { shake } = await scene(scope, () => ({ kind: 'tunnel', host: 'quay.io' }));
+  assert.equal((await shake()).group, 'X25519');
+  for (const group of ['X25519MLKEM768', 'P-384', 'P-256']) {
+    const shaken = (await shake(undefined, { ecdhCurve: group })).group;
+    assert.notEqual(shaken, 'X25519');
+    assert.notEqual(shaken, 'undefined', group);
+  }
 });

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { Server as TlsServer } from 'node:tls';
 import type { TLSSocket } from 'node:tls';
-import { preferredCiphers } from '../certificates/ciphers.ts';
+import { preferredCiphers, tunnelGroups } from '../certificates/ciphers.ts';
 import type { Identity } from '../certificates/identity.ts';
 import { plainAddress } from './forwarded.ts';
 import type { Via } from './message.ts';
@@ -49,6 +49,7 @@ export class TlsEnds {
   #make(via: Via, { cert, key }: Identity): TlsServer {
     const server = new TlsServer({
       ciphers: preferredCiphers,
+      ecdhCurve: tunnelGroups,
       cert,
       key,
       minVersion: 'TLSv1.2',

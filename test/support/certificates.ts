@@ -18,8 +18,8 @@ export interface Authority {
   readonly ca: string;
   /** Its key, PEM. */
   readonly key: string;
-  /** A certificate for these DNS names and IPv4 addresses; a server's unless something else is said. */
-  issue(names: readonly string[], purpose?: 'server' | 'client'): ServerCertificate;
+  /** A certificate for these DNS names and IPv4 addresses; a server's, with a key on P-256, unless something else is said. */
+  issue(names: readonly string[], purpose?: 'server' | 'client', pair?: KeyPair): ServerCertificate;
   /** One that this one vouches for. */
   subordinate(name: string): Authority;
 }
@@ -30,7 +30,7 @@ export function makeAuthority(name = 'Test authority'): Authority {
   return authority(name, pair, authorityCertificate(name, name, pair.publicKey, pair.privateKey));
 }
 
-interface KeyPair {
+export interface KeyPair {
   readonly privateKey: KeyObject;
   readonly publicKey: KeyObject;
 }
@@ -45,8 +45,7 @@ function authority(name: string, { privateKey, publicKey }: KeyPair, ca: string)
       const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
       return authority(its, pair, authorityCertificate(name, its, pair.publicKey, privateKey));
     },
-    issue(names, purpose = 'server') {
-      const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    issue(names, purpose = 'server', pair = generateKeyPairSync('ec', { namedCurve: 'P-256' })) {
       const cert = issue(names[0] ?? 'nobody', pair.publicKey, [
         extension(OID.subjectAltName, sequence(...names.map(generalName))),
         extension(OID.extendedKeyUsage, sequence(purpose === 'server' ? OID.serverAuth : OID.clientAuth)),
