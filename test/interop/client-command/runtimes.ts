@@ -53,6 +53,9 @@ export const unavailableRuntimes: Readonly<Record<string, string>> = {
   k3s: 'Debian has no K3s, and it is not built from its Go module alone',
   rke2: 'Debian has no RKE2, and it is not built from its Go module alone',
   kind: 'no package has the image of its nodes; it is told when it makes them, and nothing is applied to a machine',
+  'gitlab-runner':
+    'Debian has no GitLab Runner, and no package has the image docker:dind; dockerd is told the same as flags above',
+  dind: 'no package has the image docker:dind; dockerd is told the same as flags above, and nothing is applied to a machine',
   kaniko: 'no package has it; it is told by its arguments, and nothing is applied to a machine',
 };
 

@@ -3,6 +3,31 @@ import { describe, test } from 'node:test';
 import { upstreamLookup } from '../../upstream-lookup.ts';
 import { loadText, problemsOf } from '../../testing.ts';
 
+/** COMPAT, as its image and its forks have them. */
+const ofProxy = `REGISTRIES AUTH_REGISTRIES AUTH_REGISTRIES_DELIMITER AUTH_REGISTRY_DELIMITER VERIFY_SSL CACHE_MAX_SIZE CACHE_INACTIVE
+  ENABLE_MANIFEST_CACHE MANIFEST_CACHE_PRIMARY_REGEX MANIFEST_CACHE_PRIMARY_TIME MANIFEST_CACHE_SECONDARY_REGEX
+  MANIFEST_CACHE_SECONDARY_TIME MANIFEST_CACHE_DEFAULT_TIME ALLOW_PUSH PROXY_REQUEST_BUFFERING SEND_TIMEOUT CLIENT_BODY_TIMEOUT
+  CLIENT_HEADER_TIMEOUT KEEPALIVE_TIMEOUT PROXY_READ_TIMEOUT PROXY_CONNECT_TIMEOUT PROXY_SEND_TIMEOUT PROXY_CONNECT_READ_TIMEOUT
+  PROXY_CONNECT_CONNECT_TIMEOUT PROXY_CONNECT_SEND_TIMEOUT DISABLE_IPV6 DEBUG DEBUG_HUB DEBUG_NGINX CA_SRL_FILE ALLDOMAINS
+  CACHE_DIRECTORY CACHE_MIN_FREE CACHE_VALID_TIME CACHE_KEYS_ZONE ALLOW_OWN_AUTH ALLOW_PUSH_WITH_OWN_AUTH FORCE_UPSTREAM_HTTP_1_1
+  WORKER_PROCESSES PROXY_BUFFERING`;
+const values: Readonly<Record<string, string>> = {
+  REGISTRIES: 'quay.io',
+  AUTH_REGISTRIES: 'quay.io:u:p',
+  AUTH_REGISTRIES_DELIMITER: ';;',
+  AUTH_REGISTRY_DELIMITER: ':',
+  VERIFY_SSL: 'false',
+  CACHE_MAX_SIZE: '1g',
+  ENABLE_MANIFEST_CACHE: 'true',
+  MANIFEST_CACHE_PRIMARY_REGEX: '(edge|main)',
+  MANIFEST_CACHE_PRIMARY_TIME: '10m',
+  MANIFEST_CACHE_SECONDARY_REGEX: '(stable)',
+  MANIFEST_CACHE_SECONDARY_TIME: '60d',
+  MANIFEST_CACHE_DEFAULT_TIME: '1h',
+  ALLOW_PUSH: 'true',
+  DISABLE_IPV6: 'true',
+};
+
 async function load(env: Readonly<Record<string, string>>) {
   const loaded = await loadText('', env);
   return { ...loaded, upstream: upstreamLookup(loaded.config.upstreams) };
@@ -108,6 +133,16 @@ describe("docker-registry-proxy's environment", () => {
     const { notices } = await load({ REGISTRIES: 'quay.io', CACHE_INACTIVE: '60d', KEEPALIVE_TIMEOUT: '300s' });
     assert.match(notices.join('\n'), /^CACHE_INACTIVE is not needed and ignored: content stays until room is needed/m);
     assert.match(notices.join('\n'), /^KEEPALIVE_TIMEOUT is not needed/m);
+  });
+
+  test('knows every variable of the original and of its forks', async () => {
+    const given = Object.fromEntries(ofProxy.split(/\s+/u).map((name) => [name, values[name] ?? '60']));
+    const { notices, origins } = await load(given);
+    const known = [...notices, JSON.stringify([...origins.values()])].join('\n');
+    for (const name of Object.keys(given)) {
+      // Delimiters and times are in what they are about.
+      if (!/DELIMITER|_TIME$|_REGEX$/.test(name) || name === 'CACHE_VALID_TIME') assert.ok(known.includes(name), name);
+    }
   });
 
   test('gives way to a file and to our own variables', async () => {

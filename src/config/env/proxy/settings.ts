@@ -83,6 +83,18 @@ const explained: Readonly<Record<string, string>> = {
   DEBUG: 'there is no web page; write log.level: debug',
   DEBUG_HUB: 'there is no web page; write log.level: debug',
   DEBUG_NGINX: 'there is no nginx here; write log.level: debug',
+  ALLDOMAINS: 'certificates are made for the names that clients ask for',
+  // Those of its forks.
+  CACHE_DIRECTORY: 'write storage.filesystem.rootdirectory instead',
+  CACHE_MIN_FREE: 'write cache.diskfree instead',
+  CACHE_VALID_TIME: 'what is asked for by digest is good for ever; for tags write upstreams.NAME.freshness',
+  CACHE_KEYS_ZONE: 'the index is on the disk, and has no limit of its own',
+  ALLOW_OWN_AUTH: 'a client’s own credentials always count, for that client alone',
+  ALLOW_PUSH_WITH_OWN_AUTH:
+    'pushes have the client’s own credentials; to pass them on write intercept.push: passthrough',
+  FORCE_UPSTREAM_HTTP_1_1: 'upstreams are always asked so',
+  WORKER_PROCESSES: 'one process serves everybody',
+  PROXY_BUFFERING: 'content is sent while it arrives',
 };
 
 function explain({ env, understood: { notices } }: Said): void {
