@@ -36,7 +36,8 @@ async function scene(scope: AsyncDisposableStack, viaOf: () => Via) {
     let group = '';
     socket.once('secureConnect', () => {
       resumed = socket.isSessionReused();
-      group = String((socket.getEphemeralKeyInfo() as Partial<EphemeralKeyInfo> | null)?.name);
+      const info: Partial<EphemeralKeyInfo> | null = socket.getEphemeralKeyInfo();
+      group = String(info?.name);
     });
     socket.resume();
     await once(socket, 'close');
