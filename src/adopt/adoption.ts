@@ -3,9 +3,10 @@ import { RegistryError } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import type { RepositoryKey, WritableRepository } from '../oci/repository.ts';
 import { hasLinkTree } from '../store/link-tree.ts';
-import type { LinkTrouble } from '../store/link-tree.ts';
+import type { LinkPlace, LinkTrouble } from '../store/link-tree.ts';
 import { reconcileBlobs } from './blobs.ts';
 import type { AdoptionContext, AdoptionOptions, Counts } from './context.ts';
+import { glance } from './glance.ts';
 import { PendingRepository } from './pending.ts';
 import { adoptRepository, tell } from './repository.ts';
 
@@ -112,10 +113,17 @@ class TheAdoption implements Adoption {
   }
 
   async reconciled(repository: WritableRepository): Promise<WritableRepository> {
-    const look = (): Promise<void> => this.look(repository.key);
-    if (await this.#isPending(repository.key)) return new PendingRepository(repository, look);
-    await look();
-    return repository;
+    const context = this.#context;
+    const { key } = repository;
+    if (context === undefined || this.#state === 'done' || this.#settled.has(key.name)) return repository;
+    const own = context.keyOf(key.name);
+    if (own === undefined || own.upstream !== key.upstream) return repository;
+    const whole = (): Promise<void> => this.look(key);
+    // What was pushed before the start goes before what the links say; to write all of it may take minutes.
+    if (this.#state === 'waiting' && (await context.index.adoption.standing(key)).pending)
+      return new PendingRepository(repository, { isSure: async () => true, writable: async () => {}, whole });
+    const isSure = (place: LinkPlace): Promise<boolean> => this.#ready.then(() => glance(context, key, place));
+    return new PendingRepository(repository, { isSure, writable: whole, whole });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -124,13 +132,6 @@ class TheAdoption implements Adoption {
     this.#timer?.cancel();
     await this.#work;
     await Promise.allSettled(this.#running.values());
-  }
-
-  /** What was pushed to it before the start is not all among its links yet, and that may take minutes. */
-  async #isPending(key: RepositoryKey): Promise<boolean> {
-    const context = this.#context;
-    if (context === undefined || this.#state !== 'waiting' || this.#settled.has(key.name)) return false;
-    return (await context.index.adoption.standing(key)).pending;
   }
 
   /** Where there are no links yet, or not any more, the index knows better. */

@@ -3,9 +3,10 @@ import { describe, test } from 'node:test';
 import { blob, image as imageOf, latest } from '../../test/contracts/index-fixtures.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { createHosted } from '../hosted/hosted.ts';
+import { parseDigest } from '../oci/digest.ts';
 import { parseTag } from '../oci/reference.ts';
 import type { Ask, RepositoryKey, WritableRepository } from '../oci/repository.ts';
-import { hosted, image, scene } from './testing.ts';
+import { docker, hosted, image, scene } from './testing.ts';
 import type { Scene } from './testing.ts';
 
 const ask: Ask = { asker: { kind: 'anonymous' }, revalidate: false, requestId: 'r' };
@@ -75,6 +76,35 @@ describe('a repository whose links are still to be written', () => {
     adoption.begin();
     const other = await adoption.reconciled(repositoryOf(at, hosted('other')));
     assert.equal((await other.resolve(parseTag('theirs'), ask))?.value.digest, image.digest);
+  });
+
+  test('is read link by link where somebody asks for just that', async () => {
+    await using at = await scene();
+    await at.volume.push('app', 'theirs', image);
+    let reads = 0;
+    const read = at.store.readLinks.bind(at.store);
+    at.store.readLinks = (...of) => {
+      reads += 1;
+      return read(...of);
+    };
+    const adoption = await at.start({ drain: () => new Promise(() => {}) });
+    adoption.begin();
+    const repository = await adoption.reconciled(repositoryOf(at, key));
+    const theirs = parseTag('theirs');
+    assert.equal((await repository.resolve(theirs, ask))?.value.digest, image.digest);
+    assert.deepEqual(
+      Buffer.from((await repository.manifest(theirs, ask))?.value.bytes ?? []),
+      Buffer.from(image.bytes),
+    );
+    const [blob] = image.blobs;
+    assert.equal((await repository.stat(parseDigest(blob?.digest ?? ''), ask))?.value.size, blob?.size);
+    assert.equal(reads, 0);
+    await at.volume.push('app', 'theirs', docker);
+    assert.equal((await repository.resolve(theirs, ask))?.value.digest, docker.digest);
+    await at.volume.dropTag('app', 'theirs');
+    assert.equal(await repository.resolve(theirs, ask), undefined);
+    assert.equal(reads, 1, 'that it is gone was believed once everything was read');
+    assert.deepEqual((await repository.tags({ limit: 10, last: undefined }, ask))?.value.items, []);
   });
 
   test('keeps nobody from ending, who would only wait for it', async () => {

@@ -14,8 +14,8 @@ import type { AdoptionContext } from './context.ts';
 const attemptsMax = 100;
 const retryMs = 50;
 /** Of one transaction, for which everybody waits. */
-const partItemsMax = 500;
-const partBytesMax = 4 * 1024 * 1024;
+const partItemsMax = 100;
+const partBytesMax = 1024 * 1024;
 
 /**
  * Makes the index say of a repository what its links say. Every link that is ours is written by the time that they are
@@ -149,7 +149,7 @@ class Parts {
       return;
     }
     try {
-      const manifest = parseManifest(await bytesOf(blob), '', digest);
+      const manifest = await manifestOf(blob);
       this.#manifests.push(manifest);
       this.#bytes += manifest.size;
     } catch (error) {
@@ -176,6 +176,11 @@ class Parts {
   #tell(what: string, reason: string): void {
     tell(this.#context, { path: `${this.#key.name}${what.includes(':') ? '@' : ':'}${what}`, reason });
   }
+}
+
+/** @throws RegistryError when it is none that is understood */
+export async function manifestOf(blob: BlobReader): Promise<Manifest> {
+  return parseManifest(await bytesOf(blob), '', blob.digest);
 }
 
 /** @throws RegistryError also when it is too large for a manifest */

@@ -18,9 +18,16 @@ export interface LinkTree {
   fingerprint(repository: RepositoryName): Promise<string | undefined>;
   /** What its links say, whether or not the content is there. */
   readLinks(repository: RepositoryName, told: Told): Promise<RepositoryLinks>;
+  /** Of what one of its links tells, at once: where a tag points, or the digest itself where it is held. */
+  readLink(repository: RepositoryName, place: LinkPlace): Promise<Digest | undefined>;
   /** Digests of whatever seems to rest in the store, in their order, in pieces of a few thousand. */
   restingDigests(): AsyncIterable<readonly Digest[]>;
 }
+
+/** Which link of a repository: there is one for each layer, manifest and tag. */
+export type LinkPlace =
+  | { readonly kind: 'layer' | 'manifest'; readonly digest: Digest }
+  | { readonly kind: 'tag'; readonly tag: Tag };
 
 export interface RepositoryLinks {
   readonly layers: ReadonlySet<Digest>;

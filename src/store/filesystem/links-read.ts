@@ -6,7 +6,7 @@ import type { Digest } from '../../oci/digest.ts';
 import { isRepositoryName, isTag } from '../../oci/reference.ts';
 import type { RepositoryName, Tag } from '../../oci/reference.ts';
 import { errorCode } from '../failure.ts';
-import type { LinkTrouble, RepositoryLinks, Told } from '../link-tree.ts';
+import type { LinkPlace, LinkTrouble, RepositoryLinks, Told } from '../link-tree.ts';
 import { layersPath, linkPath, repositoriesPath, revisionsPath, tagLinkPath, tagsPath } from './layout.ts';
 import type { Layout } from './layout.ts';
 import { together } from './together.ts';
@@ -82,6 +82,22 @@ export async function readLinksOf(layout: Layout, repository: RepositoryName, to
   return { ...links, whole: readable };
 }
 
+export async function readLinkOf(
+  layout: Layout,
+  repository: RepositoryName,
+  place: LinkPlace,
+): Promise<Digest | undefined> {
+  const { text } = (await readLink(pathOf(layout, repository, place))) ?? {};
+  if (text === undefined || !isDigest(text)) return undefined;
+  return place.kind === 'tag' || place.digest === text ? text : undefined;
+}
+
+function pathOf(layout: Layout, repository: RepositoryName, place: LinkPlace): string {
+  if (place.kind === 'tag') return tagLinkPath(tagsPath(layout, repository), place.tag);
+  const directory = place.kind === 'layer' ? layersPath : revisionsPath;
+  return linkPath(directory(layout, repository), place.digest);
+}
+
 /** Where a link may lie. */
 type Place =
   | { readonly path: string; readonly kind: 'layers' | 'manifests'; readonly name: Digest }
@@ -154,7 +170,10 @@ function readLink(path: string): Promise<Found | undefined> {
       if (failure !== null) return end(failure);
       const buffer = Buffer.allocUnsafe(linkBytesMax);
       fs.read(file, buffer, 0, linkBytesMax, 0, (error, count) => {
-        fs.close(file, () => (error === null ? resolve({ text: buffer.toString('latin1', 0, count) }) : end(error)));
+        // Nothing was written to it: that waits for nothing.
+        fs.closeSync(file);
+        if (error === null) resolve({ text: buffer.toString('latin1', 0, count) });
+        else end(error);
       });
     });
   });

@@ -8,7 +8,7 @@ import type { RepositoryName } from '../../oci/reference.ts';
 import { isIngestName } from '../blob-store.ts';
 import type { BlobStore, Capacity, Ingest, IngestName, Quarantine, StoredBlob } from '../blob-store.ts';
 import { errorCode, storeFailure } from '../failure.ts';
-import type { LinkTree, RepositoryLinks, Told } from '../link-tree.ts';
+import type { LinkPlace, LinkTree, RepositoryLinks, Told } from '../link-tree.ts';
 import { findBlob } from './blob.ts';
 import { Directories } from './directories.ts';
 import { followIngest, resumeIngest, startIngest } from './ingest.ts';
@@ -17,7 +17,7 @@ import { algorithmPath, algorithms, blobDirectory, dataPath, digestAt, layoutOf,
 import type { Layout } from './layout.ts';
 import { PromptReads, readWatch } from './prompt-reads.ts';
 import type { ReadWatch } from './prompt-reads.ts';
-import { fingerprintOf, linkedRepositories, readLinksOf } from './links-read.ts';
+import { fingerprintOf, linkedRepositories, readLinkOf, readLinksOf } from './links-read.ts';
 import { writeLinks } from './links-write.ts';
 import { noneIfMissing, restingDigests } from './resting.ts';
 
@@ -147,6 +147,10 @@ class FilesystemStore implements BlobStore, Quarantine, LinkTree {
 
   readLinks(repository: RepositoryName, told: Told): Promise<RepositoryLinks> {
     return readLinksOf(this.#layout, repository, told);
+  }
+
+  readLink(repository: RepositoryName, place: LinkPlace): Promise<Digest | undefined> {
+    return readLinkOf(this.#layout, repository, place);
   }
 
   restingDigests(): AsyncIterable<readonly Digest[]> {
