@@ -43,7 +43,7 @@ export function createAdoption(options: AdoptionOptions): Adoption {
 }
 
 /** Repositories that are read together. */
-const readTogether = 8;
+const readTogether = 4;
 const hostedPage = 500;
 /** In milliseconds. */
 const progressEveryMs = 10_000;

@@ -14,7 +14,7 @@ import type { AdoptionContext } from './context.ts';
 const attemptsMax = 100;
 const retryMs = 50;
 /** Of one transaction, for which everybody waits. */
-const partItemsMax = 100;
+const partItemsMax = 200;
 const partBytesMax = 1024 * 1024;
 
 /**
