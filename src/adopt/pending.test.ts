@@ -96,8 +96,8 @@ describe('a repository whose links are still to be written', () => {
       Buffer.from((await repository.manifest(theirs, ask))?.value.bytes ?? []),
       Buffer.from(image.bytes),
     );
-    const [blob] = image.blobs;
-    assert.equal((await repository.stat(parseDigest(blob?.digest ?? ''), ask))?.value.size, blob?.size);
+    const [layer] = image.blobs;
+    assert.equal((await repository.stat(parseDigest(layer?.digest ?? ''), ask))?.value.size, layer?.size);
     assert.equal(reads, 0);
     await at.volume.push('app', 'theirs', docker);
     assert.equal((await repository.resolve(theirs, ask))?.value.digest, docker.digest);
