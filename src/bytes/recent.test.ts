@@ -64,6 +64,33 @@ describe('the newest bytes', () => {
     assert.ok(recent.lend(2 * blockBytes, 1) !== undefined);
   });
 
+  test('are read back, once for all, when a crowd has fallen behind them', () => {
+    const recent = new Recent(new Blocks(2));
+    bring(recent, 0, 4 * blockBytes);
+    let reads = 0;
+    const readNow = (into: Uint8Array, position: number): number => {
+      reads += 1;
+      return content.copy(into, 0, position);
+    };
+    assert.equal(recent.lend(1000, 10), undefined);
+    const first = recent.lendAgain(1000, blockBytes, readNow);
+    assert.ok(first !== undefined && content.subarray(1000, 1000 + blockBytes).equals(first.bytes));
+    const second = recent.lend(5000, 100);
+    assert.ok(second !== undefined && content.subarray(5000, 5100).equals(second.bytes));
+    assert.equal(reads, 1);
+    assert.equal(recent.lendAgain(0, 0, readNow), undefined);
+  });
+
+  test('leave the memory to others where they cannot be read back', () => {
+    const recent = new Recent(new Blocks(1));
+    assert.equal(
+      recent.lendAgain(0, blockBytes, () => undefined),
+      undefined,
+    );
+    bring(recent, 0, 100);
+    assert.ok(recent.lend(0, 100) !== undefined);
+  });
+
   test('leave their memory to others when it is over, once nobody has it', () => {
     const pool = new Blocks(1);
     const [one, other] = [new Recent(pool), new Recent(pool)];

@@ -27,6 +27,9 @@ export class Blocks {
   }
 }
 
+/** As `readNow` of `Bytes`. */
+type ReadNow = (into: Uint8Array, position: number) => number | undefined;
+
 interface Block {
   readonly memory: Buffer;
   /** Positions of the content: it holds those from `start` to before `end`. */
@@ -39,7 +42,8 @@ interface Block {
 
 /**
  * The newest bytes of content that grows, kept in memory for a crowd of readers: reading them from the file once for each
- * reader would cost a third of what sending them does. What a reader does not find here it reads from the file.
+ * reader would cost a third of what sending them does. Where the crowd has fallen behind, its first reader brings them in
+ * again for the others. What a reader does not find here it reads from the file.
  */
 export class Recent implements Disposable {
   readonly #pool: Blocks;
@@ -66,7 +70,24 @@ export class Recent implements Disposable {
   /** Some of the bytes from `position` on, at most `lengthMax`; `undefined` when they are not here. */
   lend(position: number, lengthMax: number): Lent | undefined {
     const block = this.#blocks.findLast(({ start, end }) => start <= position && position < end);
-    if (block === undefined || lengthMax <= 0) return undefined;
+    return block === undefined || lengthMax <= 0 ? undefined : this.#lendOf(block, position, lengthMax);
+  }
+
+  /** The same of bytes that are not here any more: one reader reads them back for all. */
+  lendAgain(position: number, lengthMax: number, readNow: ReadNow): Lent | undefined {
+    const memory = lengthMax > 0 ? this.#free() : undefined;
+    if (memory === undefined) return undefined;
+    const length = readNow(memory.subarray(0, lengthMax), position);
+    if (length === undefined) {
+      this.#pool.give(memory);
+      return undefined;
+    }
+    const block: Block = { memory, start: position, end: position + length, lent: 0, dropped: false };
+    this.#blocks.push(block);
+    return this.#lendOf(block, position, lengthMax);
+  }
+
+  #lendOf(block: Block, position: number, lengthMax: number): Lent {
     const from = position - block.start;
     block.lent += 1;
     return {
@@ -86,11 +107,15 @@ export class Recent implements Disposable {
   #blockAt(position: number): Block | undefined {
     const growing = this.#blocks.find(({ start, end, memory }) => end === position && end - start < memory.length);
     if (growing !== undefined) return growing;
-    const memory = this.#pool.take() ?? this.#oldest();
+    const memory = this.#free();
     if (memory === undefined) return undefined;
     const block: Block = { memory, start: position, end: position, lent: 0, dropped: false };
     this.#blocks.push(block);
     return block;
+  }
+
+  #free(): Buffer | undefined {
+    return this.#pool.take() ?? this.#oldest();
   }
 
   #oldest(): Buffer | undefined {

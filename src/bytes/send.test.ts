@@ -118,6 +118,25 @@ describe('sending a blob', () => {
     assert.ok(sink.text.equals(Buffer.concat(expected)));
   });
 
+  test('lets others have their turn where a receiver takes everything at once', async () => {
+    const sink = new TestSink();
+    const write = (bytes: Uint8Array | string, left: Left): void => {
+      sink.received.push(Buffer.from(bytes));
+      left();
+    };
+    let turns = 0;
+    let ended = false;
+    const others = (): void => {
+      turns += 1;
+      if (!ended) setImmediate(others);
+    };
+    setImmediate(others);
+    await send(new TestSource(content, content.length), { gone: sink.gone, write });
+    ended = true;
+    assert.ok(sink.text.equals(content));
+    assert.ok(turns >= 5, `${turns} turns for ${content.length} bytes`);
+  });
+
   test('sends what lies in memory from there, and lets go of it when it has left', async () => {
     const source = new TestSource(content);
     const lends = { lent: 0, most: 0, count: 0 };

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { RegistryError } from '../oci/errors.ts';
 import type { ByteSource, Lent } from '../oci/blob.ts';
 import type { BufferPool, BufferShare } from './buffer-pool.ts';
@@ -31,6 +32,9 @@ export interface Stopwatch {
   monotonic(): number;
 }
 
+/** So much is sent before the event loop goes around, in bytes. */
+const atOnceBytesMax = 512 * 1024;
+
 /**
  * The byte path. What the source has at once is read when the piece before it has left: one buffer, still warm, goes around.
  * Where reading takes time, the next piece is read while the last one is being written. A reader holds two buffers of the
@@ -58,7 +62,12 @@ class Lane implements Disposable {
   readonly #sink: BodySink;
   readonly #share: BufferShare;
   readonly #clock: Stopwatch;
-  #writing: Promise<void> = Promise.resolve();
+  /** Writes that have not left yet. */
+  #leaving = 0;
+  #failure: Error | undefined;
+  /** Of whoever waits until all have left. */
+  #settle: { resolve(): void; reject(reason: unknown): void } | undefined;
+  #sentAtOnce = 0;
   /** The last read took time: the next one is begun before its turn. */
   #ahead = false;
   #interrupt: ((reason: unknown) => void) | undefined;
@@ -74,6 +83,7 @@ class Lane implements Disposable {
   /** Returns how many bytes of the content were sent, or rather: are being sent. */
   async sendPiece(prefix: string, position: number, end: number): Promise<number> {
     if (!this.#ahead) await this.emptied();
+    await this.#letOthers();
     this.#sink.gone.throwIfAborted();
     const lent = this.#source.lend?.(position, end - position);
     if (lent !== undefined) return this.#sendLent(prefix, lent);
@@ -118,19 +128,28 @@ class Lane implements Disposable {
 
   /** @param done when the bytes have left: how many */
   write(bytes: Uint8Array | string, done?: (sentBytes: number) => void): void {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    // Whoever writes next, or waits for the end, hears of a failure; until then it must not count as unhandled.
-    promise.catch(() => {});
-    this.#writing = promise;
+    this.#leaving += 1;
+    this.#sentAtOnce += bytes.length;
     this.#sink.write(bytes, (error) => {
+      this.#leaving -= 1;
       done?.(error ? 0 : bytes.length);
-      if (error) reject(error);
-      else resolve();
+      if (error) this.#failure ??= error;
+      if (error) this.#settle?.reject(error);
+      else if (this.#leaving === 0) this.#settle?.resolve();
     });
   }
 
+  /** A receiver that takes all that it is sent would have its whole blob before anybody else is even let in. */
+  async #letOthers(): Promise<void> {
+    if (this.#sentAtOnce < atOnceBytesMax) return;
+    this.#sentAtOnce = 0;
+    await nextTurn();
+  }
+
   async emptied(): Promise<void> {
-    await this.#unlessGone(this.#writing);
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#leaving === 0) return this.#sink.gone.throwIfAborted();
+    await this.#unlessGone(new Promise<void>((resolve, reject) => (this.#settle = { resolve, reject })));
   }
 
   [Symbol.dispose](): void {

@@ -97,7 +97,9 @@ export class Arrival implements Target {
   }
 
   lend(position: number, lengthMax: number): Lent | undefined {
-    return this.#recent.lend(position, lengthMax);
+    const lent = this.#recent.lend(position, lengthMax);
+    if (lent !== undefined || !this.growth.isCrowded) return lent;
+    return this.#recent.lendAgain(position, lengthMax, (into, from) => this.readNow(into, from));
   }
 
   fork(): Fork {

@@ -279,9 +279,10 @@ describe('a blob that is still to come', () => {
     );
     const socket = await openSocket(port);
     socket.pause();
-    socket.end(get('/'));
+    socket.write(get('/'));
     while (pool.lentBytes === 0) await nextTurn();
     for (let turn = 0; turn < 50; turn += 1) await nextTurn();
+    socket.end();
     socket.resume();
     await logOf(1);
     while (pool.lentBytes > 0) await nextTurn();
