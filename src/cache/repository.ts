@@ -88,7 +88,7 @@ export class CachedRepository implements Repository {
 
   async blob(digest: Digest, ask: Ask): Promise<Answer<BlobReader> | undefined> {
     const answer = await this.#allowed(ask, { object: 'blob', reference: digest }, async (as) => {
-      const held = await findHeld(this.#context, digest);
+      const held = (await this.#isArriving(digest)) ? undefined : await findHeld(this.#context, digest);
       const mayShare = held !== undefined && (await this.#mayShare(digest, as));
       if (held !== undefined && !mayShare) return undefined;
       const found = held === undefined ? await this.#download(digest, as) : answerOf(held, 'hit');
@@ -97,6 +97,12 @@ export class CachedRepository implements Repository {
       return { ...found, value: lasting(found.value, again) };
     });
     return this.#tell('blob', answer);
+  }
+
+  /** For this repository, too. It may be at rest already, while the index does not know yet whose it is. */
+  async #isArriving(digest: Digest): Promise<boolean> {
+    const running = this.#context.downloads.find(digest);
+    return running !== undefined && (await this.#isOneOfMine(running.source.key));
   }
 
   /** Brings a blob in without serving it to anybody. False when that did not succeed. */
@@ -193,7 +199,7 @@ export class CachedRepository implements Repository {
 
   /** Whether to wait for a download of another repository: it has perhaps not been answered yet, and proves nothing. */
   async #mayJoin(digest: Digest, other: RepositoryKey, as: Identity): Promise<boolean> {
-    return this.#isMine(other) || (await this.#isAsPublicAs(other)) || this.#earn(digest, as);
+    return (await this.#isOneOfMine(other)) || this.#earn(digest, as);
   }
 
   /**
@@ -206,6 +212,10 @@ export class CachedRepository implements Repository {
     if (!earned || !(await this.#isAsPublicAs(source.key))) return this.#mayShare(digest, as);
     await this.#addMember(digest);
     return true;
+  }
+
+  async #isOneOfMine(other: RepositoryKey): Promise<boolean> {
+    return this.#isMine(other) || this.#isAsPublicAs(other);
   }
 
   async #isAsPublicAs(other: RepositoryKey): Promise<boolean> {
