@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readdirSync, readlinkSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'node:test';
 import { Worker } from 'node:worker_threads';
@@ -51,6 +52,32 @@ describe('the database', () => {
     assert.throws(() => database.write(failing), /undone/);
     assert.equal(ids.find(redis), undefined);
     assert.ok(database.write(() => ids.ensure(redis)));
+  });
+
+  test('needs no temporary file to undo a large write', async () => {
+    await using dir = await TempDir.make();
+    using database = new Database(dir.join('index.db'));
+    database.useWriteAheadLog();
+    database.execute('CREATE TABLE t (n INTEGER PRIMARY KEY, text TEXT) STRICT');
+    const add = database.command('INSERT INTO t (text) VALUES (?)');
+    const change = database.command('UPDATE t SET text = ?');
+    database.write(() => {
+      for (let row = 0; row < 300; row += 1) add('a'.repeat(1000));
+    });
+    let open: readonly (string | undefined)[] = [];
+    const undone = database.writeShared(() => {
+      change('b'.repeat(1000));
+      open = readdirSync('/proc/self/fd').map(target);
+      throw new Error('undo it');
+    });
+    await assert.rejects(undone, /undo it/);
+    assert.ok(open.some((path) => path?.endsWith('/index.db')));
+    assert.deepEqual(
+      open.filter((path) => path?.includes('etilqs')),
+      [],
+      'as SQLite calls them',
+    );
+    assert.equal(database.query<{ n: number }>("SELECT count(*) AS n FROM t WHERE text LIKE 'a%'").get()?.n, 300);
   });
 
   test('keeps no row of what was evicted', async () => {
@@ -106,5 +133,14 @@ class NotingDatabase extends Database {
   override command(sql: string): ReturnType<Database['command']> {
     this.noted.push(sql);
     return super.command(sql);
+  }
+}
+
+/** What a descriptor of this process is of; `undefined` for one that is closed again. */
+function target(descriptor: string): string | undefined {
+  try {
+    return readlinkSync(`/proc/self/fd/${descriptor}`);
+  } catch {
+    return undefined;
   }
 }

@@ -222,9 +222,11 @@ function connect(path: string): DatabaseSync {
   try {
     connection = new DatabaseSync(path, { timeout: busyMsMax, enableForeignKeyConstraints: true });
     // NORMAL: after a power cut the newest transactions may be missing, never torn, and what they said about the cache is
-    // found out again. What acknowledges a push waits until it is durable.
+    // found out again. What acknowledges a push waits until it is durable. MEMORY: what a savepoint may have to undo would
+    // go to a temporary file, and a container need not have a directory for these.
     connection.exec(`
       PRAGMA synchronous = NORMAL;
+      PRAGMA temp_store = MEMORY;
       PRAGMA cache_size = -${cacheKibMax};
     `);
     return connection;
