@@ -25,18 +25,8 @@ function closedSince(checkedAtMs: number, clock: FakeClock) {
   const upstream = { hasCredentials: true, repository: () => repository } as Partial<Upstream> as Upstream;
   const visibility: Visibility = { public: true, checkedAtMs };
   const repositories = { visibility: async () => visibility, setVisibility: async () => {} };
-  const ground = {
-    index: { repositories } as Partial<Record<keyof Index, unknown>> as Index,
-    upstreams: { find: () => upstream, list: () => [upstream], close: async () => {} },
-    clock,
-    observer: silent,
-  };
-  return createAccess({
-    ...ground,
-    rights: new ClientRights({ ...ground, windows: () => ({ proofMs: 0, outageMs: 0 }) }),
-    exposure: () => 'authenticated',
-    may: () => true,
-  });
+  const index = { repositories } as Partial<Record<keyof Index, unknown>> as Index;
+  return accessTo(upstream, index, clock, 'authenticated').access;
 }
 
 test('what a clock that went wrong saw public in the future is looked at again', async () => {
@@ -61,14 +51,7 @@ test('what only a client may read is hidden before anything of it is written dow
     url: 'https://quay.example',
     repository: () => repository,
   } as Partial<Upstream> as Upstream;
-  const ground = {
-    index,
-    upstreams: { find: () => upstream, list: () => [upstream], close: async () => {} },
-    clock,
-    observer: silent,
-  };
-  const rights = new ClientRights({ ...ground, windows: () => ({ proofMs: 0, outageMs: 0 }) });
-  const access = createAccess({ ...ground, rights, exposure: () => 'authenticated', may: () => true });
+  const { access } = accessTo(upstream, index, clock, 'authenticated');
   const presents = { upstream: 'quay.example', host: 'quay.example', authorization: undefined };
   const ask = (): Promise<unknown> =>
     access.mayRead({ kind: 'anonymous', presents }, key, { object: 'manifest', reference: latest });
@@ -95,15 +78,16 @@ test('the list of a repository that we may read is shown, though a client brough
     },
   };
   const upstream = { hasCredentials: true, repository: () => repository } as Partial<Upstream> as Upstream;
-  const ground = {
-    index,
-    upstreams: { find: () => upstream, list: () => [upstream], close: async () => {} },
-    clock,
-    observer: silent,
-  };
-  const rights = new ClientRights({ ...ground, windows: () => ({ proofMs: 0, outageMs: 0 }) });
-  const access = createAccess({ ...ground, rights, exposure: () => 'anyone', may: () => true });
+  const { access, rights } = accessTo(upstream, index, clock, 'anyone');
   await rights.bring(key);
   assert.equal(await access.mayRead({ kind: 'anonymous' }, key, { object: 'list' }), 'own');
   assert.deepEqual(asked, ['own']);
 });
+
+/** Where nothing that a client was seen to have counts for a later request. */
+function accessTo(upstream: Upstream, index: Index, clock: FakeClock, exposure: 'anyone' | 'authenticated') {
+  const upstreams = { find: () => upstream, list: () => [upstream], close: async () => {} };
+  const ground = { index, upstreams, clock, observer: silent };
+  const rights = new ClientRights({ ...ground, windows: () => ({ proofMs: 0, outageMs: 0 }) });
+  return { rights, access: createAccess({ ...ground, rights, exposure: () => exposure, may: () => true }) };
+}
