@@ -34,8 +34,10 @@ export class Database implements Disposable {
   readonly #shared: SharedWrites;
   readonly #durability: Durability;
   readonly #version: Version;
+  readonly #logged: StatementSync;
   #rolledBack: () => void = () => {};
   #committed: () => void = () => {};
+  #wrote: () => void = () => {};
 
   constructor(path: string) {
     this.path = path;
@@ -48,6 +50,7 @@ export class Database implements Disposable {
     this.#shared = new SharedWrites({ write: (run) => this.write(run), attempt: (run) => this.#attempt(run) });
     const look = this.#prepare('PRAGMA data_version');
     this.#version = new Version(() => Number(look.get()?.['data_version']));
+    this.#logged = this.#prepare('PRAGMA wal_checkpoint(NOOP)');
   }
 
   /** Readers and a writer no longer wait for each other. It is noted in the file, so only in one that is known to be ours. */
@@ -69,10 +72,24 @@ export class Database implements Disposable {
     return this.#version.current;
   }
 
+  get isOpen(): boolean {
+    return this.#connection.isOpen;
+  }
+
+  /** How long the write-ahead log is, in pages, and how many of them the database has already. */
+  get log(): { readonly pages: number; readonly settled: number } {
+    const row = this.#logged.get();
+    return { pages: Number(row?.['log']), settled: Number(row?.['checkpointed']) };
+  }
+
   query<Row>(sql: string): Query<Row> {
     const statement = this.#prepare(sql);
     const { path } = this;
-    const wrote = readsOnly.test(sql) ? undefined : (): void => this.#version.wrote();
+    const writes = (): void => {
+      this.#version.wrote();
+      this.#wrote();
+    };
+    const wrote = readsOnly.test(sql) ? undefined : writes;
     return {
       get(...values) {
         wrote?.();
@@ -106,6 +123,7 @@ export class Database implements Disposable {
   aside(sql: string): (...values: readonly SQLInputValue[]) => number {
     const statement = this.#prepare(sql);
     return (...values) => {
+      this.#wrote();
       try {
         return Number(statement.run(...values).changes);
       } catch (error) {
@@ -176,6 +194,11 @@ export class Database implements Disposable {
   /** Called when a transaction was undone: what was learned inside it may not be so. */
   onRollback(listener: () => void): void {
     this.#rolledBack = listener;
+  }
+
+  /** Called before every statement that writes. */
+  onWrite(listener: () => void): void {
+    this.#wrote = listener;
   }
 
   /** Called after every transaction of this connection that may have written. */

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import type { Index } from '../contract.ts';
 import { SqliteAdoption } from './adoption.ts';
 import { SqliteBlobs } from './blobs.ts';
+import { Checkpoints } from './checkpoints.ts';
 import { SqliteClaims } from './claims.ts';
 import { SqliteCollection } from './collection.ts';
 import { Database } from './database.ts';
@@ -45,7 +46,8 @@ export async function openSqliteIndex(options: SqliteIndexOptions): Promise<Inde
   const database = new Database(options.path);
   try {
     migrate(database, migrations);
-    return indexOver(database);
+    if (options.path === inMemory) return indexOver(database);
+    return withCheckpoints(indexOver(database), new Checkpoints(database));
   } catch (error) {
     database[Symbol.dispose]();
     throw error;
@@ -81,6 +83,14 @@ export function indexOver(database: Database): Index {
     proofs: new SqliteProofs(database),
     [Symbol.asyncDispose]: async () => database[Symbol.dispose](),
   };
+}
+
+function withCheckpoints(index: Index, checkpoints: Checkpoints): Index {
+  const dispose = async (): Promise<void> => {
+    await checkpoints[Symbol.asyncDispose]();
+    await index[Symbol.asyncDispose]();
+  };
+  return { ...index, [Symbol.asyncDispose]: dispose };
 }
 
 /** Of the index as it is: a file beside it, so that there is room for it where there is room for the index. */
