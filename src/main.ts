@@ -9,5 +9,10 @@ if (!isBuilt) enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/e
 // Before the first use of the pool: with Node's four threads, four syncs of large files would hold up every reader.
 process.env['UV_THREADPOOL_SIZE'] ??= '16';
 
+// A diagnostic report, which Node writes of a crash where it is told to, is given away. It has neither the environment, where
+// passwords may be, nor does it wait for name servers to say who is connected.
+const report: NodeJS.ProcessReport & { excludeNetwork?: boolean } = process.report;
+[report.excludeEnv, report.excludeNetwork] = [true, true];
+
 const { runProgram } = await import('./program.ts');
 await runProgram();

@@ -143,6 +143,11 @@ export class ProxiedClient {
     return await this.ask(url, withAuthorization(options, authorization));
   }
 
+  /** What it shows, as it shows it. */
+  get tokens(): Iterable<string> {
+    return this.#tokens.values();
+  }
+
   forgetTokens(): void {
     this.#tokens.clear();
   }
