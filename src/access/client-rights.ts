@@ -38,6 +38,9 @@ export class ClientRights {
   readonly #asking = new Map<string, Promise<void>>();
   readonly #remembered = new Map<string, Proof>();
   #prunedAtMs = 0;
+  /** So far, of anybody; and which of them was a client's last in a repository. */
+  #refusals = 0;
+  readonly #refusedAt = new Map<string, number>();
 
   constructor(options: ClientRightsOptions) {
     this.#options = options;
@@ -102,11 +105,12 @@ export class ClientRights {
     const { identity, shown, host } = client;
     if (wanted.object === 'list') return await this.#whileAway(client, key, unproven(key));
     const upstream = key.upstream === undefined ? undefined : this.#options.upstreams.find(key.upstream);
+    const asked = { atMs: this.#options.clock.now(), refusals: this.#refusals };
     try {
       const proven = await upstream?.repository(key.name).prove(wanted.reference, wanted.object, identity);
       if (proven === undefined) throw absent(key, wanted);
       await this.#hide(key);
-      if (shown?.isStandIn !== true) await this.#proved(shown, key);
+      if (shown?.isStandIn !== true) await this.#proved(shown, key, asked);
       const { reference } = wanted;
       if (proven.descriptor !== undefined && !isDigestReference(reference)) {
         await this.#point(key, reference, proven.descriptor);
@@ -160,12 +164,14 @@ export class ClientRights {
     return proof !== undefined && Math.abs(now - proof.provedAtMs) < windowMs && now < proof.expiresAtMs;
   }
 
-  async #proved(shown: Shown | undefined, key: RepositoryKey): Promise<void> {
+  /** However long the answer took: it says what was so when it was asked for, and nothing against what was refused since. */
+  async #proved(shown: Shown | undefined, key: RepositoryKey, asked: Asked): Promise<void> {
     if (shown === undefined) return;
-    const provedAtMs = this.#options.clock.now();
-    await this.#put(shown.subject, key, { provedAtMs, expiresAtMs: shown.expiresAtMs });
-    const { credential } = shown;
-    if (credential !== undefined && credential !== shown.subject) {
+    const { subject, credential, expiresAtMs } = shown;
+    const provedAtMs = asked.atMs;
+    const isRefused = (each: string): boolean => (this.#refusedAt.get(nameOf(each, key)) ?? 0) > asked.refusals;
+    if (!isRefused(subject)) await this.#put(subject, key, { provedAtMs, expiresAtMs });
+    if (credential !== undefined && credential !== subject && !isRefused(credential)) {
       await this.#put(credential, key, { provedAtMs, expiresAtMs: Infinity });
     }
     await this.#prune(provedAtMs);
@@ -174,25 +180,28 @@ export class ClientRights {
   /** A token that has not ended says what its account may: that is over, too. */
   async #refused(shown: Shown | undefined, key: RepositoryKey): Promise<void> {
     if (shown === undefined) return;
+    this.#refusals += 1;
     const never = { provedAtMs: 0, expiresAtMs: 0 };
     const isOver = this.#options.clock.now() >= shown.expiresAtMs;
     const subjects = isOver ? [shown.subject] : [shown.subject, shown.credential];
-    for (const subject of subjects) {
-      if (subject !== undefined && (await this.#find(subject, key)) !== undefined) await this.#put(subject, key, never);
+    for (const subject of subjects.filter((each) => each !== undefined)) {
+      if (this.#refusedAt.size >= rememberedMax) this.#refusedAt.clear();
+      this.#refusedAt.set(nameOf(subject, key), this.#refusals);
+      if ((await this.#find(subject, key)) !== undefined) await this.#put(subject, key, never);
     }
   }
 
   async #find(subject: string, key: RepositoryKey): Promise<Proof | undefined> {
-    const name = `${subject} ${fullName(key)}`;
+    const name = nameOf(subject, key);
     const found = this.#remembered.get(name) ?? (await this.#options.index.proofs.find(subject, key));
     if (found !== undefined) this.#keepInMind(name, found);
     return found;
   }
 
   async #put(subject: string, key: RepositoryKey, proof: Proof): Promise<void> {
-    this.#remembered.delete(`${subject} ${fullName(key)}`);
+    this.#remembered.delete(nameOf(subject, key));
     await this.#options.index.proofs.put(subject, key, proof);
-    this.#keepInMind(`${subject} ${fullName(key)}`, proof);
+    this.#keepInMind(nameOf(subject, key), proof);
   }
 
   #keepInMind(name: string, proof: Proof): void {
@@ -208,8 +217,18 @@ export class ClientRights {
   }
 }
 
+function nameOf(subject: string, key: RepositoryKey): string {
+  return `${subject} ${fullName(key)}`;
+}
+
 /** No hash is this. */
 const ourselves = 'own';
+
+/** When, and after how many refusals. */
+interface Asked {
+  readonly atMs: number;
+  readonly refusals: number;
+}
 
 interface Client {
   readonly identity: ClientIdentity;
