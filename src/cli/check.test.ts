@@ -101,6 +101,34 @@ describe('check', () => {
     assert.deepEqual(await dir.files(), ['config.yml']);
   });
 
+  test('finds a pattern that can never match, and says what was meant (projectbluefin/lab#596)', async () => {
+    await using dir = await TempDir.make();
+    const yaml = [
+      anyPort.trim(),
+      'upstreams:',
+      '  docker.io: { deny: ["redis", "docker.io/team/**", "team/**", "*/secret", "**"] }',
+      '  quay.io: { allow: ["*", "quay.io/team/*"] }',
+      'hosted: { names: ["local/**", "our.example/**"] }',
+      'intercept: { hosts: [quay.io, qauy.io] }',
+      'access:',
+      '  - { who: anonymous, may: pull, on: ["docker.io/redis", "dokcer.io/**", "index.docker.io/library/*"] }',
+      '  - { who: anonymous, may: pull, on: ["docker.io/library/redis", "local/**", "our.example/**", "**", "*.io/**"] }',
+    ].join('\n');
+    const { code, out } = await check(dir, `${yaml}\n`, ['--no-upstreams']);
+    assert.equal(code, 1);
+    const { findings } = JSON.parse(out) as { readonly findings: readonly Finding[] };
+    const wrong = findings.filter(({ ok }) => !ok).map(({ what, text }) => `${what}: ${text}`);
+    assert.deepEqual(wrong, [
+      'pattern upstreams.docker.io.deny: "redis" never matches: names of one part are in library/ there; write "library/redis", or "**" for everything',
+      'pattern upstreams.docker.io.deny: "docker.io/team/**" never matches: names within an upstream do not begin with it; write "team/**"',
+      'pattern upstreams.quay.io.allow: "quay.io/team/*" never matches: names within an upstream do not begin with it; write "team/*"',
+      'pattern access[0].on: "docker.io/redis" never matches: names of one part are in library/ there; write "docker.io/library/redis"',
+      'pattern access[0].on: "dokcer.io/**" never matches: dokcer.io is no upstream; correct it, or add it under upstreams',
+      'pattern access[0].on: "index.docker.io/library/*" never matches: it is called docker.io here; write that instead of index.docker.io',
+      'pattern intercept.hosts: "qauy.io" is never intercepted: it is no upstream; add it under upstreams, or take it out',
+    ]);
+  });
+
   test('finds a port that is taken', async () => {
     await using dir = await TempDir.make();
     const other = createServer().listen(0, '127.0.0.1');

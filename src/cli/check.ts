@@ -1,5 +1,6 @@
 import { loadConfig } from '../config/load.ts';
 import { checkLocal } from './check-local.ts';
+import { checkRoutes } from './check-routes.ts';
 import { checkUpstreams } from './check-upstreams.ts';
 import type { Context } from './context.ts';
 import { printJson } from './output.ts';
@@ -21,7 +22,7 @@ export function addCheck(program: Program, context: Context): void {
     .command('check')
     .summary('try everything that the configuration names')
     .description(
-      'Reads the configuration, contacts every upstream that it names (a ping and the token flow), and looks at the store, the index, the certificates and the ports. Exits with 1 if anything is wrong.',
+      'Reads the configuration, contacts every upstream that it names (a ping and the token flow), and looks at the store, the index, the certificates, the ports, and for patterns that can never match. Exits with 1 if anything is wrong.',
     )
     .argument('[file]', 'the configuration (default: $REGISTRY_CONFIGURATION_PATH, else none)')
     .option('-a, --all', 'also the public registries that are known without configuration')
@@ -33,6 +34,7 @@ export function addCheck(program: Program, context: Context): void {
       const origin = config.file ?? 'the defaults and the environment';
       const findings: Finding[] = [
         { what: 'configuration', ok: true, text: `${origin}; ${loaded.notices.length} notes` },
+        ...checkRoutes(config),
         ...(await checkLocal(config, context.clock)),
         ...(options.upstreams ? await checkUpstreams(context, config, options.all === true) : []),
       ];
