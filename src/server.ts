@@ -23,6 +23,7 @@ import type { Rooms } from './furnish.ts';
 import type { Config } from './config/config.ts';
 import type { Health } from './health/health.ts';
 import type { Handler, Reply, Request, Lobby } from './http/message.ts';
+import type { IsShort } from './http/short-way.ts';
 import type { Index } from './index/contract.ts';
 import { systemClock } from './observe/clock.ts';
 import type { Clock } from './observe/clock.ts';
@@ -98,7 +99,10 @@ async function start(scope: AsyncDisposableStack, options: Required<ServerOption
   const admin = createAdmin({ ...told, ...rows, failure });
   const remote = { token: () => settings.loaded.authFiles.adminToken, clock, failure };
   const open = withRemoteAdmin(remote, admin, publicHandler(rooms, settings, proxy));
-  const addresses = await doors.open(config.http, behind(rooms, open, proxy, lobbyOf(rooms, settings, sightings)));
+  const addresses = await doors.open(
+    config.http,
+    behind(rooms, settings, { handler: open, lobby: lobbyOf(rooms, settings, sightings) }, proxy),
+  );
   await doors.openDebug(config.http, createDebug({ ...told, prometheusPath }));
   const adminSocket = await doors.openAdmin(config.admin, admin);
   await beginWork(rooms, observer);
@@ -146,9 +150,15 @@ async function beginWork({ notify, health, hosted, cache }: Rooms, observer: Obs
 }
 
 /** What clients get to see. */
-function behind(rooms: Rooms, handler: Handler, proxy: TransparentProxy | undefined, lobby: Lobby): Behind {
+function behind(
+  { certificates }: Rooms,
+  settings: Settings,
+  { handler, lobby }: Pick<Behind, 'handler' | 'lobby'>,
+  proxy: TransparentProxy | undefined,
+): Behind {
   const { interception, named = [] } = proxy ?? {};
-  return { handler, lobby, isShort: isManifestUrl, tls: rooms.certificates.tls, interception, named };
+  const isShort: IsShort = (url, via) => isManifestUrl(url, via, () => settings.routing);
+  return { handler, lobby, isShort, tls: certificates.tls, interception, named };
 }
 
 /** What a machine asks before it is a client of ours. */

@@ -12,7 +12,7 @@ export function peekFirstByte(socket: Socket, msMax: number, then: (first: numbe
     socket.destroy();
   };
   const look = (): void => {
-    const chunk: Buffer | null = socket.read(1);
+    const chunk: Buffer | null = socket.read();
     if (chunk === null) return;
     socket.removeListener('readable', look).removeListener('error', fail).removeListener('end', fail);
     socket.removeListener('timeout', fail).setTimeout(0);

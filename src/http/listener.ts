@@ -13,6 +13,7 @@ import { listenerLimits } from './limits.ts';
 import type { ListenerLimits } from './limits.ts';
 import type { Interception } from './interception.ts';
 import { bound, cannotListen, makeContext } from './listening.ts';
+import type { BoundAddress } from './listening.ts';
 import type { ListenerOptions } from './listener-options.ts';
 import { NamesDoor } from './names-door.ts';
 import { nobody, plain, plainOnly } from './peer-kinds.ts';
@@ -22,16 +23,12 @@ import type { Peer } from './request.ts';
 import { ShortWay } from './short-way.ts';
 import { TlsDoor } from './tls-door.ts';
 import type { Secured } from './tls-ends.ts';
-import { Tunnels } from './tunnels.ts';
+import { mayTunnel, Tunnels } from './tunnels.ts';
+import type { Connecting } from './tunnels.ts';
 import { mayUpgrade, openUpgrade } from './upgrades.ts';
 import { anyHost } from './via.ts';
 
 export type { ListenerOptions } from './listener-options.ts';
-
-export interface BoundAddress {
-  readonly host: string;
-  readonly port: number;
-}
 
 export interface Listener {
   /** @throws RegistryError `UNAVAILABLE` (origin `operator`) when the address cannot be used */
@@ -177,11 +174,22 @@ class PortListener implements Listener {
       this.#endWhenEmpty();
     });
     const { isShort } = this.#options;
-    if (isShort === undefined || peer.via !== undefined) return this.#speakHttp(socket);
-    void new ShortWay(this.#context, connection, isShort, (headersMsLeft) => {
-      this.#speakHttp(socket);
-      if (headersMsLeft !== undefined) this.#awaitHeaders(connection, headersMsLeft);
+    // Where each request says for itself whom it is for, there is more to be asked.
+    if (isShort === undefined || peer.via?.host === anyHost) return this.#speakHttp(socket);
+    const tunnels = mayTunnel(peer) ? this.#tunnels : undefined;
+    void new ShortWay(this.#context, connection, isShort, {
+      speakHttp: (headersMsLeft) => {
+        this.#speakHttp(socket);
+        if (headersMsLeft !== undefined) this.#awaitHeaders(connection, headersMsLeft);
+      },
+      openTunnel: tunnels && ((asked) => this.#openTunnel(tunnels, { peer, socket, ...asked })),
     });
+  }
+
+  /** It speaks HTTP no more; what is spoken inside has a connection of its own. */
+  #openTunnel(tunnels: Tunnels, connecting: Connecting): void {
+    this.#connections.delete(connecting.socket);
+    void tunnels.open(connecting);
   }
 
   /** Node counts from when it was given the connection, which is not when the client made it. */
@@ -220,13 +228,9 @@ class PortListener implements Listener {
       return;
     }
     const { peer } = connection;
-    const isWithin = peer.via !== undefined || peer.within !== undefined;
-    if (this.#tunnels === undefined || isWithin || peer.refusal !== undefined) {
-      return refuseConnect(this.#context, peer, incoming, stream);
-    }
-    // It speaks HTTP no more; what is spoken inside has a connection of its own.
-    this.#connections.delete(socket);
-    void this.#tunnels.open({ peer, incoming, socket, head });
+    if (this.#tunnels === undefined || !mayTunnel(peer)) return refuseConnect(this.#context, peer, incoming, stream);
+    const proxyAuthorization = incoming.headers['proxy-authorization'];
+    this.#openTunnel(this.#tunnels, { peer, socket, target: incoming.url ?? '', proxyAuthorization, head });
   }
 
   #mayUpgrade(socket: Socket): boolean {

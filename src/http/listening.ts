@@ -4,7 +4,12 @@ import { RegistryError } from '../oci/errors.ts';
 import type { ExchangeContext } from './exchange.ts';
 import { TrustedProxies } from './forwarded.ts';
 import type { ListenerLimits } from './limits.ts';
-import type { BoundAddress, ListenerOptions } from './listener.ts';
+import type { ListenerOptions } from './listener-options.ts';
+
+export interface BoundAddress {
+  readonly host: string;
+  readonly port: number;
+}
 
 /** What all exchanges of a listener share. */
 export function makeContext(

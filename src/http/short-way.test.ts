@@ -4,8 +4,9 @@ import { afterEach, describe, test } from 'node:test';
 import * as fc from 'fast-check';
 import { exchangeBytes, openSocket } from '../../test/support/http-client.ts';
 import { close, get, hello, HttpServers, textReply } from '../../test/support/http-server.ts';
+import type { ConnectRequest, Interception } from './interception.ts';
 import type { Handler, Reply } from './message.ts';
-import { readShort } from './short-request.ts';
+import { readConnect, readShort } from './short-request.ts';
 
 const servers = new HttpServers();
 
@@ -282,6 +283,58 @@ describe('what is read without Node', () => {
         socket.end(text, 'latin1');
         await socket.toArray();
         assert.deepEqual(seen, [asRead(method, url, headers)]);
+      }),
+      { numRuns: 2_000 },
+    );
+    assert.ok(count > 20, `${count}`);
+  });
+
+  const connect = fc.tuple(
+    fc
+      .constantFrom(
+        'quay.io:443',
+        'a:1',
+        '192.0.2.1:443',
+        'quay.io',
+        'quay.io:443:1',
+        ':443',
+        'a b:1',
+        '[::1]:443',
+        'a:1?x',
+      )
+      .map((target) => `CONNECT ${target} HTTP/1.1\r\n`),
+    fc.array(
+      fc.oneof(
+        pieces.map((piece) => `${piece}\r\n`),
+        fc.constantFrom('Host: a\r\n', 'Proxy-Connection: keep-alive\r\n', 'Proxy-Authorization: Basic eDp5\r\n'),
+      ),
+      { maxLength: 5 },
+    ),
+    fc.constantFrom('\r\n', ''),
+  );
+
+  test('of a tunnel is read as Node would read it', async () => {
+    const seen: unknown[] = [];
+    const interception = {
+      connect: async ({ target, proxyAuthorization }: ConnectRequest) => {
+        seen.push({ target, proxyAuthorization });
+        return { kind: 'refuse', status: 403, message: 'no' } as const;
+      },
+      isOwnName: () => false,
+    } as unknown as Interception;
+    const { port } = await servers.serve(hello, { interception, limits: { headersMsMax: 1_000 } });
+    let count = 0;
+    await fc.assert(
+      fc.asyncProperty(connect, async ([line, middle, end]) => {
+        const text = line + middle.join('') + end;
+        const ours = readConnect(Buffer.from(text, 'latin1'));
+        if (ours === undefined) return;
+        count += 1;
+        seen.length = 0;
+        const socket = await openSocket(port);
+        socket.end(text, 'latin1');
+        await socket.toArray();
+        assert.deepEqual(seen, [ours]);
       }),
       { numRuns: 2_000 },
     );

@@ -2,35 +2,45 @@ import type { Connection } from './connection.ts';
 import type { ExchangeContext } from './exchange.ts';
 import { refuseSilent } from './refuse.ts';
 import { ShortExchange } from './short-exchange.ts';
-import { readShort } from './short-request.ts';
-import type { Fields } from './short-request.ts';
+import type { Via } from './message.ts';
+import { readConnect, readShort } from './short-request.ts';
+import type { Fields, ShortConnect } from './short-request.ts';
 
-/** Requests of this kind are answered in one piece, soon, and without reading anything more of the client. */
-export type IsShort = (url: string) => boolean;
+/**
+ * Requests of this kind are answered in one piece, soon, and without reading anything more of the client.
+ *
+ * @param via the registry that the whole connection is to, if it is to another one
+ */
+export type IsShort = (url: string, via: Via | undefined) => boolean;
 
-/** Takes a connection over. @param headersMsLeft for a request that has begun to come */
-export type SpeakHttp = (headersMsLeft: number | undefined) => void;
+/** Who takes the connection over. */
+export interface Onward {
+  /** @param headersMsLeft for a request that has begun to come */
+  speakHttp(headersMsLeft: number | undefined): void;
+  /** `undefined` where there are no tunnels, or is something to be said about them. */
+  readonly openTunnel: ((asked: ShortConnect) => void) | undefined;
+}
 
 /**
  * The way that a connection begins on. Node's HTTP spends more on a request than all of our rules do; where a fleet asks for
- * the same manifests, that is most of what this server does. So what is simple beyond doubt is read and answered here. With
- * the first request that is not, the connection passes to Node's HTTP, for good.
+ * the same manifests, that is most of what this server does. So what is simple beyond doubt is read and answered here, and
+ * a tunnel is begun here. With the first request that is neither, the connection passes to Node's HTTP, for good.
  */
 export class ShortWay {
   readonly #context: ExchangeContext;
   readonly #connection: Connection;
   readonly #isShort: IsShort;
-  readonly #speakHttp: SpeakHttp;
+  readonly #onward: Onward;
   readonly #startedMs: number;
   #fields: Fields | undefined;
   /** What came while a request was being answered. */
   #rest: Buffer | undefined;
 
-  constructor(context: ExchangeContext, connection: Connection, isShort: IsShort, speakHttp: SpeakHttp) {
+  constructor(context: ExchangeContext, connection: Connection, isShort: IsShort, onward: Onward) {
     this.#context = context;
     this.#connection = connection;
     this.#isShort = isShort;
-    this.#speakHttp = speakHttp;
+    this.#onward = onward;
     this.#startedMs = context.clock.monotonic();
     const { socket } = connection;
     socket.on('data', this.#onData).on('end', this.#onEnd).on('error', this.#onError).on('timeout', this.#onTimeout);
@@ -44,8 +54,12 @@ export class ShortWay {
       socket.pause();
       return;
     }
+    const tunnel = this.#fields === undefined && this.#onward.openTunnel && readConnect(chunk);
+    if (tunnel) return this.#begin(tunnel);
     const request = readShort(chunk, this.#fields);
-    if (request === undefined || !this.#isShort(request.head.url ?? '')) return this.#passOn(chunk);
+    if (request === undefined || !this.#isShort(request.head.url ?? '', this.#connection.peer.via)) {
+      return this.#passOn(chunk);
+    }
     if (this.#fields === undefined) socket.setTimeout(this.#context.limits.keepAliveMs);
     this.#fields = request.fields;
     this.#connection.enter(new ShortExchange(this.#context, this.#connection, request.head, this.#onAnswered));
@@ -91,6 +105,15 @@ export class ShortWay {
     socket.setTimeout(0);
   }
 
+  /** From here on it speaks no HTTP: what is spoken inside has a connection of its own. */
+  #begin(tunnel: ShortConnect): void {
+    const { socket } = this.#connection;
+    this.#stop();
+    socket.removeListener('error', this.#onError);
+    socket.pause();
+    this.#onward.openTunnel?.(tunnel);
+  }
+
   /** A first request that is not here yet has had some of its time. */
   #headersMsLeft(chunk: Buffer): number | undefined {
     if (this.#fields !== undefined || chunk.includes('\r\n\r\n')) return undefined;
@@ -104,7 +127,7 @@ export class ShortWay {
     socket.removeListener('error', this.#onError);
     socket.pause();
     socket.unshift(chunk);
-    this.#speakHttp(this.#headersMsLeft(chunk));
+    this.#onward.speakHttp(this.#headersMsLeft(chunk));
     socket.resume();
   }
 }

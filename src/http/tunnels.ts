@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ExchangeContext } from './exchange.ts';
 import { peekFirstByte, tlsHandshake } from './first-byte.ts';
@@ -12,9 +11,16 @@ import type { Secured } from './tls-ends.ts';
 /** A client's CONNECT, and what came right behind it. */
 export interface Connecting {
   readonly peer: Peer;
-  readonly incoming: IncomingMessage;
   readonly socket: Socket;
-  readonly head: Buffer;
+  /** As sent. */
+  readonly target: string;
+  readonly proxyAuthorization: string | undefined;
+  readonly head?: Buffer | undefined;
+}
+
+/** There is none within another, nor where a name led, nor for who is refused everything. */
+export function mayTunnel({ via, within, refusal }: Peer): boolean {
+  return via === undefined && within === undefined && refusal === undefined;
 }
 
 /** Tunnels: what the client says inside is answered here, or goes where it wants to go. */
@@ -41,14 +47,10 @@ export class Tunnels {
 
   /** Settles when the tunnel stands, or was refused; never rejects. */
   async open(connecting: Connecting): Promise<void> {
-    const { peer, incoming, socket, head } = connecting;
+    const { peer, socket, target, proxyAuthorization, head } = connecting;
     socket.on('error', () => socket.destroy());
     socket.setTimeout(0);
-    const asked = {
-      target: incoming.url ?? '',
-      clientAddress: peer.address,
-      proxyAuthorization: incoming.headers['proxy-authorization'],
-    };
+    const asked = { target, clientAddress: peer.address, proxyAuthorization };
     const answer = await this.#interception.connect(asked).catch(unconnected);
     if (socket.destroyed) {
       if (answer.kind === 'pass') answer.outside.destroy();
@@ -57,7 +59,7 @@ export class Tunnels {
     if (answer.kind === 'refuse') return this.#refuse(connecting, answer);
     if (answer.kind === 'own' && this.#own === undefined) return this.#refuse(connecting, noTlsOfOurs);
     socket.write('HTTP/1.1 200 Connection Established\r\n\r\n');
-    if (head.length > 0) socket.unshift(head);
+    if (head !== undefined && head.length > 0) socket.unshift(head);
     if (answer.kind === 'pass') passThrough(socket, answer.outside);
     else this.#end(connecting, answer);
   }
@@ -74,9 +76,9 @@ export class Tunnels {
     });
   }
 
-  #refuse({ peer, incoming, socket }: Connecting, { status, message, headers = [] }: ConnectRefusal): void {
+  #refuse({ peer, target, socket }: Connecting, { status, message, headers = [] }: ConnectRefusal): void {
     const code = status === 400 ? 'REQUEST_INVALID' : 'DENIED';
-    const request = { method: 'CONNECT', url: incoming.url ?? '' };
+    const request = { method: 'CONNECT', url: target };
     refuse(this.#context, peer, socket, { status, code, message, headers, request });
   }
 }

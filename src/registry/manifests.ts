@@ -1,4 +1,4 @@
-import type { Reply } from '../http/message.ts';
+import type { Reply, Via } from '../http/message.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Descriptor } from '../oci/manifest.ts';
 import { isDigestReference } from '../oci/reference.ts';
@@ -7,6 +7,8 @@ import type { Answer } from '../oci/repository.ts';
 import { answerHeaders, etagOf, immutable, isNoneMatch } from './content.ts';
 import type { Asked } from './content.ts';
 import { Repeat } from './repeat.ts';
+import { route } from './route.ts';
+import type { RoutingTable } from './route.ts';
 import type { Found } from './route-memo.ts';
 
 /**
@@ -36,10 +38,14 @@ export async function getManifest(asked: Asked, reference: Reference, known: Fou
   return { status: 200, headers, body: { kind: 'bytes', bytes } };
 }
 
-/** Of a manifest, or of nothing: what is there is answered in one piece. */
-export function isManifestUrl(url: string): boolean {
+/**
+ * Of a manifest, or of nothing: what is there is answered in one piece. What is neither at a registry to which the client
+ * believes to talk is passed on to it, and of any size.
+ */
+export function isManifestUrl(url: string, via: Via | undefined, table: () => RoutingTable): boolean {
   const at = url.indexOf('/manifests/');
-  return at > 0 && url.lastIndexOf('?', at) < 0 && url.lastIndexOf('/v2/', at) >= 0;
+  const isLikely = at > 0 && url.lastIndexOf('?', at) < 0 && url.lastIndexOf('/v2/', at) >= 0;
+  return isLikely && (via === undefined || route('GET', url, via.host, table()).kind === 'manifest');
 }
 
 function manifestHeaders(asked: Asked, reference: Reference, found: Answer<Descriptor>): Record<string, string> {
