@@ -9,7 +9,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { get } from '../support/client.ts';
 import { Entrepot } from '../support/entrepot.ts';
-import { exchangeBytes } from '../support/http-client.ts';
+import { exchangeBytes, openSocket } from '../support/http-client.ts';
 import { freePort } from '../support/ports.ts';
 import { openTunnel, secureTunnel } from '../support/tunnel.ts';
 import { NameServer } from './name-server.ts';
@@ -122,6 +122,37 @@ describe('a tunnel to where nobody may be connected to', () => {
   });
 });
 
+test('a tunnel to a host that only looks like a registry is refused, and one to the registry however it is written is not', async () => {
+  await using entrepot = await Entrepot.start();
+  const statusOf = async (target: string): Promise<number> => {
+    const socket = await openSocket(entrepot.port);
+    socket.write(`CONNECT ${target} HTTP/1.1\r\nHost: ${target}\r\n\r\n`, 'latin1');
+    const [answer] = (await once(socket, 'data')) as [Buffer];
+    socket.destroy();
+    return Number(answer.toString('latin1', 9, 12));
+  };
+  const looks = [
+    'quay.io.evil.example',
+    'evil-quay.io',
+    'quay.i0',
+    'quay-io',
+    'quay.io%2eevil.example',
+    'quay.io#.evil.example',
+    'qu\u00e1y.io',
+    'xn--quy-xqa.io',
+    'a.quay.io.',
+    'quay..io',
+  ];
+  for (const host of looks) {
+    const status = await statusOf(`${host}:443`);
+    assert.ok(status === 400 || status === 403, `${host}: ${status}`);
+  }
+  for (const host of ['quay.io', 'QUAY.io', 'quay.io.']) assert.equal(await statusOf(`${host}:443`), 200, host);
+  // Another port is another registry, and none that anybody has named.
+  assert.equal(await statusOf('quay.io:8443'), 403);
+  await assertAlive(entrepot);
+});
+
 describe('a CONNECT that is none', () => {
   test('is refused, whatever it says', async () => {
     await using scope = new AsyncDisposableStack();
@@ -208,10 +239,10 @@ describe('in a tunnel to a registry', () => {
     await using scope = new AsyncDisposableStack();
     const { entrepot } = await open(scope);
     const ca = (await get(`${entrepot.origin}/ca.crt?ca=interception`)).body.toString();
-    const ask = async (servername: string | false | undefined, host: string): Promise<string> => {
+    const ask = async (servername: string | false | undefined, host: string, path = '/nowhere'): Promise<string> => {
       const named = servername === undefined ? {} : { servername };
       const socket = await secureTunnel(entrepot.port, { target: 'quay.io:443', ca, ...named });
-      socket.write(`GET /nowhere HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+      socket.write(`GET ${path} HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
       const [answer] = (await once(socket, 'data')) as [Buffer];
       socket.destroy();
       return answer.toString('latin1', 9, 12);
@@ -226,8 +257,25 @@ describe('in a tunnel to a registry', () => {
       '',
     ]) {
       assert.equal(await ask(undefined, host), '421', host);
+      assert.equal(await ask(undefined, host, '/v2/team/app/manifests/1'), '421', `a manifest of ${host}`);
     }
     assert.equal(await ask(false, 'docker.io'), '421', 'without a name in the handshake');
+    assert.equal(await ask(false, 'docker.io', '/v2/team/app/manifests/1'), '421', 'and a manifest');
+  });
+
+  test('a request is refused whose handshake named somebody else, though its Host is right', async () => {
+    await using scope = new AsyncDisposableStack();
+    const { entrepot } = await open(scope);
+    for (const path of ['/nowhere', '/v2/team/app/manifests/1']) {
+      const socket = await openTunnel(entrepot.port, { target: 'quay.io:443' });
+      // It would not believe our certificate for that name, were it not told to.
+      const secured = connectTls({ socket, servername: 'ghcr.io', rejectUnauthorized: false });
+      secured.write(`GET ${path} HTTP/1.1\r\nHost: quay.io\r\n\r\n`);
+      const [answer] = (await once(secured, 'data')) as [Buffer];
+      assert.match(answer.toString(), /^HTTP\/1\.1 421 /, path);
+      secured.destroy();
+    }
+    await assertAlive(entrepot);
   });
 });
 

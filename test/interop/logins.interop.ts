@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { copyFile, cp, mkdir, writeFile } from 'node:fs/promises';
+import { copyFile, cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { after, before, describe, test } from 'node:test';
 import { labEnvironment } from './lab/environment.ts';
 import type { LabEnvironment } from './lab/environment.ts';
@@ -57,9 +58,14 @@ describe('logins', { skip: environment === undefined ? 'not in the lab: run `npm
 interface Scene {
   readonly name: string;
   readonly client: () => OpenClient;
+  /** What the server has logged so far. */
+  readonly log: () => Promise<string>;
 }
 
-function logsIn(server: LoginServer, { verifies }: LoginClient, { name, client }: Scene): void {
+/** The access log: a manifest of the image of Docker Hub that all clients pull. */
+const served = /"GET [^ ]*tiny\/manifests\/[^ ]* HTTP\/1\.1" 200 /;
+
+function logsIn(server: LoginServer, { verifies }: LoginClient, { name, client, log }: Scene): void {
   test('a wrong password gets nobody in', async () => {
     const login = client().login(user, 'wrong');
     if (verifies) await assert.rejects(login, refusal);
@@ -85,8 +91,12 @@ function logsIn(server: LoginServer, { verifies }: LoginClient, { name, client }
   });
 
   if (!server.isOpen) return;
-  test('a mirror asks nobody for a login', async () => {
+  test('a mirror asks nobody for a login, and who would go to Docker Hub if it did is served by the mirror (nora#578)', async () => {
+    const earlier = (await log()).length;
     await client().pull(client().hubImage);
+    const isServed = async (): Promise<boolean> => served.test((await log()).slice(earlier));
+    for (let tries = 0; tries < 100 && !(await isServed()); tries += 1) await delay(50);
+    assert.ok(await isServed(), (await log()).slice(earlier));
   });
 }
 
@@ -126,7 +136,8 @@ function atServer(
           assert.ok(open);
           return open;
         };
-        tests(kind, { name: `${cacheAuthority}/${user}/app${position}:1`, client });
+        const log = (): Promise<string> => readFile(join(at.work, `logins-${server.id}`, 'server.log'), 'utf8');
+        tests(kind, { name: `${cacheAuthority}/${user}/app${position}:1`, client, log });
       });
     }
   });

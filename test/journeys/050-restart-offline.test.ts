@@ -11,17 +11,21 @@ import { makeImage, makeIndex } from '../support/images.ts';
 import { ServerProcess } from '../support/processes.ts';
 import { pull, pullAsDockerd } from '../support/pull.ts';
 import { TempDir } from '../support/temp-dir.ts';
+import { through } from '../support/tunnel.ts';
 
 const amd64 = makeImage({ platform: 'linux/amd64' });
 const redis = makeIndex([amd64, makeImage({ platform: 'linux/arm64' })]);
 
 /** Every way to ask for the image that is held. */
 async function pullByEveryDoor(origin: string): Promise<void> {
+  const ca = (await get(`${origin}/ca.crt?ca=interception`)).body.toString();
+  const agent = through(Number(new URL(origin).port), { target: 'registry-1.docker.io:443', ca });
   for (const reference of ['7', redis.digest, amd64.digest]) {
     await pull(origin, 'library/redis', reference, { ns: 'docker.io' });
     await pullAsDockerd(origin, 'library/redis', reference);
     await pull(origin, 'docker.io/library/redis', reference);
     await pull(`${origin}/docker.io`, 'redis', reference);
+    await pull('http://registry-1.docker.io', 'library/redis', reference, { agent });
   }
 }
 
@@ -29,7 +33,7 @@ describe('after a restart', () => {
   test('what is held is held: nobody is asked, and what was fresh is fresh', async () => {
     await using hub = await CountingUpstream.start({ auth: { kind: 'bearer' } });
     hub.publish('library/redis:7', redis);
-    await using entrepot = await Entrepot.start({ upstreams: { 'docker.io': hub }, clock: new FakeClock() });
+    await using entrepot = await Entrepot.start({ upstreams: { 'docker.io': hub }, clock: new FakeClock(Date.now()) });
     await pull(entrepot.origin, 'library/redis', '7');
     await entrepot.stored(3);
     await entrepot.restart();
@@ -95,7 +99,9 @@ describe('after a restart', () => {
 
 describe('told to stay offline (cache.offline)', () => {
   test('it serves what is held and asks nobody, however due and however much a client insists', async () => {
-    const clock = new FakeClock();
+    const day = 24 * 3_600_000;
+    // Certificates are looked at by the real clock.
+    const clock = new FakeClock(Date.now() - day);
     await using hub = await CountingUpstream.start({ now: () => clock.now() });
     hub.publish('library/redis:7', redis);
     await using directory = await TempDir.make();
@@ -105,7 +111,7 @@ describe('told to stay offline (cache.offline)', () => {
       await pull(entrepot.origin, 'library/redis', '7');
       await entrepot.stored(3);
     }
-    await clock.advance(24 * 3_600_000);
+    await clock.advance(day);
     hub.forbid();
     await using entrepot = await Entrepot.start({ ...options, config: { cache: { offline: true } } });
     await pullByEveryDoor(entrepot.origin);

@@ -12,6 +12,7 @@ import { ann, app, ci, loginScene, twoLines, users } from '../support/login-scen
 import { askForToken, basic, bearer, challengeOf, hashOf, htpasswdOf, tokenOf, withToken } from '../support/logins.ts';
 import { push, pushAsDockerd } from '../support/push.ts';
 import { pull, pullAsDockerd } from '../support/pull.ts';
+import { secretsIn } from '../support/secrets-in.ts';
 import { TempDir } from '../support/temp-dir.ts';
 
 describe("registry's htpasswd, without rules", () => {
@@ -97,6 +98,20 @@ describe('anonymous pull with authenticated push in one registry', () => {
     at.hub.publish('team/plans:1', app);
     await pull(at.origin, 'team/plans', '1', { ns: 'docker.io', headers: ann });
     assert.equal((await get(`${at.origin}/v2/team/plans/manifests/1?ns=docker.io`)).status, 403);
+  });
+
+  test('pulls as anybody for who shows it a password for Docker Hub, which goes nowhere and is told to nobody (moby#42022)', async () => {
+    await using at = await loginScene({ access: twoLines });
+    const secret = 'their secret at Docker Hub';
+    const headers = basic('somebody-at-docker-hub', secret);
+    await pull(at.origin, 'library/redis', '7', { ns: 'docker.io', headers });
+    await at.entrepot.stored(2);
+    assert.equal(at.hub.count({ authorization: 'none' }), at.hub.count(), at.hub.summary());
+    const secrets = [secret, headers.Authorization.slice(6)];
+    const told = JSON.stringify(at.entrepot.events);
+    for (const text of secrets) assert.ok(!told.includes(text), text);
+    await at.entrepot.stop();
+    assert.deepEqual(await secretsIn(at.entrepot.directory, secrets), []);
   });
 
   test('gives dockerd, which shows a mirror its password for Docker Hub, what anybody may have', async () => {

@@ -134,6 +134,24 @@ async function tunnelTo(
   return secureTunnel(entrepot.port, { target: 'quay.io:443', ca });
 }
 
+describe('a request that looks like one for a manifest, and is none', () => {
+  test('is passed on, and its answer has any size', async () => {
+    await using scope = new AsyncDisposableStack();
+    const bytes = randomBytes(3 * 1024 * 1024);
+    const socket = await tunnelTo(scope, (_request, response) => void response.end(bytes));
+    const pieces: Buffer[] = [];
+    socket.on('data', (piece: Buffer) => pieces.push(piece));
+    const received = (): Buffer => Buffer.concat(pieces);
+    for (const path of ['/v2/No/Such/Name/manifests/1', '/v2/a/manifests/1/v2/more']) {
+      pieces.length = 0;
+      socket.write(`GET ${path} HTTP/1.1\r\nHost: quay.io\r\n\r\n`);
+      while (received().length < bytes.length || !received().includes(bytes.subarray(-100))) await once(socket, 'data');
+      assert.match(received().toString('latin1', 0, 20), /^HTTP\/1\.1 200/, path);
+    }
+    socket.destroy();
+  });
+});
+
 describe('a request to speak something else', () => {
   const echo = (scope: AsyncDisposableStack): Promise<TLSSocket> =>
     tunnelTo(

@@ -4,12 +4,12 @@ import type { Agent, IncomingHttpHeaders } from 'node:http';
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 
-export const doors = ['root', 'ns', 'path', 'prefix', 'tunnel', 'name', 'absolute', 'sideways'] as const;
+export const doors = ['root', 'ns', 'path', 'prefix', 'tunnel', 'name', 'host', 'absolute', 'sideways'] as const;
 export type Door = (typeof doors)[number];
 
 /** Where the client believes to talk to the registry itself: what it says about itself is for that registry. */
 export function isTransparent(door: Door): boolean {
-  return door === 'tunnel' || door === 'name' || door === 'absolute';
+  return door === 'tunnel' || door === 'name' || door === 'host' || door === 'absolute';
 }
 
 /** A password for somebody else is nothing unheard of there: they ask as they would ask a mirror. */
@@ -27,6 +27,7 @@ export function pathAt(door: Door, path: string): string {
     case 'root':
     case 'tunnel':
     case 'name':
+    case 'host':
       return path;
     case 'absolute':
       return `http://${hub}${path}`;

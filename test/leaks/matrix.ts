@@ -70,7 +70,7 @@ export async function assertAsTheRulesSay(at: Scene, cells: readonly Cell[], mom
   return served;
 }
 
-function askFor(at: Scene, cell: Cell): Promise<Told> {
+export function askFor(at: Scene, cell: Cell): Promise<Told> {
   const { asker, door, way } = cell;
   const { authorization } = asker;
   const localAddress = addressOf(cell);

@@ -1,5 +1,7 @@
 /** The server before an upstream with shelves, and those who ask. */
 import { Agent } from 'node:http';
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { writeFile } from 'node:fs/promises';
 import { get } from '../support/client.ts';
@@ -34,6 +36,12 @@ export type Ours = Pick<World, 'exposure'> & {
   /** Registries that nobody has named are served, too; nothing else may differ by that. */
   readonly explores?: boolean;
 };
+
+/** What the operator says of what may be had at all. */
+export interface Rules {
+  readonly ofHub?: Readonly<Record<string, unknown>>;
+  readonly access?: readonly unknown[];
+}
 
 export async function leakScene({ exposure, account, explores = false }: Ours) {
   await using opening = new AsyncDisposableStack();
@@ -77,6 +85,10 @@ export async function leakScene({ exposure, account, explores = false }: Ours) {
       agents.set(connectionTo(door), kept);
       return kept;
     },
+    rule: ({ ofHub, access = config.access }: Rules): Promise<void> => {
+      const docker = { ...config.upstreams['docker.io'], ...ofHub };
+      return entrepot.configure({ ...config, access, upstreams: { 'docker.io': docker } });
+    },
     restart: async (): Promise<void> => {
       closeAll(agents);
       await entrepot.restart();
@@ -94,15 +106,22 @@ function closeAll(agents: Map<string, Agent>): void {
 
 /** Doors of the same kind of connection share one. */
 function connectionTo(door: Door): string {
-  return ['tunnel', 'sideways', 'name'].includes(door) ? door : 'plain';
+  return ['tunnel', 'sideways', 'name', 'host'].includes(door) ? door : 'plain';
 }
 
 function agentFor(door: Door, { port, addresses }: Entrepot, ca: string): Agent {
   const named = Number(new URL(addresses.find((each) => each.startsWith('names:')) ?? '').port);
   if (door === 'name') return led(named, { ca, servername: hubName, keepAlive: true });
+  if (door === 'host') return plainlyLed(named);
   const host = door === 'tunnel' ? hubName : door === 'sideways' ? 'quay.io' : undefined;
   if (host === undefined) return new Agent({ keepAlive: true });
   return through(port, { target: `${host}:443`, ca, keepAlive: true });
+}
+
+/** The same for those who speak no TLS: their requests say whom they mean. */
+function plainlyLed(port: number): Agent {
+  const create = (): Socket => connect({ host: '127.0.0.1', port });
+  return Object.assign(new Agent({ keepAlive: true }), { createConnection: create });
 }
 
 /** As clients have them: from the registry's token service, by the same way as all else, for every repository at once. */

@@ -56,6 +56,7 @@ export function waysTo(shelf: Shelf): readonly Way[] {
     made('child of the index', 'GET', `manifests/${image.digest}`, bytesOf(image.bytes)),
     made('HEAD of the child', 'HEAD', `manifests/${image.digest}`, named(image.digest)),
     made('config', 'GET', `blobs/${image.config.digest}`, bytesOf(image.config.bytes())),
+    made('HEAD of the config', 'HEAD', `blobs/${image.config.digest}`, sized(image.config.size), there),
     made('layer', 'GET', `blobs/${layer.digest}`, bytesOf(layer.bytes())),
     made('HEAD of the layer', 'HEAD', `blobs/${layer.digest}`, sized(layer.size), there),
     made('range of the layer', 'GET', `blobs/${layer.digest}`, bytesOf(layer.bytes()), range),
