@@ -99,10 +99,8 @@ async function start(scope: AsyncDisposableStack, options: Required<ServerOption
   const admin = createAdmin({ ...told, ...rows, failure });
   const remote = { token: () => settings.loaded.authFiles.adminToken, clock, failure };
   const open = withRemoteAdmin(remote, admin, publicHandler(rooms, settings, proxy));
-  const addresses = await doors.open(
-    config.http,
-    behind(rooms, settings, { handler: open, lobby: lobbyOf(rooms, settings, sightings) }, proxy),
-  );
+  const ours = { handler: open, lobby: lobbyOf(rooms, settings, sightings) };
+  const addresses = await doors.open(config.http, behind(rooms, settings, ours, proxy));
   await doors.openDebug(config.http, createDebug({ ...told, prometheusPath }));
   const adminSocket = await doors.openAdmin(config.admin, admin);
   await beginWork(rooms, observer);
