@@ -1,4 +1,5 @@
 import { Slabs } from './slabs.ts';
+import { Turns } from './turns.ts';
 
 /**
  * Lends read buffers to everybody who sends blobs, out of one memory budget.
@@ -32,6 +33,7 @@ const budgetBytesDefault = 16 * 1024 * 1024;
 const restBytesMax = 4 * 1024 * 1024;
 export class BufferPool {
   readonly firstBytes: number;
+  readonly turns: Turns = new Turns();
   readonly #budgetBytes: number;
   readonly #slabs: Slabs;
   #readers = 0;
@@ -56,9 +58,10 @@ export class BufferPool {
     return this.#readers;
   }
 
-  /** @param nowMs milliseconds since some start, as in `give` */
+  /** @param nowMs milliseconds since some start, as in `turn` and `give` */
   join(nowMs: number): BufferShare {
     this.#readers += 1;
+    this.turns.arrive(nowMs);
     return new Share(this, nowMs);
   }
 
@@ -84,6 +87,8 @@ export class BufferPool {
 /** One reader's part of the pool. Disposing it leaves the pool; buffers it still holds are to be given back all the same. */
 export interface BufferShare extends Disposable {
   take(): Buffer;
+  /** As `next` of `Turns`. */
+  turn(nowMs: number): Promise<void> | undefined;
   /** @param sentBytes how much of it was sent */
   give(buffer: Buffer, sentBytes: number, nowMs: number): void;
   /** What was sent without a buffer of the pool. */
@@ -100,6 +105,10 @@ class Share implements BufferShare {
     this.#pool = pool;
     this.#wantedBytes = pool.firstBytes;
     this.#measuredFromMs = nowMs;
+  }
+
+  turn(nowMs: number): Promise<void> | undefined {
+    return this.#pool.turns.next(nowMs);
   }
 
   take(): Buffer {

@@ -141,6 +141,7 @@ class Lane implements Disposable {
 
   /** A receiver that takes all that it is sent would have its whole blob before anybody else is even let in. */
   async #letOthers(): Promise<void> {
+    await this.#share.turn(this.#clock.monotonic());
     if (this.#sentAtOnce < atOnceBytesMax) return;
     this.#sentAtOnce = 0;
     await nextTurn();
