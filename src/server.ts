@@ -42,6 +42,7 @@ import type { News } from './registry/news.ts';
 import { failureReply } from './registry/failure.ts';
 import { isManifestUrl } from './registry/manifests.ts';
 import { createRegistry } from './registry/registry.ts';
+import { RouteMemo } from './registry/route-memo.ts';
 import type { RegistryOptions } from './registry/registry.ts';
 import { withTokenService } from './registry/token-service.ts';
 import { newsOrigin, originOf, Settings } from './settings.ts';
@@ -85,7 +86,8 @@ async function start(scope: AsyncDisposableStack, options: Required<ServerOption
   const settings = new Settings(await withUsers(options.loaded, observer));
   const { config } = settings;
   const mark = `entrepot-${randomBytes(6).toString('hex')}`;
-  const rooms = await furnishServer(scope, settings, { observer, clock, env, mark });
+  const routes = new RouteMemo();
+  const rooms = { ...(await furnishServer(scope, settings, { observer, clock, env, mark })), routes };
   let accepting = true;
 
   const proxy = transparentProxy({ ...rooms, observer, clock, env, settings, mark });
@@ -99,8 +101,8 @@ async function start(scope: AsyncDisposableStack, options: Required<ServerOption
   const admin = createAdmin({ ...told, ...rows, failure });
   const remote = { token: () => settings.loaded.authFiles.adminToken, clock, failure };
   const open = withRemoteAdmin(remote, admin, publicHandler(rooms, settings, proxy));
-  const ours = { handler: open, lobby: lobbyOf(rooms, settings, sightings) };
-  const addresses = await doors.open(config.http, behind(rooms, settings, ours, proxy));
+  const ours = behind(rooms, settings, { handler: open, lobby: lobbyOf(rooms, settings, sightings) }, proxy);
+  const addresses = await doors.open(config.http, ours);
   await doors.openDebug(config.http, createDebug({ ...told, prometheusPath }));
   const adminSocket = await doors.openAdmin(config.admin, admin);
   await beginWork(rooms, observer);
@@ -147,15 +149,17 @@ async function beginWork({ notify, health, hosted, cache }: Rooms, observer: Obs
   });
 }
 
+type House = Rooms & { readonly routes: RouteMemo };
+
 /** What clients get to see. */
 function behind(
-  { certificates }: Rooms,
+  { certificates, routes }: House,
   settings: Settings,
   { handler, lobby }: Pick<Behind, 'handler' | 'lobby'>,
   proxy: TransparentProxy | undefined,
 ): Behind {
   const { interception, named = [] } = proxy ?? {};
-  const isShort: IsShort = (url, via) => isManifestUrl(url, via, () => settings.routing);
+  const isShort: IsShort = (url, via) => isManifestUrl(url, via, (asked) => routes.find(asked, settings.routing));
   return { handler, lobby, isShort, tls: certificates.tls, interception, named };
 }
 
@@ -174,11 +178,11 @@ async function withUsers(loaded: Loaded, observer: Observer): Promise<Loaded> {
   return { ...loaded, authFiles: files };
 }
 
-function publicHandler(rooms: Rooms, settings: Settings, proxy: TransparentProxy | undefined): Handler {
+function publicHandler(rooms: House, settings: Settings, proxy: TransparentProxy | undefined): Handler {
   const { service } = rooms.logins;
   const isClosed = (): boolean => settings.permissions.isClosed;
   const realm = (): string => (settings.config.auth.kind === 'htpasswd' ? settings.config.auth.realm : '');
-  const registry = createRegistry({ ...registryOf(rooms, settings), beyond: proxy?.beyond });
+  const registry = createRegistry({ ...registryOf(rooms, settings), routes: rooms.routes, beyond: proxy?.beyond });
   return whileWell(
     rooms.health,
     withTokenService({ service, isClosed, realm, prefix: () => settings.config.http.prefix }, registry),

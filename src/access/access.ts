@@ -84,7 +84,6 @@ export function createAccess(options: AccessOptions): Access {
       learned === lessons &&
       open === isOpen(key) &&
       asker.kind !== 'operator' &&
-      asker.presents === undefined &&
       options.may(asker, 'pull', name) &&
       isRecent(known);
   }

@@ -77,8 +77,12 @@ export class ShortWay {
     }
   };
 
-  /** As Node has it: who sends nothing more reads nothing more. */
-  readonly #onEnd = (): void => this.#connection.end();
+  /** As Node has it: who sends nothing more reads nothing more. Where all was said before, there is nothing to take leave of. */
+  readonly #onEnd = (): void => {
+    const { socket, current } = this.#connection;
+    if (current === undefined && socket.writableLength === 0) socket.destroy();
+    else this.#connection.end();
+  };
 
   readonly #onError = (): void => {
     this.#connection.socket.destroy();

@@ -7,9 +7,7 @@ import type { Answer } from '../oci/repository.ts';
 import { answerHeaders, etagOf, immutable, isNoneMatch } from './content.ts';
 import type { Asked } from './content.ts';
 import { Repeat } from './repeat.ts';
-import { route } from './route.ts';
-import type { RoutingTable } from './route.ts';
-import type { Found } from './route-memo.ts';
+import type { Found, Leading } from './route-memo.ts';
 
 /**
  * A manifest, byte for byte with its own media type, whatever the client says it accepts: a conversion would have another
@@ -42,10 +40,10 @@ export async function getManifest(asked: Asked, reference: Reference, known: Fou
  * Of a manifest, or of nothing: what is there is answered in one piece. What is neither at a registry to which the client
  * believes to talk is passed on to it, and of any size.
  */
-export function isManifestUrl(url: string, via: Via | undefined, table: () => RoutingTable): boolean {
+export function isManifestUrl(url: string, via: Via | undefined, find: (asked: Leading) => Found): boolean {
   const at = url.indexOf('/manifests/');
   const isLikely = at > 0 && url.lastIndexOf('?', at) < 0 && url.lastIndexOf('/v2/', at) >= 0;
-  return isLikely && (via === undefined || route('GET', url, via.host, table()).kind === 'manifest');
+  return isLikely && (via === undefined || find({ method: 'GET', url, via }).route.kind === 'manifest');
 }
 
 function manifestHeaders(asked: Asked, reference: Reference, found: Answer<Descriptor>): Record<string, string> {

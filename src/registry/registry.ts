@@ -52,6 +52,8 @@ export interface RegistryOptions {
   readonly judge: (key: RepositoryKey, reference: Reference | undefined) => RegistryError | undefined;
   /** Whether anybody has pushed that name, ever. Asked before Docker Hub's repository is lent for it. */
   readonly isClaimed: (name: string) => Promise<boolean>;
+  /** Where requests lead; shared with whoever wants to know it before. */
+  readonly routes?: RouteMemo;
   /** For requests that are to another registry by the way they came; `undefined` where none are passed on. */
   readonly beyond?: Beyond | undefined;
   /** The URL that clients use for this server, without a trailing slash, where links are to begin with it; else empty. */
@@ -62,28 +64,38 @@ export interface RegistryOptions {
 
 /** The OCI Distribution API over repositories that may be anything: cached, hosted, in memory. */
 export function createRegistry(options: RegistryOptions): Handler {
-  const routes = new RouteMemo();
+  const { routes = new RouteMemo() } = options;
   return (request) => {
     const table = options.routing();
     const known = routes.find(request, table);
-    return repeated(options, request, known) ?? answerTo(options, request, table, known);
+    return repeated(options, request, table, known) ?? answerTo(options, request, table, known);
   };
 }
 
 /** For whoever has nothing to show for himself. */
 const anybody: Asker = { kind: 'anonymous' };
 
-/** What was answered before, at once, while the rules let anybody have it; `undefined` when there is more to look at. */
-function repeated(options: RegistryOptions, request: Request, known: Found): Reply | undefined {
+/** What was answered before, at once, while the rules let the asker have it; `undefined` when there is more to look at. */
+function repeated(options: RegistryOptions, request: Request, table: RoutingTable, known: Found): Reply | undefined {
   const { route: target, repeat } = known;
   if (repeat === undefined || !('key' in target) || target.lent) return undefined;
-  if (request.headers['authorization'] !== undefined || request.clientCertificate !== undefined) return undefined;
-  if (options.news?.() !== undefined || isRefused(options, target)) return undefined;
-  const reply = repeat.reply(request, anybody);
+  const asker = askerAtOnce(options, request, table);
+  if (asker === undefined || options.news?.() !== undefined || isRefused(options, target)) return undefined;
+  const reply = repeat.reply(request, asker);
   if (reply === undefined) return undefined;
   note(request, target);
+  request.notes.user = asker.kind === 'user' ? asker.name : undefined;
   request.notes.outcome = 'hit';
   return reply;
+}
+
+/** Who can be told without looking at anything; who goes through to another registry shows what he shows to that one. */
+function askerAtOnce({ beyond }: RegistryOptions, request: Request, table: RoutingTable): Asker | undefined {
+  const { via, headers, clientCertificate } = request;
+  if (via === undefined) {
+    return headers['authorization'] === undefined && clientCertificate === undefined ? anybody : undefined;
+  }
+  return beyond === undefined || isOwn(via.host, table) ? undefined : guestOf(via.guest, beyond.presented(request));
 }
 
 function isRefused({ judge }: RegistryOptions, target: ContentRoute): boolean {

@@ -60,8 +60,16 @@ describe('routes that are remembered', () => {
     const memo = new RouteMemo();
     const table = exampleTable({ isHosted: () => false });
     const request = { method: 'GET', url: '/v2/redis/manifests/7' };
-    memo.find({ ...request, via: undefined }, table);
-    const { route: found } = memo.find({ ...request, via: { kind: 'tunnel', host: 'quay.io' } }, table);
-    assert.equal(found.kind === 'manifest' ? found.key.upstream : found.kind, 'quay.io');
+    for (let round = 0; round < 2; round += 1) {
+      for (const [host, upstream] of [
+        [undefined, 'docker.io'],
+        ['quay.io', 'quay.io'],
+        ['docker.io', 'docker.io'],
+      ] as const) {
+        const via = host === undefined ? undefined : ({ kind: 'tunnel', host } as const);
+        const { route: found } = memo.find({ ...request, via }, table);
+        assert.equal(found.kind === 'manifest' ? found.key.upstream : found.kind, upstream);
+      }
+    }
   });
 });

@@ -8,6 +8,9 @@ const rememberedMax = 12_000;
 /** Bytes of manifests that repeats hold, mostly the same as the index remembers; above it repeats are forgotten. */
 const repeatedBytesMax = 16 * 1024 * 1024;
 
+/** What of a request says where it leads. */
+export type Leading = Pick<Request, 'method' | 'url' | 'via'>;
+
 export type Manifest = ContentRoute & { readonly kind: 'manifest' };
 
 /** Where a request leads, and how it was answered there when that can be said again. */
@@ -23,27 +26,28 @@ export interface Found<R = Route | RouteFailure> {
  * those lead is remembered, as long as the table is the same.
  */
 export class RouteMemo {
+  /** By their URLs, behind the registry that they were to. */
   readonly #known = new Map<string, Remembered>();
   #repeatedBytes = 0;
   #table: RoutingTable | undefined;
 
-  find({ method, url, via }: Pick<Request, 'method' | 'url' | 'via'>, table: RoutingTable): Found {
-    if (via !== undefined || (method !== 'GET' && method !== 'HEAD')) {
-      return { route: route(method, url, via?.host, table) };
-    }
+  find({ method, url, via }: Leading, table: RoutingTable): Found {
+    if (method !== 'GET' && method !== 'HEAD') return { route: route(method, url, via?.host, table) };
     if (table !== this.#table) this.#forget();
     this.#table = table;
-    const known = this.#known.get(url);
+    // No host has a space in it, and no path begins with anything but a slash.
+    const whole = via === undefined ? url : `${via.host} ${url}`;
+    const known = this.#known.get(whole);
     if (known !== undefined) return known;
-    const found = route(method, url, undefined, table);
+    const found = route(method, url, via?.host, table);
     // GET and HEAD of a manifest lead to the same. What fails may do so because of the method, or not tomorrow.
-    return found.kind === 'manifest' ? this.#remember(url, found) : { route: found };
+    return found.kind === 'manifest' ? this.#remember(whole, found) : { route: found };
   }
 
-  #remember(url: string, found: Manifest): Found {
+  #remember(whole: string, found: Manifest): Found {
     if (this.#known.size >= rememberedMax) this.#forget();
     const remembered = new Remembered(found, this.#makeRoom);
-    this.#known.set(url, remembered);
+    this.#known.set(whole, remembered);
     return remembered;
   }
 
