@@ -68,7 +68,10 @@ async function bigBlob({ short, directory, say }: Bench, contest: Contest, pushe
   ];
 }
 
-/** What the sync takes is measured by doing it beforehand; what is left of the request is all that it may take besides. */
+/**
+ * What took others more than half a minute (moby#53700). What the sync takes is measured by doing it beforehand; what is left
+ * of the request is all that it may take besides.
+ */
 async function lastRequest({ short, directory, say }: Bench, contest: Contest, pushers: Pushers): Promise<Row[]> {
   const gibibytes = short ? 1 : 5;
   say(`the last request of ${gibibytes} GiB`);
@@ -87,12 +90,19 @@ async function lastRequest({ short, directory, say }: Bench, contest: Contest, p
 
 async function manyImages({ short, directory, say }: Bench, contest: Contest, pushers: Pushers): Promise<Row[]> {
   say('32 images at once');
-  const results = await contest.rounds(short ? 3 : 7, async ({ origin }) => {
+  const results = await contest.rounds(short ? 3 : 7, async ({ origin, group }) => {
+    await contest.rest();
+    const before = group.cpuSeconds();
     const ms = await pushers.ask('images', { origin, clients: 32, layers: 20, layerBytes: 100_000 });
+    const cpuSeconds = group.cpuSeconds() - before;
+    await contest.rest();
     await forget(contest, directory);
-    return ms;
+    return { ms, cpuSeconds };
   });
-  return [contest.row(results, '32 images of 20 layers at once', 's', (ms) => ms / 1000, { atMost: 0.33 })];
+  return [
+    contest.row(results, '32 images of 20 layers at once', 's', ({ ms }) => ms / 1000, { atMost: 0.33 }),
+    contest.row(results, 'CPU, 32 images', 's', ({ cpuSeconds }) => cpuSeconds),
+  ];
 }
 
 async function manyManifests({ short, say }: Bench, contest: Contest, pushers: Pushers): Promise<Row[]> {

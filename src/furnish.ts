@@ -75,7 +75,7 @@ export async function furnish(scope: AsyncDisposableStack, settings: Settings, a
   const access = createAccess({ ...ground, ...rulersOf(settings), rights });
   const processes = amongProcesses();
   const links = scope.use(new LinkWriter({ ...ground, ...processes }));
-  const drain = (): Promise<boolean> => links.drain();
+  const drain = (only?: RepositoryKey): Promise<boolean> => links.drain(only);
   const adoption = scope.use(createAdoption({ ...ground, ...processes, ...access, drain, keyOf: ownerOf(settings) }));
   const limits = await limitsOf(config, store, index, adoption);
   const { everyMs } = config.collect;

@@ -82,6 +82,11 @@ export class Contest implements AsyncDisposable {
     return results;
   }
 
+  /** Resolves when no server is at work any more: what one leaves for later is not to be done in another's time. */
+  async rest(): Promise<void> {
+    for (const { group } of this.servers) await group.rest();
+  }
+
   /** Medians over the rounds and, given a limit, a bar for the median ratio of the subject to docker-registry. */
   row<T>(results: Results<T>, what: string, unit: Unit, pick: (result: T) => number, limit?: Limit): Row {
     const series = new Map([...results].map(([server, all]) => [server, all.map(pick)]));

@@ -2,6 +2,14 @@
  * What a server costs, read from /proc: the whole process group, so that workers count whoever started them.
  */
 import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** How long a server has to take no more than a part of a processor to be at rest, and how often it is looked at. */
+const restMs = 1_000;
+const lookMs = 250;
+const restShare = 0.1;
+/** In milliseconds. */
+const restMsMax = 60_000;
 
 /** The kernel tells user space about CPU time in hundredths of a second, on every architecture. */
 const TICKS_PER_SECOND = 100;
@@ -24,6 +32,17 @@ export class ProcessGroup {
   /** Memory that no file backs: heaps, stacks, buffers. The page cache is not in it. */
   anonymousBytes(): number {
     return this.#members().reduce((sum, { pid }) => sum + anonymousBytes(pid), 0);
+  }
+
+  /** Resolves when it takes hardly any processor time, and has for a while. */
+  async rest(): Promise<void> {
+    const until = performance.now() + restMsMax;
+    for (let quietMs = 0, before = this.cpuSeconds(); quietMs < restMs && performance.now() < until;) {
+      await sleep(lookMs);
+      const now = this.cpuSeconds();
+      quietMs = now - before <= restShare * (lookMs / 1000) ? quietMs + lookMs : 0;
+      before = now;
+    }
   }
 
   #members(): { readonly pid: string; readonly fields: readonly string[] }[] {

@@ -75,7 +75,7 @@ class TheAdoption implements Adoption {
     const { store } = options;
     this.#closing.promise.catch(() => {});
     // Who writes what is pending ends in its own time, and nobody waits for that here.
-    const drain = (): Promise<boolean> => Promise.race([options.drain(), this.#closing.promise]);
+    const drain: AdoptionContext['drain'] = (only) => Promise.race([options.drain(only), this.#closing.promise]);
     if (hasLinkTree(store)) this.#context = { ...options, store, drain, counts: this.#counts };
     else this.#end();
   }

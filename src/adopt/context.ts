@@ -10,8 +10,8 @@ export interface AdoptionOptions extends LeaseTaker {
   readonly observer: Observer;
   /** Whose links those of a name are: hosted here, or an upstream's of which the volume is a cache; `undefined`: nobody's. */
   readonly keyOf: (name: RepositoryName) => RepositoryKey | undefined;
-  /** Writes what is pending in the outbox. False when another process is at it. */
-  readonly drain: () => Promise<boolean>;
+  /** Writes what is pending in the outbox, or what is of one repository, before all else. False when another process is at it. */
+  readonly drain: (only?: RepositoryKey) => Promise<boolean>;
   /** To be told before content of an upstream comes to be held. */
   readonly witness: (key: RepositoryKey) => Promise<void>;
 }

@@ -68,6 +68,35 @@ describe('a repository whose links are still to be written', () => {
     await adoption.finished();
   });
 
+  test('is written before the others when somebody asks for what it lacks', async () => {
+    await using at = await scene();
+    await at.volume.push('app', 'theirs', image);
+    const others = Array.from({ length: 600 }, (_, nth) => parseTag(`t${nth}`));
+    await repositoryOf(at, hosted('other')).put(pushed, others, ask);
+    await push(repositoryOf(at, key));
+    const [asked, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const write = at.store.writeLinks.bind(at.store);
+    let batches = 0;
+    at.store.writeLinks = async (links) => {
+      if (links.every(({ repository }) => repository === 'app')) return write(links);
+      batches += 1;
+      await (batches === 1 ? asked : gate).promise;
+    };
+    const drain = (only?: RepositoryKey): Promise<boolean> => {
+      const drained = at.writer.drain(only);
+      if (only !== undefined) asked.resolve();
+      return drained;
+    };
+    const adoption = await at.start({ drain });
+    adoption.begin();
+    const repository = await adoption.reconciled(repositoryOf(at, key));
+    assert.equal((await repository.resolve(parseTag('theirs'), ask))?.value.digest, image.digest);
+    assert.equal(await repository.resolve(parseTag('nobodys'), ask), undefined);
+    assert.equal(adoption.progress.state, 'waiting');
+    gate.resolve();
+    await adoption.finished();
+  });
+
   test('holds up no other repository', async () => {
     await using at = await scene();
     await at.volume.push('other', 'theirs', image);

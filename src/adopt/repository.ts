@@ -27,7 +27,7 @@ export async function adoptRepository(context: AdoptionContext, key: RepositoryK
   for (let attempt = 1; attempt <= attemptsMax; attempt += 1) {
     const standing = await index.adoption.standing(key);
     if (standing.pending) {
-      if (!(await drain())) await clock.sleep(retryMs);
+      if (!(await drain(key))) await clock.sleep(retryMs);
       continue;
     }
     const fingerprint = await store.fingerprint(key.name);

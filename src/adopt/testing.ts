@@ -58,7 +58,7 @@ export async function scene(): Promise<Scene> {
   const start = async (options: Partial<AdoptionOptions> = {}): Promise<Adoption> => {
     const keyOf = (name: RepositoryName): RepositoryKey => hosted(name);
     const witness = async (): Promise<void> => {};
-    return scope.use(createAdoption({ ...base, keyOf, drain: () => writer.drain(), witness, ...options }));
+    return scope.use(createAdoption({ ...base, keyOf, drain: (only) => writer.drain(only), witness, ...options }));
   };
   const adopt = async (options: Partial<AdoptionOptions> = {}): Promise<Adoption> => {
     const adoption = await start(options);

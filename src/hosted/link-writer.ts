@@ -5,6 +5,8 @@ import type { LeaseTaker } from '../index/take-lease.ts';
 import type { Timer } from '../observe/clock.ts';
 import type { Observer } from '../observe/events.ts';
 import { RegistryError, systemCodeOf } from '../oci/errors.ts';
+import type { RepositoryName } from '../oci/reference.ts';
+import type { RepositoryKey } from '../oci/repository.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import { hasLinkTree } from '../store/link-tree.ts';
 
@@ -13,8 +15,14 @@ export interface LinkWriterOptions extends LeaseTaker {
   readonly observer: Observer;
 }
 
-/** In milliseconds. What changed is written within the second. */
-const afterMs = 400;
+/**
+ * In milliseconds. Links are written once nothing has changed for so long: who pushes many images at once waits for the disk
+ * and the processor often enough without them. However long that goes on, ...
+ */
+const pauseMs = 400;
+/** ... no change waits longer than that. */
+const pauseMsMax = 5_000;
+const againMs = 400;
 const afterFailureMs = 10_000;
 /** Entries that become durable together. */
 const batch = 256;
@@ -32,22 +40,29 @@ const leaseKey = 'outbox';
 export class LinkWriter implements AsyncDisposable {
   readonly #options: LinkWriterOptions;
   #timer: Timer | undefined;
+  /** When something changed: for the first time since links were written, and for the last. */
+  #firstMs = Number.NEGATIVE_INFINITY;
+  #lastMs = Number.NEGATIVE_INFINITY;
   #running: Promise<boolean> | undefined;
+  /** Repositories that somebody waits for: what is pending of theirs is written before anything else. */
+  readonly #asked = new Map<RepositoryName, Asked>();
   #closed = false;
   /** No batch is begun after that. */
   #untilMs = Number.POSITIVE_INFINITY;
 
   constructor(options: LinkWriterOptions) {
     this.#options = options;
-    options.index.outbox.onEntered(() => this.#wait(afterMs));
-    this.#wait(afterMs);
+    options.index.outbox.onEntered(() => this.#changed());
+    this.#wait(pauseMs);
   }
 
   /**
-   * Resolves when everything that was pending at its start is written; false when another process is at it, or this one ends.
+   * Resolves when everything that was pending at its start is written, or everything of one repository, which goes first
+   * then; false when another process is at it, or this one ends.
    * @throws RegistryError `UNAVAILABLE` when the store or the index fails
    */
-  async drain(): Promise<boolean> {
+  async drain(only?: RepositoryKey): Promise<boolean> {
+    if (only !== undefined) return Promise.race([this.#ask(only), this.#run()]);
     await this.#running?.catch(() => {});
     return this.#run();
   }
@@ -60,25 +75,43 @@ export class LinkWriter implements AsyncDisposable {
     await this.drain().catch((error: unknown) => this.#failed(error));
   }
 
+  #changed(): void {
+    this.#lastMs = this.#options.clock.monotonic();
+    if (this.#timer === undefined) this.#firstMs = this.#lastMs;
+    this.#wait(pauseMs);
+  }
+
   #wait(ms: number): void {
     if (this.#closed || this.#timer !== undefined) return;
     this.#timer = this.#options.clock.setTimer(ms, () => {
       this.#timer = undefined;
-      void this.#tick();
+      const dueMs = Math.min(this.#lastMs + pauseMs, this.#firstMs + pauseMsMax);
+      const leftMs = dueMs - this.#options.clock.monotonic();
+      if (leftMs > 0) this.#wait(leftMs);
+      else void this.#tick();
     });
   }
 
   async #tick(): Promise<void> {
     try {
-      if (!(await this.#run())) this.#wait(afterMs);
+      if (!(await this.#run())) this.#wait(againMs);
     } catch (error) {
       this.#failed(error);
       this.#wait(afterFailureMs);
     }
   }
 
+  #ask(key: RepositoryKey): Promise<boolean> {
+    const asked = this.#asked.get(key.name) ?? { key, after: 0, isWhole: true, ...Promise.withResolvers<boolean>() };
+    this.#asked.set(key.name, asked);
+    return asked.promise;
+  }
+
   #run(): Promise<boolean> {
-    this.#running ??= this.#writeAll().finally(() => (this.#running = undefined));
+    this.#running ??= this.#writeAll().finally(() => {
+      this.#running = undefined;
+      this.#asked.clear();
+    });
     return this.#running;
   }
 
@@ -89,9 +122,13 @@ export class LinkWriter implements AsyncDisposable {
     if (lease === undefined) return false;
     try {
       for (;;) {
-        const entries = await index.outbox.pending(batch);
-        if (entries.length === 0) return true;
-        if (clock.monotonic() > this.#untilMs || !(await this.#write(entries))) return false;
+        const [asked] = this.#asked.values();
+        const entries = await index.outbox.pending(batch, asked);
+        if (entries.length === 0 && asked === undefined) return true;
+        if (clock.monotonic() > this.#untilMs) return false;
+        const written = await this.#write(entries);
+        if (asked !== undefined) this.#answer(asked, entries, written);
+        else if (written === 0) return false;
         if (!(await index.leases.renew(lease, '', leaseMs, clock.now()))) return false;
       }
     } finally {
@@ -99,12 +136,22 @@ export class LinkWriter implements AsyncDisposable {
     }
   }
 
-  /** False when nothing could be written for now. */
-  async #write(entries: readonly OutboxEntry[]): Promise<boolean> {
+  /** Each entry of it is tried once; who else is waited for has the next turn. */
+  #answer(asked: Asked, entries: readonly OutboxEntry[], written: number): void {
+    this.#asked.delete(asked.key.name);
+    if (entries.length === 0) return asked.resolve(asked.isWhole);
+    asked.after = entries.at(-1)?.sequence ?? asked.after;
+    if (written < entries.length) asked.isWhole = false;
+    this.#asked.set(asked.key.name, asked);
+  }
+
+  /** Returns how many could be written for now. */
+  async #write(entries: readonly OutboxEntry[]): Promise<number> {
     const { store, index } = this.#options;
+    if (entries.length === 0) return 0;
     if (!hasLinkTree(store)) {
       await index.outbox.settle(entries);
-      return true;
+      return entries.length;
     }
     const resting = new Resting(this.#options);
     try {
@@ -112,7 +159,7 @@ export class LinkWriter implements AsyncDisposable {
       await store.writeLinks(due.map(({ link }) => link));
       await resting.store();
       await index.outbox.settle(due);
-      return due.length > 0;
+      return due.length;
     } finally {
       await resting.release();
     }
@@ -127,6 +174,17 @@ export class LinkWriter implements AsyncDisposable {
       observer.emit({ type: 'task.failed', task: 'writing links of registry:2', message });
     }
   }
+}
+
+/** A repository that is written first. */
+interface Asked {
+  readonly key: RepositoryKey;
+  /** The last of its entries that was looked at. */
+  after: number;
+  /** None of them had to be left for later. */
+  isWhole: boolean;
+  readonly promise: Promise<boolean>;
+  resolve(isWritten: boolean): void;
 }
 
 /** Manifests that come to rest in the store as their links are written, each under the lease of whoever settles it. */

@@ -100,11 +100,13 @@ export class Exchange implements CurrentExchange {
   /** Settles when there is nothing more to do; never rejects. */
   async run(): Promise<void> {
     try {
-      if (!mayBring.has(this.#request.method)) this.#body.skip();
+      if (!this.#mayBringBody) this.#body.skip();
       const refusal = this.#unacceptable();
       // Where one request is malformed, nobody can tell where the next one begins.
       if (refusal !== undefined) this.#outgoing.shouldKeepAlive = false;
-      await this.#send(refusal ?? this.#context.lobby(this.#request) ?? (await this.#answer()));
+      const reply = refusal ?? this.#context.lobby(this.#request) ?? (await this.#answer());
+      if (reply.status >= 400 && refusal === undefined && this.#mayBringBody) await this.#body.shortRest();
+      await this.#send(reply);
     } catch (error) {
       this.#fail(error);
     }
@@ -156,7 +158,7 @@ export class Exchange implements CurrentExchange {
 
   async #end(bytes: Uint8Array | undefined): Promise<void> {
     const lingers = this.#leavesBody;
-    const rest = mayBring.has(this.#request.method) ? this.#body.rest() : undefined;
+    const rest = this.#mayBringBody ? this.#body.rest() : undefined;
     if (!lingers) {
       if (bytes === undefined || bytes.length > oneWriteBytesMax) this.#outgoing.end(bytes);
       else this.#outgoing.end(Buffer.prototype.latin1Slice.call(bytes), 'latin1');
@@ -170,7 +172,11 @@ export class Exchange implements CurrentExchange {
 
   /** The client goes on sending what nobody will read. */
   get #leavesBody(): boolean {
-    return mayBring.has(this.#request.method) && this.#body.isLong;
+    return this.#mayBringBody && this.#body.isLong;
+  }
+
+  get #mayBringBody(): boolean {
+    return mayBring.has(this.#request.method);
   }
 
   get #isOver(): boolean {

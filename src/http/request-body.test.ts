@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { after, describe, test } from 'node:test';
 import { get as ask, keepAlive } from '../../test/support/client.ts';
+import { FakeClock } from '../../test/support/fake-clock.ts';
 import { openSocket } from '../../test/support/http-client.ts';
 import { close, HttpServers, textReply } from '../../test/support/http-server.ts';
 import { openRequest } from '../../test/support/push.ts';
@@ -117,6 +119,76 @@ describe('the body of a request', () => {
     assert.deepEqual([answer.status, answer.headers.connection], [405, 'close']);
     const small = await ask(`http://127.0.0.1:${port}/`, { method: 'PUT', body: 'small' });
     assert.deepEqual([small.status, small.body.toString()], [405, 'no']);
+  });
+});
+
+describe('the body of a request that is refused', () => {
+  const refuse: Handler = async (): Promise<Reply> => ({ ...textReply('no'), status: 403 });
+  const put = (more: string): string => `PUT / HTTP/1.1\r\nHost: a\r\n${more}`;
+
+  async function refused(head: string) {
+    const clock = new FakeClock();
+    const handled = Promise.withResolvers<void>();
+    const handler: Handler = (request) => {
+      handled.resolve();
+      return refuse(request);
+    };
+    const { port, logOf } = await servers.serve(handler, { clock });
+    const socket = await openSocket(port);
+    const received: string[] = [];
+    socket.on('data', (chunk: Buffer) => received.push(chunk.toString()));
+    socket.write(head);
+    await handled.promise;
+    // Another request comes and goes meanwhile.
+    assert.equal((await ask(`http://127.0.0.1:${port}/`)).status, 403);
+    const answered = async (): Promise<string> => {
+      while (received.length === 0) await once(socket, 'data');
+      socket.destroy();
+      return received.join('');
+    };
+    return { clock, socket, received, logOf, answered };
+  }
+
+  test('comes first when it is short: its sender may read nothing before that', async () => {
+    const { socket, received, answered } = await refused(put('Content-Length: 6\r\n\r\nabc'));
+    assert.deepEqual(received, []);
+    socket.write('def');
+    assert.match(await answered(), /^HTTP\/1.1 403 [^]*Connection: keep-alive[^]*\r\n\r\nno$/);
+  });
+
+  test('comes first when it is short in chunks', async () => {
+    const { socket, received, answered } = await refused(put('Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n'));
+    assert.deepEqual(received, []);
+    socket.write('0\r\n\r\n');
+    assert.match(await answered(), /^HTTP\/1.1 403 /);
+  });
+
+  test('is waited for no longer than a second', async () => {
+    const { clock, received, answered } = await refused(put('Content-Length: 6\r\n\r\nabc'));
+    await clock.advance(999);
+    assert.deepEqual(received, []);
+    await clock.advance(1);
+    assert.match(await answered(), /^HTTP\/1.1 403 /);
+  });
+
+  test('is not waited for when it is long, or turns out to be', async () => {
+    const long = 64 * 1024 + 1;
+    const announced = await refused(put(`Content-Length: ${long}\r\n\r\n`));
+    assert.match(await announced.answered(), /^HTTP\/1.1 403 /);
+    const chunk = `${long.toString(16)}\r\n${'x'.repeat(long)}\r\n`;
+    const inChunks = await refused(put(`Transfer-Encoding: chunked\r\n\r\n${chunk}`));
+    assert.match(await inChunks.answered(), /^HTTP\/1.1 403 [^]*Connection: close/);
+  });
+
+  test('is not asked for when its sender holds it back', async () => {
+    const { answered } = await refused(put('Content-Length: 6\r\nExpect: 100-continue\r\n\r\n'));
+    assert.match(await answered(), /^HTTP\/1.1 403 /);
+  });
+
+  test('that breaks off is not waited for', async () => {
+    const { socket, logOf } = await refused(put('Content-Length: 6\r\n\r\nabc'));
+    socket.destroy();
+    assert.equal((await logOf(2))[1]?.complete, false);
   });
 });
 

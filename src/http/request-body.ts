@@ -11,6 +11,10 @@ export interface BodyContext {
   readonly limits: Pick<ListenerLimits, 'requestBodyBytesMax' | 'requestMsMax'>;
 }
 
+/** A rest that is waited for before its sender is refused: more than a manifest's or a config's would cost us. In bytes. */
+const shortRestBytesMax = 64 * 1024;
+/** How long it is waited for, in milliseconds: somebody who is only slow learns it a little later. */
+const shortRestMsMax = 1_000;
 /** How long a client whose body nobody wants may take to read why, in milliseconds. */
 const lingerMs = 2_000;
 
@@ -114,6 +118,23 @@ export class IncomingBody implements RequestBody {
   }
 
   /**
+   * Lets a short rest come before the refusal of it goes out. Some clients read no answer before they have written
+   * everything: what they see of an early one is that their connection or their pipe ends (containerd 1.6).
+   */
+  async shortRest(): Promise<void> {
+    if (this.#isComplete || this.#isHeldBack) return;
+    if (this.length !== undefined && this.length - this.#received > shortRestBytesMax) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const patience = this.#context.clock.setTimer(shortRestMsMax, resolve);
+    this.#incoming.once('close', resolve).once('end', resolve);
+    this.#drop((bytes) => {
+      if (bytes > shortRestBytesMax) resolve();
+    });
+    await promise;
+    patience.cancel();
+  }
+
+  /**
    * Throws away what nobody has read while the answer goes out, because closing the connection on it would take the
    * answer back (RFC 9112, 9.6). Resolves when the connection may be closed.
    */
@@ -131,8 +152,16 @@ export class IncomingBody implements RequestBody {
     let bytes = 0;
     if (!this.#reading) this.#incoming.on('error', () => {});
     this.#incoming.removeAllListeners('data');
-    this.#incoming.on('data', (chunk: Buffer) => onBytes((bytes += chunk.length)));
+    this.#incoming.on('data', (chunk: Buffer) => {
+      this.#received += chunk.length;
+      onBytes((bytes += chunk.length));
+    });
     this.#incoming.resume();
+  }
+
+  /** The client sends nothing before it is asked to (RFC 9110, 10.1.1), and nobody has. */
+  get #isHeldBack(): boolean {
+    return this.#incoming.headers.expect !== undefined && !this.#reading;
   }
 
   get #isComplete(): boolean {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Index, ManifestPush } from '../../src/index/contract.ts';
+import type { Index, ManifestPush, OutboxEntry } from '../../src/index/contract.ts';
 import type { Link } from '../../src/oci/link.ts';
 import type { Descriptor } from '../../src/oci/manifest.ts';
 import type { RepositoryKey } from '../../src/oci/repository.ts';
@@ -103,6 +103,22 @@ export function outboxContract(make: MakeIndex): void {
     assert.deepEqual(await drain(another), ['app + later', 'app latest -> later']);
   });
 
+  test('what is to be written of one repository can be had alone, from any entry on', async () => {
+    await using subject = await make();
+    const { outbox } = subject.index;
+    for (const key of [app, other]) for (const each of [config, layer]) await addBlob(subject.index, key, each);
+    const after = async (sequence: number, limit: number): Promise<readonly OutboxEntry[]> =>
+      outbox.pending(limit, { key: other, after: sequence });
+    const [first, ...rest] = await after(0, 10);
+    assert.deepEqual(
+      [first, ...rest].map((entry) => entry && textOf(entry.link)),
+      ['local/other + config', 'local/other + layer'],
+    );
+    assert.deepEqual(await after(0, 1), [first]);
+    assert.deepEqual(await after(first?.sequence ?? 0, 10), rest);
+    assert.deepEqual(await outbox.pending(10, { key: redis, after: 0 }), []);
+  });
+
   test('tells when something was entered, and only then', async () => {
     await using subject = await make();
     let told = 0;
@@ -111,6 +127,10 @@ export function outboxContract(make: MakeIndex): void {
     assert.equal(told, 0);
     await addBlob(subject.index, app, config);
     assert.ok(told > 0);
+    const before = told;
+    await hold(subject.index, redis, later, 1);
+    await takeLease(subject.index, 'something else', 0);
+    assert.equal(told, before);
   });
 
   test('what changes nothing is not written', async () => {

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { mkdir, readdir, rm, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'node:test';
 import { makeBlob } from '../support/blobs.ts';
 import { get } from '../support/client.ts';
@@ -138,6 +139,22 @@ describe('a store that fails', () => {
       const answer = await get(`${entrepot.origin}/v2/app/blobs/${image.config.digest}`, { method });
       assert.equal(answer.status, 503);
     }
+    hub.assertUntouched();
+  });
+
+  test('to tell where a pushed tag points is a 503, and no upstream is asked instead (nora#911)', async () => {
+    await using hub = await CountingUpstream.start();
+    hub.publish('library/app:1', image);
+    hub.forbid();
+    await using entrepot = await Entrepot.start({ upstreams: { 'docker.io': hub } });
+    await push(entrepot.origin, 'app', '1', image);
+    using index = new DatabaseSync(join(entrepot.storeDirectory, 'entrepot/index.db'));
+    index.exec('ALTER TABLE tags RENAME TO away');
+    for (const method of ['GET', 'HEAD']) {
+      assert.equal((await get(`${entrepot.origin}/v2/app/manifests/1`, { method })).status, 503);
+    }
+    index.exec('ALTER TABLE away RENAME TO tags');
+    assert.equal((await pull(entrepot.origin, 'app', '1')).digest, image.digest);
     hub.assertUntouched();
   });
 

@@ -33,7 +33,7 @@ const indexes = [0, 2, 4].map((at) => makeIndex(images.slice(at, at + 3)));
 const nested = makeIndex([...indexes.slice(0, 1), ...images.slice(8)]);
 const pushable: readonly Manifest[] = [...images, ...indexes, nested];
 
-test(`${steps} random steps lose nothing that is tagged, and leave nothing that is not`, { timeout: 580_000 }, () => {
+test(`${steps} random steps lose nothing that is tagged, and leave nothing that is not (distribution#4939)`, { timeout: 580_000 }, () => {
   const random = new Random();
   return random.tell(async () => {
     await using lives = await Lives.start(random);

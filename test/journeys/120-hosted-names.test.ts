@@ -3,21 +3,25 @@
  */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { systemClock } from '../../src/observe/clock.ts';
+import type { Clock } from '../../src/observe/clock.ts';
 import { get } from '../support/client.ts';
 import type { Answer } from '../support/client.ts';
 import { CountingUpstream } from '../support/counting-upstream.ts';
 import { Entrepot } from '../support/entrepot.ts';
+import { FakeClock } from '../support/fake-clock.ts';
 import { makeImage } from '../support/images.ts';
 import { pull, pullAsDockerd } from '../support/pull.ts';
+import { push } from '../support/push.ts';
 
 const image = makeImage();
 
 /** Docker Hub has everything that it might be asked for in vain. */
-async function scene(config: Readonly<Record<string, unknown>> = {}) {
+async function scene(config: Readonly<Record<string, unknown>> = {}, clock: Clock = systemClock) {
   await using opening = new AsyncDisposableStack();
   const hub = opening.use(await CountingUpstream.start());
   for (const name of ['library/nginx', 'local/app', 'team/app', 'corp/deep/app']) hub.publish(`${name}:1`, image);
-  const entrepot = opening.use(await Entrepot.start({ upstreams: { 'docker.io': hub }, config }));
+  const entrepot = opening.use(await Entrepot.start({ upstreams: { 'docker.io': hub }, config, clock }));
   const scope = opening.move();
   return { hub, origin: entrepot.origin, [Symbol.asyncDispose]: () => scope.disposeAsync() };
 }
@@ -66,6 +70,18 @@ describe('a hosted name', () => {
     await pull(at.origin, 'local/app', '1');
     await pull(at.origin, 'team/app', '1');
     assert.equal(at.hub.count({ method: 'HEAD', status: 200 }), 2);
+  });
+
+  test('and what was pushed to it are never asked about elsewhere, however old that is (nora#868)', async () => {
+    const clock = new FakeClock();
+    await using at = await scene({ hosted: { names: ['library/nginx'] } }, clock);
+    at.hub.forbid();
+    const ours = makeImage({ seed: 'ours' });
+    await push(at.origin, 'library/nginx', '1', ours);
+    await clock.advance(24 * 60 * 60 * 1000);
+    assert.equal((await pull(at.origin, 'library/nginx', '1')).digest, ours.digest);
+    assert.equal((await pullAsDockerd(at.origin, 'library/nginx', '1')).digest, ours.digest);
+    at.hub.assertUntouched();
   });
 
   test('can still be had from the registry that has it, by naming that', async () => {

@@ -203,6 +203,24 @@ describe('a broken upload', () => {
     await assertThere(url);
   });
 
+  test('whose client leaves right after its last byte is there, or gone in time (distribution#4406, zot#2598)', async () => {
+    const clock = new FakeClock();
+    await using entrepot = await Entrepot.start({ clock });
+    const url = `${entrepot.origin}/v2/local/app`;
+    for (const [method, to] of [
+      ['PUT', (location: string) => withDigest(location, blob.digest)],
+      ['PATCH', (location: string) => location],
+    ] as const) {
+      const headers = { 'Content-Length': String(bytes.length) };
+      const sending = openRequest(to(await startUpload(url)), method, headers);
+      await sending.write(bytes);
+      sending.abort();
+    }
+    while ((await leftIn(entrepot)).length > 0) await clock.advance(60 * 60 * 1000);
+    const { status, body } = await get(`${url}/blobs/${blob.digest}`);
+    assert.deepEqual(status === 200 ? body : status, status === 200 ? bytes : 404);
+  });
+
   test('is given up after a day without a byte', async () => {
     const clock = new FakeClock();
     await using entrepot = await Entrepot.start({ clock });

@@ -73,7 +73,7 @@ describe('a volume of registry:2', () => {
     assert.deepEqual(JSON.parse((await get(`${entrepot.origin}/v2/app/tags/list`)).body.toString()).tags, ['1', '3']);
   });
 
-  test('is all that a lost index needs: everything pushed is served again, and no name is anybody else’s', async () => {
+  test('is all that a lost index needs: everything pushed is served again, and no name is anybody else’s (zot#4061)', async () => {
     await using hub = await CountingUpstream.start();
     hub.publish('library/app:1', makeImage({ seed: 'somebody else’s' }));
     hub.forbid();

@@ -78,7 +78,7 @@ export function indexOver(database: Database): Index {
     uploads: new SqliteUploads(database),
     claims,
     notices,
-    outbox: new SqliteOutbox(database),
+    outbox: new SqliteOutbox(database, repositories),
     adoption: new SqliteAdoption(parts),
     proofs: new SqliteProofs(database),
     [Symbol.asyncDispose]: async () => database[Symbol.dispose](),

@@ -1,9 +1,10 @@
 import type { Digest } from '../../oci/digest.ts';
 import type { Link } from '../../oci/link.ts';
 import type { RepositoryName, Tag } from '../../oci/reference.ts';
-import type { OutboxEntry, OutboxIndex } from '../contract.ts';
+import type { OutboxEntry, OutboxIndex, OutboxPart } from '../contract.ts';
 import type { Database, Query } from './database.ts';
 import { decodeDigest } from './digests.ts';
+import type { RepositoryIds } from './identities.ts';
 
 /** Of manifests that are told together, in bytes. */
 const toldBytesMax = 16 * 1024 * 1024;
@@ -11,19 +12,26 @@ const toldBytesMax = 16 * 1024 * 1024;
 /** See `schema-outbox.ts` for how entries come to be. */
 export class SqliteOutbox implements OutboxIndex {
   readonly #database: Database;
+  readonly #repositories: RepositoryIds;
   readonly #oldest: Query<EntryRow>;
+  readonly #oldestOf: Query<EntryRow>;
   readonly #isMember: Query<unknown>;
   readonly #manifest: Query<{ bytes: Uint8Array }>;
   readonly #target: Query<{ digest: Uint8Array }>;
-  readonly #any: Query<unknown>;
+  readonly #newest: Query<{ sequence: number | null }>;
   readonly #settle: (sequence: number) => number;
 
-  constructor(database: Database) {
+  constructor(database: Database, repositories: RepositoryIds) {
     this.#database = database;
-    this.#oldest = database.query(`
+    this.#repositories = repositories;
+    const entries = `
       SELECT sequence, repository, repositories.name AS repository_name, kind, outbox.name FROM outbox
-        JOIN repositories ON repositories.id = outbox.repository ORDER BY sequence LIMIT ?
-    `);
+        JOIN repositories ON repositories.id = outbox.repository
+    `;
+    this.#oldest = database.query(`${entries} ORDER BY sequence LIMIT ?`);
+    // With the plus signs it goes through all entries in their order, once altogether, instead of sorting those of the
+    // repository again for each page.
+    this.#oldestOf = database.query(`${entries} WHERE +outbox.repository = ? AND sequence > ? ORDER BY sequence LIMIT ?`);
     this.#isMember = database.query(`
       SELECT 1 FROM contents JOIN members ON members.content = contents.id AND members.repository = ?1 WHERE digest = ?2
     `);
@@ -34,15 +42,15 @@ export class SqliteOutbox implements OutboxIndex {
     this.#target = database.query(`
       SELECT digest FROM tags JOIN contents ON contents.id = tags.manifest WHERE repository = ?1 AND name = CAST(?2 AS TEXT)
     `);
-    this.#any = database.query('SELECT 1 FROM outbox LIMIT 1');
+    this.#newest = database.query('SELECT max(sequence) AS sequence FROM outbox');
     this.#settle = database.aside('DELETE FROM outbox WHERE sequence = ?');
   }
 
-  async pending(limit: number): Promise<readonly OutboxEntry[]> {
+  async pending(limit: number, of?: OutboxPart): Promise<readonly OutboxEntry[]> {
     return this.#database.read(() => {
       const entries: OutboxEntry[] = [];
       let bytes = 0;
-      for (const row of this.#oldest.all(limit)) {
+      for (const row of of === undefined ? this.#oldest.all(limit) : this.#rowsOf(of, limit)) {
         const link = this.#linkOf(row);
         entries.push({ sequence: row.sequence, link });
         bytes += link.kind === 'manifest' ? (link.bytes?.length ?? 0) : 0;
@@ -53,8 +61,12 @@ export class SqliteOutbox implements OutboxIndex {
   }
 
   onEntered(listener: () => void): void {
+    let told = 0;
     this.#database.onCommit(() => {
-      if (this.#any.get() !== undefined) listener();
+      const sequence = this.#newest.get()?.sequence ?? 0;
+      if (sequence <= told) return;
+      told = sequence;
+      listener();
     });
   }
 
@@ -62,6 +74,11 @@ export class SqliteOutbox implements OutboxIndex {
     this.#database.write(() => {
       for (const { sequence } of entries) this.#settle(sequence);
     });
+  }
+
+  #rowsOf({ key, after }: OutboxPart, limit: number): readonly EntryRow[] {
+    const repository = this.#repositories.find(key);
+    return repository === undefined ? [] : this.#oldestOf.all(repository, after, limit);
   }
 
   #linkOf(row: EntryRow): Link {
