@@ -124,14 +124,7 @@ export class IncomingBody implements RequestBody {
   async shortRest(): Promise<void> {
     if (this.#isComplete || this.#isHeldBack) return;
     if (this.length !== undefined && this.length - this.#received > shortRestBytesMax) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const patience = this.#context.clock.setTimer(shortRestMsMax, resolve);
-    this.#incoming.once('close', resolve).once('end', resolve);
-    this.#drop((bytes) => {
-      if (bytes > shortRestBytesMax) resolve();
-    });
-    await promise;
-    patience.cancel();
+    await this.#dropFor(shortRestMsMax, shortRestBytesMax);
   }
 
   /**
@@ -140,11 +133,20 @@ export class IncomingBody implements RequestBody {
    */
   async rest(): Promise<void> {
     if (this.#isComplete) return;
+    await this.#dropFor(lingerMs, Number.POSITIVE_INFINITY);
+  }
+
+  /** Resolves when nothing more comes, or that is enough. */
+  async #dropFor(ms: number, bytesMax: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    const patience = this.#context.clock.setTimer(lingerMs, resolve);
+    const patience = this.#context.clock.setTimer(ms, resolve);
+    this.#wake = resolve;
     this.#incoming.once('close', resolve).once('end', resolve);
-    this.#drop(() => {});
+    this.#drop((bytes) => {
+      if (bytes > bytesMax) resolve();
+    });
     await promise;
+    this.#wake = undefined;
     patience.cancel();
   }
 
