@@ -146,7 +146,11 @@ describe("registry's keys", () => {
   test('that are not honoured say at the start what to do, or why not to mind', async () => {
     for (const path of pathsOf(registryKeys.explained)) {
       const { notices } = await loadText(fileWith(path));
-      assert.match(notices.join('\n'), /^[\w.]+ \(config\.yml:1:\d+\) is not needed and ignored: .{10,}$/mu, textOf(path));
+      assert.match(
+        notices.join('\n'),
+        /^[\w.]+ \(config\.yml:1:\d+\) is not needed and ignored: .{10,}$/mu,
+        textOf(path),
+      );
     }
     for (const path of pathsOf(registryKeys.refused)) {
       const problems = await problemsOf(fileWith(path));

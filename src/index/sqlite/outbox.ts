@@ -31,7 +31,9 @@ export class SqliteOutbox implements OutboxIndex {
     this.#oldest = database.query(`${entries} ORDER BY sequence LIMIT ?`);
     // With the plus signs it goes through all entries in their order, once altogether, instead of sorting those of the
     // repository again for each page.
-    this.#oldestOf = database.query(`${entries} WHERE +outbox.repository = ? AND sequence > ? ORDER BY sequence LIMIT ?`);
+    this.#oldestOf = database.query(
+      `${entries} WHERE +outbox.repository = ? AND sequence > ? ORDER BY sequence LIMIT ?`,
+    );
     this.#isMember = database.query(`
       SELECT 1 FROM contents JOIN members ON members.content = contents.id AND members.repository = ?1 WHERE digest = ?2
     `);

@@ -1,8 +1,7 @@
-import { rename, rm } from 'node:fs/promises';
+import { rename, rm, rmdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Verified } from '../../bytes/assembly.ts';
 import type { BlobReader, ByteSource } from '../../oci/blob.ts';
-import type { Digest } from '../../oci/digest.ts';
 import type { Ingest, IngestName } from '../blob-store.ts';
 import { errorCode, storeFailure, storeLoss } from '../failure.ts';
 import { blobNow, fileSize } from './blob.ts';
@@ -91,12 +90,7 @@ class FileIngest implements Ingest {
     const path = dataPath(this.#yard.layout, content.digest);
     try {
       await this.#settle(content);
-      if ((await fileSize(path)) === content.size) {
-        await rm(this.#path, { force: true });
-      } else {
-        await this.#file.sync();
-        await this.#publish(content.digest);
-      }
+      if (!(await this.#publish(content, path))) await rm(this.#path, { force: true });
     } catch (error) {
       throw storeFailure('committing a blob', error);
     }
@@ -135,27 +129,39 @@ class FileIngest implements Ingest {
     );
   }
 
-  async #publish(digest: Digest): Promise<void> {
+  /** False when the same content is there already. */
+  async #publish({ digest, size }: Verified, path: string): Promise<boolean> {
     const own = blobDirectory(this.#yard.layout, digest);
-    const made = await this.#rename(own, dataPath(this.#yard.layout, digest));
-    try {
-      await Promise.all([syncDirectory(own), made ? syncDirectory(dirname(own)) : undefined]);
-    } catch (error) {
-      if (errorCode(error) !== 'ENOENT') throw error; // deleted again already: there is nothing left to be durable
+    for (let attempt = 1; ; attempt += 1) {
+      const made = await this.#yard.directories.within(dirname(own), undefined, () => makeDirectory(own));
+      if (!made && (await fileSize(path)) === size) return false;
+      await this.#syncWith(own, made);
+      if (!(await this.#rename(path, attempt))) continue;
+      await syncDirectory(own).catch((error: unknown) => {
+        if (errorCode(error) !== 'ENOENT') throw error; // deleted again already: there is nothing left to be durable
+      });
+      return true;
     }
   }
 
-  /** True when the blob's own directory was made for it. */
-  async #rename(own: string, data: string): Promise<boolean> {
-    for (let attempt = 1; ; attempt += 1) {
-      const made = await this.#yard.directories.within(dirname(own), undefined, () => makeDirectory(own));
-      try {
-        await rename(this.#path, data);
-        return made;
-      } catch (error) {
-        // A delete of an older file removes that directory: then once more.
-        if (errorCode(error) !== 'ENOENT' || attempt === renameAttemptsMax) throw error;
-      }
+  /** False when a delete of an older file has removed the directory: then once more. */
+  async #rename(path: string, attempt: number): Promise<boolean> {
+    try {
+      await rename(this.#path, path);
+      return true;
+    } catch (error) {
+      if (errorCode(error) !== 'ENOENT' || attempt === renameAttemptsMax) throw error;
+      return false;
+    }
+  }
+
+  /** The data, and the name of a directory that was made for it: one sync of the disk has both, mostly. */
+  async #syncWith(own: string, made: boolean): Promise<void> {
+    try {
+      await Promise.all([this.#file.sync(), made ? syncDirectory(dirname(own)) : undefined]);
+    } catch (error) {
+      if (made) await rmdir(own).catch(() => {});
+      throw error;
     }
   }
 }
