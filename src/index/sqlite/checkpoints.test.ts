@@ -130,10 +130,26 @@ describe('checkpoints', () => {
     const index = await openSqliteIndex({ path });
     await index.pins.pin('docker.io/**');
     await index[Symbol.asyncDispose]();
+    assert.deepEqual(await readdir(dir.path), ['index.db']);
+  });
+
+  test('are not begun again by what was written just before the end', async () => {
+    await using dir = await TempDir.make();
+    const begun: unknown[] = [];
+    const notice = (worker: unknown): unknown => begun.push(worker);
+    process.on('worker', notice);
     {
-      await using written = new Written(dir.join('other.db'));
-      await written.settle();
+      await using index = new Written(dir.join('index.db'));
+      while (index.database.log.settled === 0) {
+        index.write();
+        await nextTurn();
+      }
+      // The thread has yet to say that it is done.
+      for (let turn = 0; turn < 500; turn += 1) await nextTurn();
+      for (let each = 0; each < 2 * limits.dueAt; each += 1) index.write();
     }
-    assert.deepEqual((await readdir(dir.path)).toSorted(), ['index.db', 'other.db']);
+    await nextTurn();
+    process.off('worker', notice);
+    assert.equal(begun.length, 1);
   });
 });

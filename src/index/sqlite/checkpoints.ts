@@ -28,6 +28,7 @@ export class Checkpoints implements AsyncDisposable {
   #worker: Worker | undefined;
   #isLooking = false;
   #isRunning = false;
+  #isOver = false;
   /** How long the log was at the last attempt: what that could not do is tried again when there is more to do. */
   #triedAt = 0;
 
@@ -44,7 +45,7 @@ export class Checkpoints implements AsyncDisposable {
 
   /** The database may be closed after this. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#isLooking = true;
+    this.#isOver = true;
     const worker = this.#worker;
     if (worker === undefined) return;
     this.#worker = undefined;
@@ -55,7 +56,7 @@ export class Checkpoints implements AsyncDisposable {
   }
 
   #look(): void {
-    if (!this.#database.isOpen) return;
+    if (this.#isOver || !this.#database.isOpen) return;
     this.#isLooking = false;
     if (this.#isRunning) return;
     const { pages, settled } = this.#database.log;
@@ -80,8 +81,9 @@ export class Checkpoints implements AsyncDisposable {
   /** Without the thread SQLite does it as it always has. What ails the disk it will tell whoever writes. */
   #giveUp(): void {
     this.#worker = undefined;
-    this.#isLooking = true;
-    if (this.#database.isOpen) this.#database.execute('PRAGMA wal_autocheckpoint = 1000');
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#database.execute('PRAGMA wal_autocheckpoint = 1000');
   }
 }
 
