@@ -1,4 +1,3 @@
-import { decodeProtectedHeader, jwtVerify } from 'jose';
 import type { JWTPayload } from 'jose';
 import type { AuthFiles } from '../config/auth-files.ts';
 import type { TokenAuthConfig } from '../config/config.ts';
@@ -6,6 +5,7 @@ import type { Clock } from '../observe/clock.ts';
 import type { Bearer } from './own-tokens.ts';
 import type { Scope } from './scopes.ts';
 import { TrustedKeys } from './trusted-keys.ts';
+import type { SignedBy } from './trusted-keys.ts';
 
 /** Two machines' clocks differ; registry's own number, in seconds. */
 const leewaySeconds = 60;
@@ -28,8 +28,10 @@ export function createForeignTokens(
   };
   return async (token) => {
     if (token.length > tokenMax) return undefined;
+    const { decodeProtectedHeader, jwtVerify } = await import('jose');
     const nowMs = clock.now();
-    for (const key of trusted.candidates(headerOf(token), nowMs)) {
+    const header = headerOf(() => decodeProtectedHeader(token));
+    for (const key of trusted.candidates(header, nowMs)) {
       try {
         const { payload } = await jwtVerify(token, key, { ...rules, currentDate: new Date(nowMs) });
         return bearerOf(payload);
@@ -41,9 +43,9 @@ export function createForeignTokens(
   };
 }
 
-function headerOf(token: string): ReturnType<typeof decodeProtectedHeader> {
+function headerOf(decode: () => SignedBy): SignedBy {
   try {
-    return decodeProtectedHeader(token);
+    return decode();
   } catch {
     // Nobody is called so.
     return { kid: '\0' };

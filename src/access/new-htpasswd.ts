@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { hashSync } from 'bcryptjs';
 import type { AuthFiles } from '../config/auth-files.ts';
 import type { AuthConfig } from '../config/config.ts';
 import { RegistryError } from '../oci/errors.ts';
@@ -20,6 +19,7 @@ export async function provideUsers(
 ): Promise<{ readonly files: AuthFiles; readonly notice: string | undefined }> {
   if (auth.kind !== 'htpasswd' || files.users !== undefined) return { files, notice: undefined };
   const password = randomBytes(24).toString('base64url');
+  const { hashSync } = await import('bcryptjs');
   const hash = hashSync(password, bcryptCost);
   try {
     await mkdir(dirname(auth.path), { recursive: true });

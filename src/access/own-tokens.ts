@@ -1,5 +1,4 @@
 import { createHmac } from 'node:crypto';
-import { jwtVerify, SignJWT } from 'jose';
 import type { Clock } from '../observe/clock.ts';
 import type { Scope } from './scopes.ts';
 
@@ -42,6 +41,8 @@ export function createOwnTokens(
   const seconds = (): number => Math.floor(clock.now() / 1_000);
 
   async function sign(audience: string, user: string, claims: object, lifeSeconds: number): Promise<string> {
+    // With the first token: every start would wait for it, and most servers never see any.
+    const { SignJWT } = await import('jose');
     const now = seconds();
     return new SignJWT({ ...claims, of: fingerprintOf(user) })
       .setProtectedHeader({ alg: algorithm, typ: 'JWT' })
@@ -55,6 +56,7 @@ export function createOwnTokens(
 
   async function claimsOf(token: string, audience: string): Promise<Claims | undefined> {
     try {
+      const { jwtVerify } = await import('jose');
       const { payload } = await jwtVerify<Claims>(token, key, {
         algorithms: [algorithm],
         issuer: ownService,

@@ -1,5 +1,4 @@
 import { chown, readFile, rename, stat, writeFile } from 'node:fs/promises';
-import { hash } from 'bcryptjs';
 import { bcryptCost } from '../access/new-htpasswd.ts';
 import { parseHtpasswd } from '../config/value/htpasswd.ts';
 import type { Context } from './context.ts';
@@ -24,6 +23,7 @@ export function addHtpasswd(program: Program, context: Context): void {
       if (password === '') throw new Error('an empty password is none; give one');
       if (Buffer.byteLength(password) > passwordBytesMax)
         throw new Error(`bcrypt looks at ${passwordBytesMax} bytes of a password and no more; give a shorter one`);
+      const { hash } = await import('bcryptjs');
       const line = `${user}:${await hash(password, bcryptCost)}`;
       if (file === undefined) return context.out.print(`${line}\n`);
       const isNew = await replaceLine(file, user, line);
