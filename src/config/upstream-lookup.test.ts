@@ -36,6 +36,12 @@ describe('the lookup of an upstream', () => {
     assert.equal(found?.url, 'https://123.dkr.ecr.eu-west-1.amazonaws.com');
   });
 
+  test('gives the same upstream for a name each time, so that what is made of it is made once', () => {
+    assert.equal(find('us.gcr.io'), find('US.gcr.io'));
+    for (let each = 0; each < 2_000; each += 1) assert.equal(find(`r${each}.gcr.io`)?.name, `r${each}.gcr.io`);
+    assert.equal(find('us.gcr.io')?.url, 'https://us.gcr.io');
+  });
+
   test('lets a star stand for one part of a name only', () => {
     for (const host of [
       'a.b.gcr.io',
