@@ -125,11 +125,8 @@ describe('an upstream that swallows every packet', () => {
 
 describe('a store that fails', () => {
   test('on a hosted blob is a 503, and no upstream is asked instead (nora#911)', async () => {
-    await using hub = await CountingUpstream.start();
-    hub.publish('library/app:1', image);
-    hub.forbid();
-    await using entrepot = await Entrepot.start({ upstreams: { 'docker.io': hub } });
-    await push(entrepot.origin, 'app', '1', image);
+    await using hub = await forbiddingHub();
+    await using entrepot = await hosting(hub);
     const hex = image.config.digest.slice('sha256:'.length);
     const data = join(entrepot.storeDirectory, 'docker/registry/v2/blobs/sha256', hex.slice(0, 2), hex, 'data');
     await rm(data);
@@ -143,11 +140,8 @@ describe('a store that fails', () => {
   });
 
   test('to tell where a pushed tag points is a 503, and no upstream is asked instead (nora#911)', async () => {
-    await using hub = await CountingUpstream.start();
-    hub.publish('library/app:1', image);
-    hub.forbid();
-    await using entrepot = await Entrepot.start({ upstreams: { 'docker.io': hub } });
-    await push(entrepot.origin, 'app', '1', image);
+    await using hub = await forbiddingHub();
+    await using entrepot = await hosting(hub);
     using index = new DatabaseSync(join(entrepot.storeDirectory, 'entrepot/index.db'));
     index.exec('ALTER TABLE tags RENAME TO away');
     for (const method of ['GET', 'HEAD']) {
@@ -174,3 +168,18 @@ describe('a store that fails', () => {
     assert.deepEqual((await get(`${url}/blobs/${blob.digest}`)).body, bytes);
   });
 });
+
+/** It has the image as well, and lets nobody have it. */
+async function forbiddingHub(): Promise<CountingUpstream> {
+  const hub = await CountingUpstream.start();
+  hub.publish('library/app:1', image);
+  hub.forbid();
+  return hub;
+}
+
+/** The image was pushed here. */
+async function hosting(hub: CountingUpstream): Promise<Entrepot> {
+  const entrepot = await Entrepot.start({ upstreams: { 'docker.io': hub } });
+  await push(entrepot.origin, 'app', '1', image);
+  return entrepot;
+}
