@@ -205,6 +205,7 @@ describe('storage.maintenance', () => {
     await using _ = at;
     await clock.advance(2 * hourMs + 1);
     assert.equal((await get(upload)).status, 204);
+    await clock.due(2 * hourMs - 1, 2 * hourMs);
     await clock.advance(2 * hourMs);
     await at.until('upload.expired');
     assert.equal((await get(upload)).status, 404);

@@ -79,6 +79,12 @@ export class FakeClock implements Clock {
     return this.#waiters.until(() => this.#timers.length >= count);
   }
 
+  /** Resolves once something waits for a time between these from now, in milliseconds: what comes again has set its timer. */
+  due(fromMs: number, toMs: number): Promise<void> {
+    const isDue = ({ at }: Timer): boolean => at >= this.#elapsed + fromMs && at <= this.#elapsed + toMs;
+    return this.#waiters.until(() => this.#timers.some(isDue));
+  }
+
   #nextDue(until: number): Timer | undefined {
     const due = this.#timers.filter((timer) => timer.at <= until);
     return due.reduce<Timer | undefined>((first, timer) => (first && first.at <= timer.at ? first : timer), undefined);
