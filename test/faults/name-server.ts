@@ -4,6 +4,7 @@ import type { Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { Server, Socket as Stream } from 'node:net';
+import { errorCode } from '../../src/store/failure.ts';
 
 export class NameServer implements AsyncDisposable {
   /** `127.0.0.1:12345` */
@@ -29,11 +30,19 @@ export class NameServer implements AsyncDisposable {
 
   /** @param answers by name: the addresses of the first answer, of the second, and so on; the last one stays */
   static async start(answers: Readonly<Record<string, readonly (readonly string[])[]>>): Promise<NameServer> {
-    const socket = createSocket('udp4').bind(0, '127.0.0.1');
-    await once(socket, 'listening');
-    const server = createServer().listen(socket.address().port, '127.0.0.1');
-    await once(server, 'listening');
-    return new NameServer(socket, server, answers);
+    for (let tries = 1; ; tries += 1) {
+      const socket = createSocket('udp4').bind(0, '127.0.0.1');
+      await once(socket, 'listening');
+      const server = createServer().listen(socket.address().port, '127.0.0.1');
+      try {
+        await once(server, 'listening');
+        return new NameServer(socket, server, answers);
+      } catch (error) {
+        socket.close();
+        // A port that is free for UDP may be somebody's for TCP.
+        if (errorCode(error) !== 'EADDRINUSE' || tries === 10) throw error;
+      }
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
