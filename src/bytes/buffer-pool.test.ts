@@ -24,6 +24,13 @@ describe('the buffer pool', () => {
     assert.equal(sendAt(share, 1e9, 64 * mebibyte), bufferBytesMax);
   });
 
+  test('gives a fast one as large buffers as it may, in memory that threads may read if they are to', () => {
+    const pool = new BufferPool({ largestBytes: mebibyte, shared: true });
+    using share = pool.join(0);
+    assert.equal(sendAt(share, 1e9, 64 * mebibyte), mebibyte);
+    assert.ok(share.take().buffer instanceof SharedArrayBuffer);
+  });
+
   test('gives a slow reader small buffers', () => {
     using share = new BufferPool().join(0);
     assert.equal(sendAt(share, 1e6, 8 * mebibyte), bufferBytesMin);

@@ -12,12 +12,14 @@ export interface BufferPoolOptions {
   readonly budgetBytes?: number;
   /** What a reader begins with, before its speed is known; a power of two. */
   readonly firstBytes?: number;
+  /** What the fastest get; a power of two. */
+  readonly largestBytes?: number;
   /** Of memory that threads may read, too. */
   readonly shared?: boolean;
 }
 
 export const bufferBytesMin: number = 32 * 1024;
-/** A larger one would leave the processor's cache between being read and being sent, and cost more, not less. */
+/** Of those who send: a larger one would leave the processor's cache between being read and being sent, and cost more. */
 export const bufferBytesMax: number = 256 * 1024;
 const firstBytesDefault = 64 * 1024;
 /** A buffer holds what goes out in this time. */
@@ -35,13 +37,15 @@ export class BufferPool {
   readonly firstBytes: number;
   readonly turns: Turns = new Turns();
   readonly #budgetBytes: number;
+  readonly #largestBytes: number;
   readonly #slabs: Slabs;
   #readers = 0;
 
   constructor(options: BufferPoolOptions = {}) {
     this.#budgetBytes = options.budgetBytes ?? budgetBytesDefault;
     this.firstBytes = options.firstBytes ?? firstBytesDefault;
-    this.#slabs = new Slabs(bufferBytesMax, bufferBytesMin, options.shared ?? false);
+    this.#largestBytes = options.largestBytes ?? bufferBytesMax;
+    this.#slabs = new Slabs(this.#largestBytes, bufferBytesMin, options.shared ?? false);
   }
 
   /** Bytes in the hands of readers. */
@@ -74,7 +78,7 @@ export class BufferPool {
   take(wantedBytes: number): Buffer {
     const share = this.#budgetBytes / Math.max(this.#readers, 1);
     const left = (this.#budgetBytes - this.#slabs.lentBytes) / 2;
-    const size = Math.max(bufferBytesMin, Math.min(wantedBytes, share, left, bufferBytesMax));
+    const size = Math.max(bufferBytesMin, Math.min(wantedBytes, share, left, this.#largestBytes));
     return this.#slabs.take(2 ** (31 - Math.clz32(size)), this.#budgetBytes);
   }
 

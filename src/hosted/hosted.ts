@@ -16,11 +16,18 @@ export interface Hosted extends AsyncDisposable {
 }
 
 /** For what is being received by all uploads together, in bytes. */
-const poolBytes = 64 * 1024 * 1024;
+const poolBytes = 32 * 1024 * 1024;
 const firstBufferBytes = 128 * 1024;
+/** Each is handed to two threads and back: to wake them costs more than what leaves the processor's cache meanwhile. */
+const largestBufferBytes = 1024 * 1024;
 
 export function createHosted(options: HostedOptions): Hosted {
-  const pool = new BufferPool({ budgetBytes: poolBytes, firstBytes: firstBufferBytes, shared: true });
+  const pool = new BufferPool({
+    budgetBytes: poolBytes,
+    firstBytes: firstBufferBytes,
+    largestBytes: largestBufferBytes,
+    shared: true,
+  });
   return new TheHosted({ ...options, pool, thread: new HashThread() });
 }
 

@@ -61,7 +61,8 @@ export class IncomingBody implements RequestBody {
     await this.#take((chunk) => {
       buffer ??= lend();
       const count = Math.min(chunk.length, buffer.length - bytes);
-      buffer.set(count === chunk.length ? chunk : chunk.subarray(0, count), bytes);
+      // Not `set`: into shared memory, that copies word by word.
+      chunk.copy(buffer, bytes, 0, count);
       bytes += count;
       if (count < chunk.length) this.#rest = chunk.subarray(count);
       return bytes < buffer.length;
