@@ -11,6 +11,7 @@ import { get, open, together } from '../support/client.ts';
 import { Entrepot } from '../support/entrepot.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { makeImage } from '../support/images.ts';
+import { overTime } from '../support/over-time.ts';
 import { push, pushAsDockerd, pushBlob } from '../support/push.ts';
 import { pull } from '../support/pull.ts';
 import { pause } from './pause.ts';
@@ -75,10 +76,7 @@ describe('a blob that was chosen to go', () => {
     await at.clock.pending(1);
     deleting.goOn();
     assert.equal((await collecting).freedBytes, blob.size);
-    const state = { pushed: false };
-    const pushed = pushing.finally(() => (state.pushed = true));
-    while (!state.pushed) await at.clock.advance(20);
-    await pushed;
+    await overTime(at.clock, pushing, 20);
     assert.deepEqual((await get(`${at.url}/blobs/${blob.digest}`)).body.length, blob.size);
   });
 

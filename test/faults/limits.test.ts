@@ -5,7 +5,8 @@ import { drain } from '../support/client.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { makeBlob } from '../support/images.ts';
 import { stall } from '../support/upstream-faults.ts';
-import { assertWhole, mib, overTime, urlOf, World } from './world.ts';
+import { overTime } from '../support/over-time.ts';
+import { assertWhole, mib, urlOf, World } from './world.ts';
 
 const blobs = { path: '/blobs/' };
 

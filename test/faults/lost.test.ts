@@ -10,7 +10,8 @@ import { FakeClock } from '../support/fake-clock.ts';
 import { makeBlob, makeImage } from '../support/images.ts';
 import type { Content, Image } from '../support/images.ts';
 import { pull } from '../support/pull.ts';
-import { assertPiece, assertRefused, assertWhole, becomes, keptIn, mib, overTime, urlOf, World } from './world.ts';
+import { assertPiece, assertRefused, assertWhole, becomes, keptIn, mib, urlOf, World } from './world.ts';
+import { overTime } from '../support/over-time.ts';
 
 const minute = 60_000;
 

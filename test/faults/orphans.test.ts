@@ -21,7 +21,8 @@ import { RegistryVolume } from '../support/registry-volume.ts';
 import { TempDir } from '../support/temp-dir.ts';
 import { pause } from './pause.ts';
 import { startBeside } from './shared-store.ts';
-import { assertWhole, becomes, keptIn, overTime, World } from './world.ts';
+import { overTime } from '../support/over-time.ts';
+import { assertWhole, becomes, keptIn, World } from './world.ts';
 
 const hour = 3_600_000;
 const blob = makeBlob(40_000, 'nobody’s');

@@ -14,7 +14,8 @@ import { readLinkTree } from '../support/link-tree.ts';
 import { push, pushBlob, putManifest } from '../support/push.ts';
 import { HostedModel } from './hosted-model.ts';
 import { Random } from './random.ts';
-import { becomes, keptIn, overTime } from './world.ts';
+import { overTime } from '../support/over-time.ts';
+import { becomes, keptIn } from './world.ts';
 
 /** There is time for thousands in `npm run collection`. */
 const steps = Number(process.env['COLLECTION_STEPS'] ?? 60);

@@ -17,6 +17,7 @@ import type { EntrepotOptions } from '../support/entrepot.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { digestOf, makeBlob } from '../support/images.ts';
 import type { Content } from '../support/images.ts';
+import { overTime } from '../support/over-time.ts';
 
 export const kib = 1024;
 export const mib = 1024 * 1024;
@@ -160,25 +161,10 @@ export async function unfinishedIn(root: string): Promise<readonly string[]> {
   return (await readdir(join(root, 'entrepot/ingest')).catch(none)).toSorted();
 }
 
-/** Moves the clock on, step by step, until the work is done; sockets and files take their own time meanwhile. */
-export async function overTime<T>(clock: FakeClock, work: Promise<T>, stepMs = 50): Promise<T> {
-  const state = { over: false };
-  const over = work.finally(() => (state.over = true));
-  over.catch(() => {});
-  for (let steps = 0; !state.over; steps += 1) {
-    if (steps > stepsMax) throw new Error(`not done after ${steps * stepMs} ms of the fake clock`);
-    await clock.advance(stepMs);
-    await delay(1);
-  }
-  return over;
-}
-
-const stepsMax = 6_000;
-
 const none = (): string[] => [];
 
 /** For what the disk shows and nobody tells: looks every few milliseconds. */
-export async function becomes<T>(expected: T, look: () => Promise<T>, msMax = 5_000): Promise<void> {
+export async function becomes<T>(expected: T, look: () => Promise<T>, msMax = 60_000): Promise<void> {
   const until = performance.now() + msMax;
   for (;;) {
     try {

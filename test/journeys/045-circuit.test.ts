@@ -4,13 +4,13 @@
  */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { setTimeout as turnOfTheWorld } from 'node:timers/promises';
 import { get, head, together } from '../support/client.ts';
 import { CountingUpstream } from '../support/counting-upstream.ts';
 import type { UpstreamOptions } from '../support/counting-upstream.ts';
 import { Entrepot } from '../support/entrepot.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { makeImage } from '../support/images.ts';
+import { overTime } from '../support/over-time.ts';
 import { pull } from '../support/pull.ts';
 import { status } from '../support/upstream-faults.ts';
 
@@ -44,14 +44,8 @@ async function scene(options: UpstreamOptions = {}) {
     /** What the work came to, and how many seconds of the clock that took. */
     async timed<T>(work: Promise<T>): Promise<{ readonly result: T; readonly took: number }> {
       const from = clock.monotonic();
-      const state = { over: false };
-      const result = work.finally(() => (state.over = true));
-      while (!state.over) {
-        await clock.advance(0.25 * seconds);
-        // Sockets live by another clock.
-        await turnOfTheWorld(10);
-      }
-      return { result: await result, took: (clock.monotonic() - from) / seconds };
+      const result = await overTime(clock, work);
+      return { result, took: (clock.monotonic() - from) / seconds };
     },
     [Symbol.asyncDispose]: () => scope.disposeAsync(),
   };

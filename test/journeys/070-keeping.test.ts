@@ -12,6 +12,7 @@ import { CountingUpstream } from '../support/counting-upstream.ts';
 import { Entrepot } from '../support/entrepot.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { makeBlob, makeImage } from '../support/images.ts';
+import { overTime } from '../support/over-time.ts';
 import { pull } from '../support/pull.ts';
 
 const seconds = 1_000;
@@ -206,10 +207,7 @@ describe('what is lost', () => {
     bytes[20_000] = ~(bytes[20_000] ?? 0);
     await writeFile(file, bytes);
     at.hub.reset();
-    while (at.entrepot.told('cache.quarantined').length === 0) {
-      await at.clock.advance(600 * seconds);
-      await turn();
-    }
+    await overTime(at.clock, at.entrepot.until('cache.quarantined'), 600 * seconds);
     await at.entrepot.until('download', ({ digest, step }) => digest === base.digest && step === 'stored', 2);
     assert.equal(at.hub.blobBytes(base.digest).sent, base.size);
     assert.deepEqual(await readFile(file), base.bytes());
@@ -224,10 +222,7 @@ describe('what is lost', () => {
     await rm(at.fileOf(base.digest));
     const gate = at.hub.gate({ method: 'GET', path: '/blobs/' });
     await at.clock.advance(59 * 60 * seconds);
-    while (at.entrepot.told('cache.quarantined').length === 0) {
-      await at.clock.advance(seconds);
-      await turn();
-    }
+    await overTime(at.clock, at.entrepot.until('cache.quarantined'), seconds);
     await gate.arrived();
     await at.entrepot.stop();
     assert.equal(at.entrepot.told('download').at(-1)?.step, 'suspended');
@@ -236,9 +231,9 @@ describe('what is lost', () => {
 
 /** Lets time pass, minute by minute, and the cache be looked after in each. */
 async function wait({ entrepot, clock }: { entrepot: Entrepot; clock: FakeClock }, ms: number): Promise<void> {
-  for (let passed = 0; passed < ms; passed += 60 * seconds) {
+  for (const end = clock.now() + ms; clock.now() < end;) {
     const looks = entrepot.told('cache.size').length;
-    await clock.advance(60 * seconds);
-    await entrepot.until('cache.size', () => true, looks + 1);
+    const looked = entrepot.until('cache.size', () => true, looks + 1);
+    await overTime(clock, looked, 20 * seconds);
   }
 }

@@ -4,16 +4,18 @@
 import assert from 'node:assert/strict';
 import { appendFile, writeFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
-import { setImmediate as turn } from 'node:timers/promises';
 import { get, open } from '../support/client.ts';
 import { CountingUpstream } from '../support/counting-upstream.ts';
 import { Entrepot } from '../support/entrepot.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { makeImage } from '../support/images.ts';
+import { until } from '../support/over-time.ts';
 import { pull } from '../support/pull.ts';
 import { TempDir } from '../support/temp-dir.ts';
 
 const image = makeImage({ layers: [200_000] });
+/** The server looks at its files by the clock. */
+const lookMs = 500;
 
 const manifest = async (entrepot: Entrepot, ns: string, name = 'team/app'): Promise<number> =>
   (await get(`${entrepot.origin}/v2/${name}/manifests/1?ns=${ns}`)).status;
@@ -75,7 +77,7 @@ describe('a new configuration', () => {
     const clock = new FakeClock();
     await using entrepot = await Entrepot.start({ clock });
     await appendFile(entrepot.configFile, '# changed\n');
-    await until(clock, () => entrepot.told('config.reloaded').length === 1);
+    await until(clock, () => entrepot.told('config.reloaded').length === 1, lookMs);
   });
 });
 
@@ -87,7 +89,7 @@ describe('an invalid configuration', () => {
     await using entrepot = await Entrepot.start({ upstreams: { 'docker.io': hub }, clock });
     await pull(entrepot.origin, 'team/app', '1');
     await writeFile(entrepot.configFile, 'version: 0.1\ncache: { sizze: 3GB }\n');
-    await until(clock, () => entrepot.told('config.invalid').length === 1);
+    await until(clock, () => entrepot.told('config.invalid').length === 1, lookMs);
     const [told] = entrepot.told('config.invalid');
     assert.match(told?.message ?? '', /entrepot\.yml:2:10: cache\.sizze: unknown key; write size/);
     await clock.advance(120_000);
@@ -96,7 +98,7 @@ describe('an invalid configuration', () => {
     assert.equal(entrepot.told('config.reloaded').length, 0);
 
     await writeFile(entrepot.configFile, 'version: 0.1\ncache: { size: 3GB }\n');
-    await until(clock, () => entrepot.told('config.reloaded').length === 1);
+    await until(clock, () => entrepot.told('config.reloaded').length === 1, lookMs);
   });
 });
 
@@ -169,11 +171,3 @@ describe('credentials', () => {
     await pull(entrepot.origin, 'team/open', '1', { ns: 'quay.io' });
   });
 });
-
-/** The server looks at its files by the clock; what it finds there takes real time to read. */
-async function until(clock: FakeClock, met: () => boolean): Promise<void> {
-  while (!met()) {
-    await clock.advance(500);
-    await turn();
-  }
-}

@@ -5,7 +5,6 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
-import { setImmediate as turn } from 'node:timers/promises';
 import { connect } from 'node:tls';
 import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import { makeAuthority } from '../support/certificates.ts';
@@ -14,10 +13,13 @@ import { CountingUpstream } from '../support/counting-upstream.ts';
 import { Entrepot } from '../support/entrepot.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { makeImage } from '../support/images.ts';
+import { until } from '../support/over-time.ts';
 import { pull, pullAsDockerd } from '../support/pull.ts';
 import { TempDir } from '../support/temp-dir.ts';
 
 const image = makeImage({ layers: [3_000_000] });
+/** The server looks at its files by the clock. */
+const lookMs = 500;
 const [before, after] = [makeAuthority('Before'), makeAuthority('After')];
 
 /** A server with TLS, whose certificate comes from the authority `before`. */
@@ -93,7 +95,7 @@ describe('a new certificate', () => {
     using reading = await open(`${origin}/v2/library/redis/blobs/${layer.digest}`, { ca: before.ca });
     const first = await reading.read(1_000);
     await at.certify(after);
-    await until(at.clock, async () => (await statusWith(origin, after.ca)) === 200);
+    await until(at.clock, async () => (await statusWith(origin, after.ca)) === 200, lookMs);
     await assert.rejects(get(`${origin}/v2/`, { ca: before.ca }), /certificate/);
     assert.deepEqual(Buffer.concat([first, await reading.rest()]), layer.bytes());
   });
@@ -101,11 +103,11 @@ describe('a new certificate', () => {
   test('that is none is refused in the log, and the old one stays', async () => {
     await using at = await scene();
     await writeFile(at.files.certificate, 'not a certificate');
-    await until(at.clock, async () => at.entrepot.told('config.invalid').length > 0);
+    await until(at.clock, async () => at.entrepot.told('config.invalid').length > 0, lookMs);
     assert.match(at.entrepot.told('config.invalid')[0]?.message ?? '', /^http\.tls: .*give PEM files/);
     assert.equal(await statusWith(at.entrepot.origin, before.ca), 200);
     await at.certify(after);
-    await until(at.clock, async () => (await statusWith(at.entrepot.origin, after.ca)) === 200);
+    await until(at.clock, async () => (await statusWith(at.entrepot.origin, after.ca)) === 200, lookMs);
   });
 });
 
@@ -114,12 +116,4 @@ async function statusWith(origin: string, ca: string): Promise<number | undefine
     ({ status }) => status,
     () => undefined,
   );
-}
-
-/** The server looks at its files by the clock; what it finds there takes real time to read. */
-async function until(clock: FakeClock, met: () => Promise<boolean>): Promise<void> {
-  while (!(await met())) {
-    await clock.advance(500);
-    await turn();
-  }
 }

@@ -12,7 +12,8 @@ import { makeArtifact, makeImage, makeIndex } from '../support/images.ts';
 import type { Manifest } from '../support/images.ts';
 import { push, pushBlob, putManifest } from '../support/push.ts';
 import { pull } from '../support/pull.ts';
-import { keptIn, overTime } from '../faults/world.ts';
+import { keptIn } from '../faults/world.ts';
+import { overTime } from '../support/over-time.ts';
 
 const minute = 60_000;
 const hour = 60 * minute;

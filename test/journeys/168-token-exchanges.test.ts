@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { makeImage } from '../support/images.ts';
+import { overTime } from '../support/over-time.ts';
 import { alice, bob, startProxiedQuay } from '../support/proxied-quay.ts';
 import { secretsIn } from '../support/secrets-in.ts';
 import type { Login } from '../support/tunnel.ts';
@@ -65,17 +66,8 @@ describe('while the registry is away', () => {
     assert.equal(await at.pulled('team/plans', alice), 200);
     await at.entrepot.until('cache.answered');
     at.quay.blackhole();
-    const waited = async <T>(asked: Promise<T>): Promise<T> => {
-      const state = { over: false };
-      const done = asked.finally(() => (state.over = true));
-      while (!state.over) {
-        await at.clock.advance(1_000);
-        await new Promise((resolve) => setImmediate(resolve));
-      }
-      return await done;
-    };
-    assert.equal((await waited(at.client().ask(`${base}/`))).status, 401);
-    assert.equal(await waited(at.pulled('team/plans', alice)), 200);
+    assert.equal((await overTime(at.clock, at.client().ask(`${base}/`))).status, 401);
+    assert.equal(await overTime(at.clock, at.pulled('team/plans', alice)), 200);
     assert.equal(await at.pulled('team/plans', alice), 200, 'nobody waits for what was silent a moment ago');
   });
 

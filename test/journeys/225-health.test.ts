@@ -10,6 +10,7 @@ import { get } from '../support/client.ts';
 import type { Answer } from '../support/client.ts';
 import { Entrepot } from '../support/entrepot.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { overTime, until } from '../support/over-time.ts';
 import { freePort } from '../support/ports.ts';
 import { TempDir } from '../support/temp-dir.ts';
 
@@ -30,11 +31,13 @@ async function scene(health: Keys) {
       const answers = ['/', '/v2/', '/v2/_catalog'].map((path) => get(`${at.origin}${path}`));
       return (await Promise.all(answers)).map(({ status }) => status);
     },
-    /** Lets the checks be made once more. */
-    async again(): Promise<void> {
-      await clock.pending(1);
-      await clock.advance(10_000);
-    },
+    /** Lets the checks be made until one finds what is no longer as it was. */
+    changed: (isWell: boolean) =>
+      overTime(
+        clock,
+        at.until('health.changed', ({ well: found }) => found === isWell),
+        1_000,
+      ),
     [Symbol.asyncDispose]: () => at[Symbol.asyncDispose](),
   };
 }
@@ -53,8 +56,7 @@ describe('a health check', () => {
       ['{}', 200],
     );
     await writeFile(file, '');
-    await on.again();
-    await on.at.until('health.changed');
+    await on.changed(false);
     assert.deepEqual(await on.statuses(), unwell);
     const refused = await get(`${on.at.origin}/v2/`);
     assert.match(refused.body.toString(), /"UNAVAILABLE".*see \/debug\/health/);
@@ -63,8 +65,7 @@ describe('a health check', () => {
     assert.equal((await on.debug('/readyz')).status, 503);
     assert.match((await on.debug('/metrics')).body.toString(), /./);
     await rm(file);
-    await on.again();
-    await on.at.until('health.changed', (event) => event.well);
+    await on.changed(true);
     assert.deepEqual(await on.statuses(), well);
   });
 
@@ -89,15 +90,14 @@ describe('a health check', () => {
     await using on = await scene({ http: [check] });
     for (const times of [1, 2, 3]) {
       assert.deepEqual(await on.statuses(), well);
-      while (asked.length < times) await on.again();
+      await until(on.clock, () => asked.length >= times, 1_000);
     }
     await on.at.until('health.changed');
     assert.deepEqual(JSON.parse((await on.debug('/debug/health')).body.toString()), { [uri]: 'it answered 500' });
     assert.deepEqual(await on.statuses(), unwell);
     assert.equal(asked[0], 'HEAD yes');
     status = 204;
-    await on.again();
-    await on.at.until('health.changed', (event) => event.well);
+    await on.changed(true);
     assert.deepEqual(await on.statuses(), well);
     server.closeAllConnections();
   });
@@ -110,8 +110,7 @@ describe('a health check', () => {
     const server = createServer().listen(port, '127.0.0.1');
     await using _ = { [Symbol.asyncDispose]: async () => void server.close() };
     await new Promise<void>((resolve) => server.once('listening', resolve));
-    await on.again();
-    await on.at.until('health.changed', (event) => event.well);
+    await on.changed(true);
     assert.deepEqual(await on.statuses(), well);
   });
 

@@ -3,8 +3,8 @@
  */
 import { createServer } from 'node:http';
 import type { IncomingHttpHeaders, Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { text as textOf } from 'node:stream/consumers';
+import { HeldPort } from './ports.ts';
 import { Waiters } from './waiters.ts';
 
 export interface HeardEvent {
@@ -43,17 +43,21 @@ export class EventEndpoint implements AsyncDisposable {
   answer: number | 'hang' = 200;
   readonly #waiters = new Waiters();
   readonly #taken: HeardEvent[] = [];
+  readonly #held: HeldPort;
   #server: Server | undefined;
-  #port = 0;
+
+  private constructor(held: HeldPort) {
+    this.#held = held;
+  }
 
   static async start(): Promise<EventEndpoint> {
-    const endpoint = new EventEndpoint();
+    const endpoint = new EventEndpoint(await HeldPort.take());
     await endpoint.open();
     return endpoint;
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.#port}/events`;
+    return `http://127.0.0.1:${this.#held.port}/events`;
   }
 
   /** What it has said yes to. */
@@ -84,9 +88,8 @@ export class EventEndpoint implements AsyncDisposable {
         this.#waiters.look();
       });
     });
-    await new Promise<void>((resolve) => server.listen(this.#port, '127.0.0.1', resolve));
+    await new Promise<void>((resolve) => server.listen(this.#held.port, '127.0.0.1', resolve));
     this.#server = server;
-    this.#port = (server.address() as AddressInfo).port;
   }
 
   /** Nobody is there any more. */
@@ -99,5 +102,6 @@ export class EventEndpoint implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+    this.#held[Symbol.dispose]();
   }
 }

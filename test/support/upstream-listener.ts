@@ -9,6 +9,7 @@ import { createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { ServerCertificate } from './certificates.ts';
+import { HeldPort } from './ports.ts';
 import { Throttle } from './throttle.ts';
 import type { HostIdentity } from './upstream-ledger.ts';
 
@@ -29,14 +30,15 @@ export class Listener implements AsyncDisposable {
   /** True while everything that arrives is swallowed. */
   swallowing = false;
   #connections = 0;
-  #port = 0;
   readonly #options: ListenerOptions;
+  readonly #held: HeldPort;
   readonly #http: HttpServer;
   readonly #sockets = new Set<Socket>();
   readonly #throttles = new WeakMap<Socket, Throttle>();
   #tcp: Server | undefined;
 
-  private constructor(options: ListenerOptions) {
+  private constructor(options: ListenerOptions, held: HeldPort) {
+    this.#held = held;
     this.host = options.host;
     this.#options = options;
     const serve = (request: IncomingMessage, response: ServerResponse): void => options.serve(this, request, response);
@@ -47,14 +49,14 @@ export class Listener implements AsyncDisposable {
   }
 
   static async open(options: ListenerOptions): Promise<Listener> {
-    const listener = new Listener(options);
+    const listener = new Listener(options, await HeldPort.take());
     await listener.up();
     return listener;
   }
 
   /** `127.0.0.1:12345` */
   get authority(): string {
-    return `${this.#options.address}:${this.#port}`;
+    return `${this.#options.address}:${this.port}`;
   }
 
   get origin(): string {
@@ -62,7 +64,7 @@ export class Listener implements AsyncDisposable {
   }
 
   get port(): number {
-    return this.#port;
+    return this.#held.port;
   }
 
   /** How many TCP connections were accepted so far. */
@@ -82,10 +84,8 @@ export class Listener implements AsyncDisposable {
     const tcp = createServer({ noDelay: true, allowHalfOpen: !this.#options.certificate }, (socket) =>
       this.#accept(socket),
     );
-    tcp.listen(this.#port, this.#options.address);
+    tcp.listen(this.port, this.#options.address);
     await once(tcp, 'listening');
-    const address = tcp.address();
-    if (typeof address === 'object' && address) this.#port = address.port;
     this.#tcp = tcp;
   }
 
@@ -115,6 +115,7 @@ export class Listener implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.down();
+    this.#held[Symbol.dispose]();
   }
 
   #accept(socket: Socket): void {
