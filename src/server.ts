@@ -48,6 +48,7 @@ import { withTokenService } from './registry/token-service.ts';
 import { newsOrigin, originOf, Settings } from './settings.ts';
 import { transparentProxy } from './transparent.ts';
 import type { TransparentProxy } from './transparent.ts';
+import { loadUndici } from './upstream/undici.ts';
 
 export interface ServerOptions {
   readonly loaded: Loaded;
@@ -147,6 +148,7 @@ async function beginWork({ notify, health, hosted, cache }: Rooms, observer: Obs
   await cache.recover().catch((error: unknown) => {
     observer.emit({ type: 'task.failed', task: 'settling what an ended process left', message: messageOf(error) });
   });
+  void loadUndici();
 }
 
 type House = Rooms & { readonly routes: RouteMemo };

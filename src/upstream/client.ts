@@ -1,4 +1,4 @@
-import { Pool } from 'undici';
+import type { Pool } from 'undici';
 import type { Clock } from '../observe/clock.ts';
 import type { Observer, UpstreamRequest } from '../observe/events.ts';
 import type { ErrorCode, RegistryError } from '../oci/errors.ts';
@@ -14,6 +14,7 @@ import type { Question, Role } from './failure.ts';
 import type { ForwardProxy } from './proxy.ts';
 import { viaOf } from './mark.ts';
 import { isDeath, relay, RelayBroken, upgrade } from './relay.ts';
+import { loadUndici } from './undici.ts';
 
 /** One request, to whichever origin. */
 export interface Outgoing {
@@ -73,7 +74,7 @@ export class HttpClient {
    *   opened it, at once; the signal's reason
    */
   async send(outgoing: Outgoing, receiver: Receiver): Promise<Head> {
-    const origin = this.#origin(outgoing.url);
+    const origin = await this.#origin(outgoing.url);
     const leave = origin.circuit.enter();
     if ('error' in leave) throw putOff(this.#question(outgoing), leave);
     const startedAt = this.#options.clock.monotonic();
@@ -95,7 +96,7 @@ export class HttpClient {
    */
   async relay(url: URL, request: RelayRequest): Promise<RelayAnswer> {
     const { upstream, clock, timeouts, mark } = this.#options;
-    const { pool, circuit, forward } = this.#origin(url);
+    const { pool, circuit, forward } = await this.#origin(url);
     const subject = `${request.method} for a client`;
     const question = { upstream, host: url.host, subject, role: 'registry', withCredentials: false } as const;
     const leave = circuit.enter();
@@ -124,7 +125,7 @@ export class HttpClient {
    */
   async upgrade(url: URL, request: UpgradeRequest): Promise<Upgraded> {
     const { upstream, clock, timeouts, mark } = this.#options;
-    const { pool, circuit, forward } = this.#origin(url);
+    const { pool, circuit, forward } = await this.#origin(url);
     const question = {
       upstream,
       host: url.host,
@@ -217,31 +218,28 @@ export class HttpClient {
 
   #tellOf({ startedAt, ...asked }: Asked, how: Partial<UpstreamRequest>): void {
     const { upstream, observer, clock } = this.#options;
-    const ms = clock.monotonic() - startedAt;
-    const nothing = { status: 0, bytes: 0, failure: undefined };
-    observer.emit({ type: 'upstream.request', upstream, ...asked, ms, ...nothing, ...how });
+    const unlessTold = { ms: clock.monotonic() - startedAt, status: 0, bytes: 0, failure: undefined };
+    observer.emit({ type: 'upstream.request', upstream, ...asked, ...unlessTold, ...how });
   }
 
   #question({ url, subject, role, withCredentials }: Outgoing): Question {
     return { upstream: this.#options.upstream, host: url.host, subject, role, withCredentials };
   }
 
-  #origin(url: URL): OriginState {
+  async #origin(url: URL): Promise<OriginState> {
+    const { Pool } = await loadUndici();
     if (this.#closed) {
       throw failure('UPSTREAM_UNREACHABLE', this.#options, `${this.#options.upstream} is not asked: we are stopping`);
     }
     const found = this.#origins.get(url.origin);
     if (found) return found;
     if (this.#origins.size >= originsMax) this.#forgetOne();
-    const made = this.#makeOrigin(url);
-    this.#origins.set(url.origin, made);
-    return made;
+    return this.#makeOrigin(url, Pool);
   }
 
-  #makeOrigin(url: URL): OriginState {
-    const { clock } = this.#options;
+  #makeOrigin(url: URL, OriginPool: typeof Pool): OriginState {
     const forward = this.#options.forward(url);
-    const pool = new Pool(forward?.origin ?? url.origin, {
+    const pool = new OriginPool(forward?.origin ?? url.origin, {
       connect: forward === undefined ? this.#dialer.connect : this.#dialer.connectNamed,
       allowH2: false,
       pipelining: 1,
@@ -250,10 +248,12 @@ export class HttpClient {
       keepAliveTimeout: keepAliveMs,
       keepAliveMaxTimeout: keepAliveMsMax,
     });
-    const circuit: Circuit = new Circuit(clock, (state, reason) => {
+    const circuit: Circuit = new Circuit(this.#options.clock, (state, reason) => {
       if (this.#origins.get(url.origin)?.circuit === circuit) this.#changed(state, reason);
     });
-    return { pool, circuit, forward };
+    const made = { pool, circuit, forward };
+    this.#origins.set(url.origin, made);
+    return made;
   }
 
   #changed(state: 'open' | 'closed', reason: string): void {

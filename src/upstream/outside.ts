@@ -1,5 +1,4 @@
 import type { Socket } from 'node:net';
-import { Client } from 'undici';
 import type { Clock } from '../observe/clock.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { makeDialPolicy } from './addresses.ts';
@@ -10,6 +9,7 @@ import { createLookup } from './lookup.ts';
 import { createProxies } from './proxy.ts';
 import type { Environment } from './proxy.ts';
 import { relay, RelayBroken } from './relay.ts';
+import { loadUndici } from './undici.ts';
 
 export interface OutsideOptions {
   readonly clock: Clock;
@@ -68,6 +68,7 @@ export async function relayOutside(
   request: RelayRequest,
   options: OutsideOptions & { readonly mark: string | undefined },
 ): Promise<RelayAnswer> {
+  const { Client } = await loadUndici();
   const socket = await connectOutside(host, port, options);
   const client = new Client(`http://${request.host}`, {
     // undici goes on only when it is called back later.

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import { request } from 'undici';
 import type { Dispatcher } from 'undici';
 import { authorities, dispatcherOf } from './services.ts';
+import { loadUndici } from './undici.ts';
 
 /** A request to a service that the operator named, which is no registry. */
 export interface PlainRequest {
@@ -39,7 +39,7 @@ export function createPlainRequests({ version, caPath, env }: PlainOptions): Pla
   const open = async (): Promise<Dispatcher> => {
     const { ca } = authorities();
     if (caPath !== undefined) ca.push(await readFile(caPath, 'utf8'));
-    return dispatcherOf(env, { ca }, limits);
+    return await dispatcherOf(env, { ca }, limits);
   };
   const close = async (): Promise<void> => {
     const closed = dispatcher;
@@ -48,6 +48,7 @@ export function createPlainRequests({ version, caPath, env }: PlainOptions): Pla
   };
   return {
     async send({ method, url, headers, body }, signal) {
+      const { request } = await loadUndici();
       dispatcher ??= await open();
       try {
         const all = { 'user-agent': `entrepot/${version}`, ...headers };

@@ -1,8 +1,8 @@
 import { connect } from 'node:net';
 import { getCACertificates } from 'node:tls';
-import { EnvHttpProxyAgent, interceptors } from 'undici';
-import type { Dispatcher } from 'undici';
+import type { Dispatcher, EnvHttpProxyAgent } from 'undici';
 import type { Clock } from '../observe/clock.ts';
+import { loadUndici } from './undici.ts';
 
 /** Services that are no registries: the operator names each by its URL, and nobody else can. */
 export interface Services extends AsyncDisposable {
@@ -38,14 +38,14 @@ const redirectsMax = 5;
 const answerBytesMax = 64 * 1024;
 
 export function createServices(clock: Clock, env: Readonly<Record<string, string | undefined>>): Services {
-  let plain: Dispatcher | undefined;
-  let secure: Dispatcher | undefined;
-  const dispatcherFor = (url: string): Dispatcher =>
+  let plain: Promise<Dispatcher> | undefined;
+  let secure: Promise<Dispatcher> | undefined;
+  const dispatcherFor = (url: string): Promise<Dispatcher> =>
     url.startsWith('https:') ? (secure ??= dispatcherOf(env, authorities())) : (plain ??= dispatcherOf(env, {}));
   return {
     async ask(question) {
       const { timeoutMs, signal } = question;
-      const dispatcher = dispatcherFor(question.url);
+      const dispatcher = await dispatcherFor(question.url);
       const late = new AbortController();
       const timer = clock.setTimer(timeoutMs, () => late.abort(new Error(`no answer within ${timeoutMs} ms`)));
       const ending = signal === undefined ? late.signal : AbortSignal.any([signal, late.signal]);
@@ -59,13 +59,14 @@ export function createServices(clock: Clock, env: Readonly<Record<string, string
     },
     reach: (place, signal) => reach(place, clock, signal),
     async [Symbol.asyncDispose]() {
-      await Promise.all([plain?.close(), secure?.close()]);
+      await Promise.all([plain, secure].map(async (dispatcher) => (await dispatcher)?.close()));
     },
   };
 }
 
 async function send(dispatcher: Dispatcher, question: ServiceQuestion, signal: AbortSignal): Promise<number> {
   const { method, body } = question;
+  const { interceptors } = await loadUndici();
   const { origin, pathname, search } = new URL(question.url);
   // What is the operator's own stays with the host that he named.
   const stripHeadersOnCrossOriginRedirect = Object.keys(question.headers).filter((name) => !isOurs(name));
@@ -115,14 +116,15 @@ export function authorities(): { readonly ca: string[] } {
 }
 
 /** By outbound proxies where the environment names some. */
-export function dispatcherOf(
+export async function dispatcherOf(
   env: Readonly<Record<string, string | undefined>>,
   trusting: { readonly ca?: string[] },
   limits: Pick<EnvHttpProxyAgent.Options, 'maxResponseSize' | 'headersTimeout' | 'bodyTimeout'> = {},
-): Dispatcher {
+): Promise<Dispatcher> {
+  const undici = await loadUndici();
   const variable = (name: string): string | undefined => env[name.toLowerCase()] ?? env[name];
   const noProxy = [variable('NO_PROXY'), 'localhost,127.0.0.1,[::1]'].filter((each) => each !== undefined).join(',');
-  return new EnvHttpProxyAgent({
+  return new undici.EnvHttpProxyAgent({
     httpProxy: variable('HTTP_PROXY') ?? '',
     httpsProxy: variable('HTTPS_PROXY') ?? '',
     noProxy,
