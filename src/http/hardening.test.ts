@@ -123,7 +123,7 @@ describe('what HTTP forbids', () => {
 });
 
 describe('slow clients', () => {
-  const quick = { headersMsMax: 150, requestMsMax: 150 };
+  const quick = { headersMsMax: 300, requestMsMax: 300 };
 
   test('who send headers slowly are told, and let go', async () => {
     const { port } = await servers.serve(hello, { limits: quick });
@@ -174,7 +174,7 @@ describe('slow clients', () => {
         refuse: () => textReply(''),
       },
     });
-    const { port, logOf } = await servers.serve(handler, { pool, limits: { stallMsMax: 200 } });
+    const { port, logOf } = await servers.serve(handler, { pool, limits: { stallMsMax: 500 } });
     const socket = await openSocket(port);
     socket.pause();
     socket.write(get('/'));
@@ -189,10 +189,10 @@ describe('slow clients', () => {
   test('are not whose answer takes long: the handler may', async () => {
     const { port } = await servers.serve(
       async (request) => {
-        await systemClock.sleep(300);
+        await systemClock.sleep(800);
         return await hello(request);
       },
-      { limits: { stallMsMax: 100 } },
+      { limits: { stallMsMax: 500 } },
     );
     assert.equal((await fetchRaw(port, '/')).status, 200);
   });

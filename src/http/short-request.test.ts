@@ -85,7 +85,7 @@ describe('what is read without Node', () => {
       seen.push(asRead(method, url, headers));
       return textReply('ended', { Connection: 'close' });
     };
-    const { port } = await servers.serve(handler, { limits: { headersMsMax: 1_000 } });
+    const { port } = await servers.serve(handler, { limits: { headersMsMax: 30_000 } });
     let count = 0;
     await fc.assert(
       fc.asyncProperty(request, async ([line, middle, end]) => {
@@ -134,7 +134,7 @@ describe('what is read without Node', () => {
       },
       isOwnName: () => false,
     } as unknown as Interception;
-    const { port } = await servers.serve(hello, { interception, limits: { headersMsMax: 1_000 } });
+    const { port } = await servers.serve(hello, { interception, limits: { headersMsMax: 30_000 } });
     let count = 0;
     await fc.assert(
       fc.asyncProperty(connect, async ([line, middle, end]) => {

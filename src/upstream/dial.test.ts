@@ -141,7 +141,7 @@ describe('a name', () => {
   test('is asked of the servers that the configuration names, for the families it wants', async () => {
     await using server = await startNameServer({ A: '127.0.0.1', AAAA: '::1' });
     const lookup = (family: 'any' | '4' | '6') =>
-      createLookup({ servers: [server.address], family, timeoutMs: 2000 })('reg.test');
+      createLookup({ servers: [server.address], family, timeoutMs: 20_000 })('reg.test');
     assert.deepEqual(await lookup('4'), ['127.0.0.1']);
     assert.deepEqual(await lookup('6'), ['::1']);
     assert.deepEqual(await lookup('any'), ['::1', '127.0.0.1']);
@@ -149,14 +149,14 @@ describe('a name', () => {
 
   test('is asked once by many who need it at the same time', async () => {
     await using server = await startNameServer({ A: '127.0.0.1' });
-    const lookup = createLookup({ servers: [server.address], family: '4', timeoutMs: 2000 });
+    const lookup = createLookup({ servers: [server.address], family: '4', timeoutMs: 20_000 });
     await Promise.all([1, 2, 3, 4].map(() => lookup('reg.test')));
     assert.equal(server.asked(), 1);
   });
 
   test('that the servers do not know is an error that names it', async () => {
     await using server = await startNameServer({});
-    const lookup = createLookup({ servers: [server.address], family: 'any', timeoutMs: 2000 });
+    const lookup = createLookup({ servers: [server.address], family: 'any', timeoutMs: 20_000 });
     await assert.rejects(lookup('reg.test'), /reg\.test/);
   });
 });

@@ -62,7 +62,7 @@ async function serialsOf(port: number, ca: string): Promise<string[]> {
 async function until(clock: FakeClock, met: () => boolean): Promise<void> {
   const late = AbortSignal.timeout(120_000);
   while (!met()) {
-    await clock.advance(100);
+    await clock.advance(30);
     await sleep(10, undefined, { signal: late });
   }
 }

@@ -74,7 +74,7 @@ export class Pebble implements AsyncDisposable {
     const env = { ...process.env, PEBBLE_VA_NOSLEEP: '1', PEBBLE_WFE_NONCEREJECT: '20', PEBBLE_AUTHZREUSE: '0' };
     const args = ['-config', this.#dir.join('pebble.json'), '-dnsserver', this.#nameServer, '-strict'];
     this.#process = spawn(program(), args, { env, stdio: ['ignore', 'ignore', 'inherit'] });
-    await listening(this.#port, AbortSignal.timeout(30_000));
+    await listening(this.#port, AbortSignal.timeout(60_000));
   }
 
   /** What has to be trusted to believe the certificates that it gives. */

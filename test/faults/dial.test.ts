@@ -94,7 +94,7 @@ async function startUpstream(registry: string): Promise<CountingUpstream> {
 }
 
 function startWith(name: string, names: NameServer, url: string, more: object = {}): Promise<Entrepot> {
-  const habits = { url, resolver: [names.address], family: '4', timeouts: { connect: '2s' }, ...more };
+  const habits = { url, resolver: [names.address], family: '4', timeouts: { connect: '20s' }, ...more };
   return Entrepot.start({ config: { upstreams: { [name]: habits } } });
 }
 

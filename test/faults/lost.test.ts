@@ -24,8 +24,10 @@ describe('a layer that two repositories share', () => {
     const config = { proxy: { remoteurl: upstream.origin, ttl: '1h' } };
     await using entrepot = await Entrepot.start({ clock, config });
     await pull(entrepot.origin, 'library/a', '1');
+    await entrepot.stored(2);
     await clock.advance(50 * minute);
     await pull(entrepot.origin, 'library/b', '1');
+    await entrepot.stored(3);
     const gone = (image: Image): Promise<void> =>
       overTime(
         clock,

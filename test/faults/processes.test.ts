@@ -75,7 +75,7 @@ describe('a process that is started again', () => {
 
 /** How far the process has told that it has come. */
 function toldBytes(dir: TempDir, { digest }: Content): number {
-  using database = new DatabaseSync(dir.join('store/entrepot/index.db'), { readOnly: true });
+  using database = new DatabaseSync(dir.join('store/entrepot/index.db'), { readOnly: true, timeout: 60_000 });
   const row = database.prepare('SELECT state FROM leases WHERE key = ?').get(`blob:${digest}`);
   const state = JSON.parse(String(row?.['state'] || '{}')) as { readonly extents?: readonly (readonly number[])[] };
   return state.extents?.at(-1)?.[1] ?? 0;
@@ -90,7 +90,6 @@ function publish(upstream: CountingUpstream, name: string): Content {
 function startServer(dir: TempDir, name: string, upstream: CountingUpstream): Promise<ServerProcess> {
   return ServerProcess.start({
     directory: dir.join(name),
-    startMsMax: 30_000,
     config: {
       http: { debug: { addr: '127.0.0.1:0' }, draintimeout: '0s' },
       storage: { filesystem: { rootdirectory: dir.join('store') } },

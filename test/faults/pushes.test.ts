@@ -142,7 +142,7 @@ describe('a store that fails', () => {
   test('to tell where a pushed tag points is a 503, and no upstream is asked instead (nora#911)', async () => {
     await using hub = await forbiddingHub();
     await using entrepot = await hosting(hub);
-    using index = new DatabaseSync(join(entrepot.storeDirectory, 'entrepot/index.db'));
+    using index = new DatabaseSync(join(entrepot.storeDirectory, 'entrepot/index.db'), { timeout: 60_000 });
     index.exec('ALTER TABLE tags RENAME TO away');
     for (const method of ['GET', 'HEAD']) {
       assert.equal((await get(`${entrepot.origin}/v2/app/manifests/1`, { method })).status, 503);

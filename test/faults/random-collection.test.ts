@@ -107,7 +107,7 @@ class Lives implements AsyncDisposable {
       await this.#clock.advance(1_000);
       return readLinkTree(this.#entrepot.storeDirectory);
     };
-    await becomes<object>(this.#model.links(), links, 20_000);
+    await becomes<object>(this.#model.links(), links);
     assert.deepEqual(await keptIn(this.#entrepot.storeDirectory), this.#model.reachable());
   }
 

@@ -44,7 +44,7 @@ export async function stopAt(world: World, bytes: number): Promise<void> {
 
 /** Straight at the index's file, as nothing of ours would. */
 export function sql({ entrepot }: World, statement: string): unknown[] {
-  const database = new DatabaseSync(join(entrepot.storeDirectory, 'entrepot/index.db'));
+  const database = new DatabaseSync(join(entrepot.storeDirectory, 'entrepot/index.db'), { timeout: 60_000 });
   const rows = database.prepare(statement).all();
   database.close();
   return rows.map((row) => ({ ...row }));

@@ -17,7 +17,9 @@ const held = makeImage({ seed: 'held' });
 const other = makeImage({ seed: 'other' });
 
 /** Every answer is due at once, and nobody waits long: what an outage does shows without a clock. */
-const impatient = { freshness: 0, timeouts: { connect: '1s', headers: '1s', stall: '1s' } };
+const always = { freshness: 0 };
+/** For what says nothing: all else may take its time on a busy machine. */
+const impatient = { timeouts: { connect: '1s', headers: '1s', stall: '1s' } };
 
 /** Docker Hub has `library/app:held`, which the cache holds, and `library/app:other`, which it does not. */
 async function scene() {
@@ -25,7 +27,7 @@ async function scene() {
   const hub = opening.use(await CountingUpstream.start({ auth: { kind: 'bearer', realm: 'other' } }));
   hub.publish('library/app:held', held);
   hub.publish('library/app:other', other);
-  const config = { upstreams: { 'docker.io': impatient } };
+  const config = { upstreams: { 'docker.io': always } };
   const entrepot = opening.use(await Entrepot.start({ upstreams: { 'docker.io': hub }, config }));
   await pull(entrepot.origin, 'library/app', 'held');
   await entrepot.stored(3);
@@ -35,7 +37,7 @@ async function scene() {
     entrepot,
     url: (path: string): string => `${entrepot.origin}/v2/library/app/${path}`,
     /** From now on the configuration says so of Docker Hub. */
-    configure: (keys: object) => entrepot.configure({ upstreams: { 'docker.io': { ...impatient, ...keys } } }),
+    configure: (keys: object) => entrepot.configure({ upstreams: { 'docker.io': { ...always, ...keys } } }),
     scope,
     [Symbol.asyncDispose]: () => scope.disposeAsync(),
   };
@@ -82,7 +84,10 @@ const outages: Readonly<Record<string, Outage>> = {
     says: /certificate.*upstreams\.docker\.io\.ca/,
   },
   'it swallows every packet': {
-    begin: ({ hub }) => hub.blackhole(),
+    begin: async ({ hub, configure }) => {
+      await configure(impatient);
+      hub.blackhole();
+    },
     status: 504,
     code: 'UNAVAILABLE',
     says: /took too long.*1000 ms.*upstreams\.docker\.io\.timeouts/,
@@ -156,7 +161,8 @@ const outages: Readonly<Record<string, Outage>> = {
     says: /token service of docker\.io.*broke the connection off/,
   },
   'its token service says nothing at all (quay#4776)': {
-    begin: ({ hub }) => {
+    begin: async ({ hub, configure }) => {
+      await configure(impatient);
       hub.gatekeeper.revokeTokens();
       hub.blackhole('token');
     },

@@ -47,12 +47,10 @@ describe('after a restart', () => {
     for (const darkness of ['down', 'blackhole'] as const) {
       await using hub = await CountingUpstream.start();
       hub.publish('library/redis:7', redis);
-      await using entrepot = await Entrepot.start({
-        upstreams: { 'docker.io': hub },
-        config: { upstreams: { 'docker.io': impatient } },
-      });
+      await using entrepot = await Entrepot.start({ upstreams: { 'docker.io': hub } });
       await pull(entrepot.origin, 'library/redis', '7');
       await entrepot.stored(3);
+      await entrepot.configure({ upstreams: { 'docker.io': impatient } });
       await entrepot.stop();
       await hub[darkness]();
 

@@ -135,6 +135,7 @@ describe('SIGTERM', () => {
     const gate = at.hub.gate({ path: layer.digest, times: 1 }, { at: 1_000_000 });
     using reading = await open(`${at.server.origin}/v2/library/redis/blobs/${layer.digest}`);
     await gate.arrived();
+    await reading.read(500_000);
     assert.deepEqual(await at.server.stop(), { code: 0, signal: null });
     await assert.rejects(reading.rest(), 'cut, not ended as if it were whole');
 

@@ -43,7 +43,7 @@ async function verify(args: readonly string[], elsewhere: (image: string) => Pro
   const onNote = (text: string): void => {
     played.image = /\n {2}(\S+)\n/.exec(text)?.[1] ?? played.image;
   };
-  return await cli(['client', ...args, '--verify', '--wait', '10s'], { clock, env: { PATH: '/nonexistent' }, onNote });
+  return await cli(['client', ...args, '--verify', '--wait', '1m'], { clock, env: { PATH: '/nonexistent' }, onNote });
 }
 
 function nameIn(image: string): string {

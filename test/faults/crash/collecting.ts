@@ -8,8 +8,6 @@ import { becomes } from '../world.ts';
 
 /** More than the grain of what is written down of touches. In milliseconds. */
 const longAgo = 10 * 60_000;
-/** A pass over everything, on a machine that is busy. In milliseconds. */
-const collectMsMax = 30_000;
 
 export function collectConfig(dir: TempDir): Readonly<Record<string, unknown>> {
   return {
@@ -30,12 +28,12 @@ export async function collect(dir: TempDir): Promise<number | undefined> {
 
 /** Until there is nothing more to collect. */
 export function collectAll(dir: TempDir): Promise<void> {
-  return becomes<number | undefined>(0, () => collect(dir), collectMsMax);
+  return becomes<number | undefined>(0, () => collect(dir));
 }
 
 /** Whatever there is was touched, or found, long ago; straight at the index's file, as nothing of ours would. */
 export function age(store: string): void {
-  const database = new DatabaseSync(join(store, 'entrepot/index.db'), { timeout: 10_000 });
+  const database = new DatabaseSync(join(store, 'entrepot/index.db'), { timeout: 60_000 });
   database.exec(`UPDATE members SET added_at = added_at - ${longAgo}`);
   database.exec(`UPDATE uploads SET touched_at = touched_at - ${longAgo}`);
   database.exec(`UPDATE contents SET last_used = max(0, last_used - ${longAgo})`);

@@ -11,7 +11,7 @@ export interface Life {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-const stepMsMax = 20_000;
+const stepMsMax = 60_000;
 const startsMax = 3;
 /** Most of a life here is its start. Written by those that end in peace. */
 const compileCache = fileURLToPath(new URL('../../../node_modules/.cache/compile', import.meta.url));

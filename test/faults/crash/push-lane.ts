@@ -78,7 +78,7 @@ export class PushLane implements Victims {
     }
     this.#sql('UPDATE uploads SET touched_at = touched_at - 86400001 * 2');
     await using server = await this.#start();
-    await becomes([], () => unfinishedIn(this.#store), 20_000);
+    await becomes([], () => unfinishedIn(this.#store));
     age(this.#store);
     await collectAll(this.#dir);
     for (const each of this.#all) await this.#assertAsKnown(server, each);
