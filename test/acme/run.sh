@@ -22,4 +22,4 @@ go_program pebble github.com/letsencrypt/pebble/v2 ./cmd/pebble
 unset ENTREPOT_LAB_DIR
 export PEBBLE=$PROGRAM PATH="$ROOT/node_modules/.bin:$PATH"
 cd "$ROOT"
-exec node --test --test-timeout=240000 test/acme/*.acme.ts
+exec node --test --test-timeout=460000 test/acme/*.acme.ts

@@ -19,7 +19,7 @@ import { keptIn } from './world.ts';
 
 /** Of pushes while it collects all the time; there is time for them in `npm run collection`. */
 const rounds = Number(process.env['COLLECTION_ROUNDS'] ?? 0);
-const long = { skip: rounds === 0 ? 'npm run collection' : false, timeout: 280_000 };
+const long = { skip: rounds === 0 ? 'npm run collection' : false };
 /** More than the time of grace. In milliseconds. */
 const longAgo = 2 * 60 * 60 * 1000;
 const blob = makeBlob(400_000, 'raced');
