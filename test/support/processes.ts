@@ -22,7 +22,7 @@ export interface ServerOptions {
   readonly main?: string;
   /** Another server that understands `serve FILE`, in place of `main`: its program. */
   readonly program?: string;
-  /** How long it may take until the port accepts. Default 10,000. */
+  /** How long it may take until the port accepts. Default 60,000. */
   readonly startMsMax?: number;
 }
 

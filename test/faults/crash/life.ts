@@ -12,22 +12,22 @@ export interface Life {
 }
 
 const stepMsMax = 60_000;
-const startsMax = 3;
 /** Most of a life here is its start. Written by those that end in peace. */
 const compileCache = fileURLToPath(new URL('../../../node_modules/.cache/compile', import.meta.url));
 const preload = fileURLToPath(new URL('./steps.ts', import.meta.url));
 
-/** The port was free a moment ago: where somebody else was quicker, it is not ours that answers, and another is taken. */
-export async function startLife(life: Life): Promise<ServerProcess> {
-  for (let attempt = 1; ; attempt += 1) {
-    const server = await startOnce(life);
-    try {
-      await server.printed(`listens on ${server.origin}`);
-      return server;
-    } catch (error) {
-      if (attempt === startsMax) throw error;
-    }
-  }
+export async function startLife({ directory, config, env }: Life): Promise<ServerProcess> {
+  const server = await ServerProcess.start({
+    directory,
+    config: {
+      http: { debug: { addr: '127.0.0.1:0' }, draintimeout: '0s' },
+      log: { level: 'error', accesslog: { disabled: true } },
+      ...config,
+    },
+    env: { NODE_COMPILE_CACHE: compileCache, ...env },
+  });
+  await server.printed(`listens on ${server.origin}`);
+  return server;
 }
 
 /** The environment of one that will stop at that step of a blob of so many bytes, once it is armed. */
@@ -44,19 +44,6 @@ export async function killWhenReached(server: ServerProcess, moment: Moment): Pr
   const given = delay(stepMsMax, undefined, { ref: false }).then(() => missed(moment));
   await Promise.race([server.printed(crashLine), given]);
   await server.kill();
-}
-
-function startOnce({ directory, config, env }: Life): Promise<ServerProcess> {
-  return ServerProcess.start({
-    directory,
-    startMsMax: 60_000,
-    config: {
-      http: { debug: { addr: '127.0.0.1:0' }, draintimeout: '0s' },
-      log: { level: 'error', accesslog: { disabled: true } },
-      ...config,
-    },
-    env: { NODE_COMPILE_CACHE: compileCache, ...env },
-  });
 }
 
 function missed(moment: Moment): never {
