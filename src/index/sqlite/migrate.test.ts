@@ -16,6 +16,27 @@ const steps = [
 ];
 
 describe('the schema of an index', () => {
+  for (const version of [migrations.length, migrations.length - 1]) {
+    test(`lets no statement walk through the tags of a repository to find those of a manifest, from version ${version}`, async (t) => {
+      await using dir = await TempDir.make();
+      const path = dir.join('index.db');
+      {
+        using database = new Database(path);
+        migrate(database, migrations.slice(0, version));
+      }
+      const prepare = t.mock.method(DatabaseSync.prototype, 'prepare');
+      await using _index = await openSqliteIndex({ path });
+      const statements = new Set(prepare.mock.calls.map(({ arguments: [sql] }) => sql));
+      assert.ok(statements.size > 100, `${statements.size}`);
+      using plain = new DatabaseSync(path);
+      for (const sql of statements) {
+        const plan = plain.prepare(`EXPLAIN QUERY PLAN ${sql}`).all();
+        const walks = plan.filter(({ detail }) => detail === 'SEARCH tags USING PRIMARY KEY (repository=?)');
+        assert.deepEqual(walks, [], sql);
+      }
+    });
+  }
+
   for (const version of migrations.keys()) {
     test(`goes from version ${version} to the newest by itself`, async () => {
       await using dir = await TempDir.make();

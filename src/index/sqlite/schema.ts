@@ -2,6 +2,7 @@ import { collectionSchema } from './schema-collection.ts';
 import { proofsSchema } from './proofs-schema.ts';
 import { noticesSchema } from './notices.ts';
 import { outboxMigration } from './schema-outbox.ts';
+import { statisticsMigration } from './schema-statistics.ts';
 
 /*
  * The schema, as one picture. `id`s are small integers, so that the two big tables (`refs`, `contents`) stay small.
@@ -206,4 +207,5 @@ export const migrations: readonly string[] = [
   outboxMigration,
   collectionSchema,
   proofsSchema,
+  statisticsMigration,
 ];
