@@ -13,6 +13,7 @@ import { resolveConfig } from './resolve/resolve.ts';
 import { Resolving, type Derived, type Machine, type NamedFile } from './resolve/resolving.ts';
 import { fileSchema, ourKeys } from './schema/schema.ts';
 import { judgeSupport } from './support.ts';
+import { withoutEmptyTexts } from './tree/empty-texts.ts';
 import { keysOf, type KeyNode } from './tree/keys.ts';
 import { givenKeys, plainOf, spellOut, type Plain } from './tree/plain.ts';
 import { fileBytesMax, readYaml } from './tree/read-yaml.ts';
@@ -64,10 +65,11 @@ export async function loadConfig(options: LoadOptions): Promise<Loaded> {
   const parsed = readYaml(text, file);
   const start = hasFile ? parsed.tree : emptyMap({ kind: 'default' });
   const overlaid = overlayEnvironment(spellOut(start), env, { keys: fileKeys, names: builtinNames, isRegistrys });
-  const resolving = new Resolving(overlaid.tree, machineOf(options));
+  const given = withoutEmptyTexts(overlaid.tree, fileKeys, isRegistrys);
+  const resolving = new Resolving(given, machineOf(options));
   const problems: Problem[] = [...parsed.problems, ...overlaid.problems];
-  const plain = plainOf(overlaid.tree, fileKeys, fileKeys, [], problems) as Readonly<Record<string, Plain>>;
-  const judged = judgeSupport(overlaid.tree, plain);
+  const plain = plainOf(given, fileKeys, fileKeys, [], problems) as Readonly<Record<string, Plain>>;
+  const judged = judgeSupport(given, plain);
   const config = resolveConfig({ file: hasFile ? file : undefined, plain, keys: fileKeys }, resolving);
   const others = [...new Set(resolving.files.map((each) => each.file))];
   const looks = [ownLook, await fingerprint(others)].filter((look) => look !== '');
@@ -78,11 +80,11 @@ export async function loadConfig(options: LoadOptions): Promise<Loaded> {
   return {
     config,
     authFiles,
-    origins: originsOf(overlaid.tree),
+    origins: originsOf(given),
     notices: [...overlaid.notices, ...judged.notices, ...resolving.notices, ...loginNotices(config, authFiles)],
     files,
     fingerprint: looks.join('\n'),
-    given: overlaid.tree,
+    given,
     derived: resolving.derived,
   };
 }

@@ -18,7 +18,7 @@ prints the value of every key and where it comes from, \`entrepot config --schem
 
 **What a file means.** A file with a key of ours that says what names mean, or no file at all, is a cache of every public registry. A file that \`registry:2\`
 would start with, or \`REGISTRY_*\` variables without a file, mean what they meant there: without \`proxy\` every name is hosted, with
-\`proxy.remoteurl\` this is a cache of that one upstream. The keys that change that are \`hosted\`, \`upstreams\`, \`defaultupstream\`,
+\`proxy.remoteurl\` this is a cache of that one upstream. The keys that change that are \`hosted.names\`, \`upstreams\`, \`defaultupstream\`,
 \`cache\`, \`intercept\` and \`mirror\`; our other keys can be added to a file of registry's and leave its names alone.
 
 **Values.** Durations have a unit: \`60s\`, \`5m\`, \`1h30m\`, \`3d\`, or are \`0\`; some may be \`forever\`. In registry's own keys a number without

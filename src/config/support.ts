@@ -68,7 +68,10 @@ export const support: Readonly<Record<string, Support>> = {
   policy: explained('every kind of content may be pushed'),
   'catalog.maxentries': honoured,
   'tags.maxtags': honoured,
-  middleware: refused('plug-ins of registry do not run here, and blobs come from here without a redirect; remove it'),
+  middleware: refused(
+    'plug-ins of registry do not run here, and blobs come from here without a redirect; remove it',
+    {},
+  ),
   redis: explained('the index needs no cache beside it'),
   reporting: explained('errors are in the log'),
   compatibility: explained('schema 1 manifests are not served'),
@@ -116,9 +119,9 @@ function asksForNothing(plain: Plain | undefined, path: Path, unless: readonly P
   return isSwitchedOff(value) || unless.some((each) => JSON.stringify(each) === JSON.stringify(value));
 }
 
-/** Hooks and plug-ins that are there, each of them `disabled: true`. */
+/** Lists of hooks and plug-ins, each of them `disabled: true`. */
 function isSwitchedOff(value: unknown): boolean {
-  if (Array.isArray(value)) return value.length > 0 && value.every((each) => each?.disabled === true);
+  if (Array.isArray(value)) return value.every((each) => each?.disabled === true);
   const lists = typeof value === 'object' && value !== null ? Object.values(value) : [];
   return lists.length > 0 && lists.every((each) => Array.isArray(each) && isSwitchedOff(each));
 }

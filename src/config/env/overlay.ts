@@ -123,7 +123,9 @@ function unknown({ name, prefix }: Variable, { segments, ours, scope, overlaid }
   const near = nearest(segments.join('_'), variableNames(scope.keys))?.toUpperCase();
   if (ours)
     overlaid.notices.push(
-      `${name} is ignored, for it is no setting of registry's; write ENTREPOT_${segments.join('_')}`,
+      segments.length === 1 && segments[0]?.toLowerCase() === 'version'
+        ? `${name} is ignored, as registry has it; write version into the file`
+        : `${name} is ignored, for it is no setting of registry's; write ENTREPOT_${segments.join('_')}`,
     );
   else if (prefix === 'REGISTRY')
     overlaid.notices.push(

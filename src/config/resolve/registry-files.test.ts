@@ -83,8 +83,10 @@ describe('the file of the image', () => {
   });
 
   test('with a key of ours that names nothing is still the registry', async () => {
-    const more = `${image2}admin: { socket: /run/entrepot/admin.sock }\nindex: sqlite\n`;
-    assert.equal((await loadText(more)).config.mode, 'registry');
+    const more = `${image2}admin: { socket: /run/entrepot/admin.sock }\nindex: sqlite\nhosted: { immutable: '**:v*' }\n`;
+    const { config } = await loadText(more);
+    assert.equal(config.mode, 'registry');
+    assert.deepEqual([config.hosted.names, config.hosted.immutable], [['**'], ['**:v*']]);
     const env = { ENTREPOT_ADMIN_SOCKET: '/run/entrepot/admin.sock' };
     assert.equal((await loadText(image2, env)).config.mode, 'registry');
   });
@@ -261,6 +263,32 @@ compatibility: { schema1: { enabled: true } }
     assert.deepEqual((await loadText(text('true'))).notices, []);
     assert.deepEqual(await problemsOf(text('false')), [
       'config.yml:3:1: middleware: plug-ins of registry do not run here, and blobs come from here without a redirect; remove it',
+    ]);
+  });
+
+  test('with an empty text are as if they were not there, and so are no plug-ins', async () => {
+    const { config, notices } = await loadText(`
+storage: { filesystem: { rootdirectory: /data }, cache: { blobdescriptor: '' } }
+log: { level: '', formatter: '' }
+http:
+  { net: '', host: '', secret: '', tls: { certificate: '', key: '', minimumtls: '' }, debug: { addr: '', prometheus: { path: '' } } }
+proxy: { remoteurl: '', username: '', password: '' }
+middleware: { storage: [] }
+`);
+    assert.equal(config.mode, 'registry');
+    assert.equal(config.http.debug, undefined);
+    assert.equal(config.log.level, 'info');
+    assert.deepEqual(notices, [
+      'storage.cache (config.yml:2:50) is not needed and ignored: the index knows every blob',
+    ]);
+    assert.deepEqual(await problemsOf('storage: inmemory\nmiddleware: {}\n'), []);
+  });
+
+  test('with an empty text in a list are an error, and so are empty keys of ours', async () => {
+    const text = `storage: inmemory\nhttp: { tls: { clientcas: [''] } }\nadmin: { tokenfile: '' }\n`;
+    assert.deepEqual(await problemsOf(text), [
+      'config.yml:2:27: http.tls.clientcas: is empty; write a value, or remove it',
+      'config.yml:3:21: admin.tokenfile: is empty; write a value, or remove it',
     ]);
   });
 

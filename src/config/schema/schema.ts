@@ -70,11 +70,19 @@ export const fileSchema = z.strictObject({
 export type FileConfig = z.output<typeof fileSchema>;
 
 /** Keys of ours that say what names mean: one of them, and names mean what they mean to us (`Mode`). */
-export const namingKeys: readonly string[] = ['hosted', 'upstreams', 'defaultupstream', 'cache', 'intercept', 'mirror'];
+export const namingKeys: readonly string[] = [
+  'hosted.names',
+  'upstreams',
+  'defaultupstream',
+  'cache',
+  'intercept',
+  'mirror',
+];
 
 /** All keys that registry does not have. */
 export const ourKeys: readonly string[] = [
   ...namingKeys,
+  'hosted',
   'index',
   'access',
   'admin',

@@ -1,7 +1,7 @@
 import { quoted, ValueError } from './value-error.ts';
 
-/** bcrypt as `htpasswd -B` and everybody else spells it; `$2x$` marks hashes of a broken implementation. */
-const bcrypt = /^\$2[aby]\$(?:0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}$/u;
+/** bcrypt as anybody has ever spelled it, and registry takes it: the letter only tells which program wrote the line. */
+const bcrypt = /^\$2[abxy]?\$(?:0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}$/u;
 /** One more doubles the time of a login; at this one it takes seconds, and those who wait behind it wait as long. */
 const costMax = 16;
 const others: readonly (readonly [RegExp, string])[] = [
@@ -26,13 +26,15 @@ export function parseHtpasswd(text: string): ReadonlyMap<string, string> {
     const where = `line ${index + 1}`;
     if (colon < 1) throw new ValueError(`${where}: is not user:hash; write what \`entrepot htpasswd USER\` prints`);
     const user = line.slice(0, colon);
-    const hash = line.slice(colon + 1);
-    if (!bcrypt.test(hash)) {
-      const kind = others.find(([form]) => form.test(hash))?.[1] ?? 'no hash that is known here';
+    const written = line.slice(colon + 1);
+    if (!bcrypt.test(written)) {
+      const kind = others.find(([form]) => form.test(written))?.[1] ?? 'no hash that is known here';
       throw new ValueError(
         `${where}: the password of ${quoted(user)} is ${kind}, and only bcrypt is accepted; write what \`entrepot htpasswd USER\` or \`htpasswd -nB USER\` prints`,
       );
     }
+    // One spelling, so that whatever checks it need not know the others.
+    const hash = written.replace(/^\$2[xy]?\$/u, '$2b$');
     if (Number(hash.slice(4, 6)) > costMax)
       throw new ValueError(
         `${where}: the password of ${quoted(user)} has cost ${hash.slice(4, 6)}, and more than ${costMax} takes too long to check; write what \`entrepot htpasswd USER\` prints`,
