@@ -25,6 +25,7 @@ import type { Health } from './health/health.ts';
 import type { Handler, Reply, Request, Lobby } from './http/message.ts';
 import type { IsShort } from './http/short-way.ts';
 import type { Index } from './index/contract.ts';
+import type { RepositoryRow } from './index/repositories-contract.ts';
 import { systemClock } from './observe/clock.ts';
 import type { Clock } from './observe/clock.ts';
 import type { Observer } from './observe/events.ts';
@@ -236,7 +237,7 @@ function registryOf(
     origin: () => originOf(settings.config),
     lists: () => settings.config.lists,
     news: () => newsOf(notify, settings.config),
-    catalog: (page, ask) => catalogOf(index, page, (key) => mayList(key, ask.asker)),
+    catalog: (page, ask) => catalogOf(index, settings.config, page, (key) => mayList(key, ask.asker)),
     judge,
     admission: admissionOf(logins, settings),
   };
@@ -260,20 +261,22 @@ function newsOf(notify: Notify, config: Config): News | undefined {
   };
 }
 
-/** What the asker may pull of what is held. */
+/** What the asker may pull of what is held, by the names that clients say: in registry's modes without a registry in front. */
 async function catalogOf(
   index: Index,
+  { mode, defaultUpstream }: Config,
   page: PageRequest,
   mayList: (key: RepositoryKey) => Promise<boolean>,
 ): Promise<Page<string>> {
+  const front = mode === 'registry-proxy' ? `${defaultUpstream}/` : '';
+  const isHere = ({ upstream }: RepositoryKey): boolean => mode === 'entrepot' || upstream === defaultUpstream;
   const items: string[] = [];
-  let { last } = page;
-  for (;;) {
-    const rows = await index.repositories.list({ limit: page.limit, last });
+  for (let last: string | undefined = front + (page.last ?? ''); ;) {
+    const rows: Page<RepositoryRow> = await index.repositories.list({ limit: page.limit, last });
     for (const { key } of rows.items) {
-      last = fullName(key);
-      if (await mayList(key)) items.push(last);
-      if (items.length === page.limit) return { items, next: last };
+      const name = fullName(key).slice(front.length);
+      if (isHere(key) && (await mayList(key))) items.push(name);
+      if (items.length === page.limit) return { items, next: name };
     }
     if (rows.next === undefined) return { items, next: undefined };
     last = rows.next;

@@ -40,7 +40,17 @@ test('htpasswd refuses what no user or password can be, and says what to do', as
   ] as const) {
     const { code, notes, out } = await cli(['htpasswd', user], { clock, secret });
     assert.equal(code, 1, user);
-    assert.match(notes, /; give /);
+    assert.match(notes, /; give [^(]*$/);
     assert.equal(out, '');
   }
+});
+
+test('htpasswd says of a file that is none what is wrong with it, and leaves it alone', async () => {
+  await using directory = await TempDir.make();
+  const file = join(directory.path, 'users');
+  await writeFile(file, 'ann:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\n');
+  const { code, notes } = await cli(['htpasswd', 'bob', '--file', file], { clock, secret: 'x' });
+  assert.equal(code, 1);
+  assert.match(notes, /users line 1: the password of "ann" is SHA-1, and only bcrypt is accepted; write [^(]*$/);
+  assert.equal(await readFile(file, 'utf8'), 'ann:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\n');
 });

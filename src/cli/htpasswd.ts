@@ -1,8 +1,10 @@
 import { chown, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { bcryptCost } from '../access/new-htpasswd.ts';
 import { parseHtpasswd } from '../config/value/htpasswd.ts';
+import { ValueError } from '../config/value/value-error.ts';
 import type { Context } from './context.ts';
 import type { Program } from './program.ts';
+import { CommandFailed } from './trouble.ts';
 
 /** bcrypt looks at no more. */
 const passwordBytesMax = 72;
@@ -18,11 +20,15 @@ export function addHtpasswd(program: Program, context: Context): void {
     .option('-f, --file <file>', 'the file to add the user to, or to change the password in')
     .action(async (user, { file }) => {
       if (user === '' || user.includes(':') || user.trim() !== user || user.startsWith('#'))
-        throw new Error('the name of a user has no colon, no space around it and no # in front; give another one');
+        throw new CommandFailed(
+          'the name of a user has no colon, no space around it and no # in front; give another one',
+        );
       const password = await context.askSecret(`Password of ${user}: `);
-      if (password === '') throw new Error('an empty password is none; give one');
+      if (password === '') throw new CommandFailed('an empty password is none; give one');
       if (Buffer.byteLength(password) > passwordBytesMax)
-        throw new Error(`bcrypt looks at ${passwordBytesMax} bytes of a password and no more; give a shorter one`);
+        throw new CommandFailed(
+          `bcrypt looks at ${passwordBytesMax} bytes of a password and no more; give a shorter one`,
+        );
       const { hash } = await import('bcryptjs');
       const line = `${user}:${await hash(password, bcryptCost)}`;
       if (file === undefined) return context.out.print(`${line}\n`);
@@ -39,7 +45,7 @@ async function replaceLine(file: string, user: string, line: string): Promise<bo
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return '';
     throw error;
   });
-  const isNew = !parseHtpasswd(before).has(user);
+  const isNew = !usersOf(file, before).has(user);
   const others = before.split('\n').filter((each) => each.trim() !== '' && !each.trimStart().startsWith(`${user}:`));
   const was = await stat(file).catch(() => undefined);
   const aside = `${file}.${process.pid}`;
@@ -49,4 +55,12 @@ async function replaceLine(file: string, user: string, line: string): Promise<bo
     await chown(aside, was.uid, was.gid);
   await rename(aside, file);
   return isNew;
+}
+
+function usersOf(file: string, text: string): ReadonlyMap<string, string> {
+  try {
+    return parseHtpasswd(text);
+  } catch (error) {
+    throw error instanceof ValueError ? new CommandFailed(`${file} ${error.message}`) : error;
+  }
 }

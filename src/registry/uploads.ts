@@ -1,4 +1,4 @@
-import type { Reply } from '../http/message.ts';
+import type { Reply, Request } from '../http/message.ts';
 import { parseDigest, isDigestAlgorithm } from '../oci/digest.ts';
 import type { Digest, DigestAlgorithm } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
@@ -94,12 +94,21 @@ function isNext({ request }: AskedToWrite, { received }: UploadStatus): boolean 
 }
 
 function misplaced(asked: AskedToWrite, status: UploadStatus): Reply {
-  const range = shown(asked.request.headers['content-range'] ?? '');
-  const message = `${range} is not the next piece: ${status.received} bytes have been received`;
+  const message = `${whyMisplaced(asked.request, status)}; go on with Content-Range: ${status.received}-LAST, or without one`;
   const reply = failureReply(new RegistryError('RANGE_INVALID', message), asked.request, {
     label: asked.repository.label,
   });
   return { ...reply, headers: { ...reply.headers, ...statusHeaders(asked, status) } };
+}
+
+function whyMisplaced({ headers, body }: Request, { received }: UploadStatus): string {
+  const range = (headers['content-range'] ?? '').trim();
+  const [, first, last] = contentRange.exec(range) ?? [];
+  if (first === undefined || last === undefined) return `Content-Range ${shown(range)} is not of the form FIRST-LAST`;
+  const told = Number(last) - Number(first) + 1;
+  if (Number(first) === received)
+    return `Content-Range ${shown(range)} tells of ${told} bytes, and ${body.length} come`;
+  return `Content-Range ${shown(range)} is not the next piece: ${received} bytes have been received`;
 }
 
 function algorithmFor({ target }: AskedToWrite, expected: Digest | undefined): DigestAlgorithm {

@@ -154,7 +154,7 @@ function deniedSentence(question: Question, status: number): string {
   const { upstream, subject } = question;
   const who = hostOf(question);
   if (question.withCredentials) {
-    return `${who} refused our credentials for ${subject} (${status}); check upstreams.${upstream}.credentials and what they may read`;
+    return `${who} refused our credentials for ${subject} (${status}); check upstreams.${upstream}.credentials (or proxy.username) and what they may read`;
   }
   return `${who} lets nobody read ${subject} without credentials (${status}): it does not exist or is private; check the name, or set upstreams.${upstream}.credentials`;
 }

@@ -62,8 +62,18 @@ describe('an upload', () => {
       assert.deepEqual([next.status, next.headers.range], [202, `0-${end - 1}`]);
       assert.equal((await patch(location, start, end)).status, 416, 'twice');
     }
-    for (const range of ['nonsense', '999999', 'bytes=999999-', '999999-1000003']) {
-      assert.equal((await patch(location, 999_999, 1_000_000, range)).status, 416, range);
+    for (const [range, why] of [
+      ['nonsense', /"nonsense" is not of the form FIRST-LAST/],
+      ['999999', /is not of the form FIRST-LAST/],
+      ['bytes=999999-', /is not of the form FIRST-LAST/],
+      ['999999-1000003', /tells of 5 bytes, and 1 come/],
+      ['5-5', /is not the next piece: 999999 bytes have been received/],
+    ] as const) {
+      const refused = await patch(location, 999_999, 1_000_000, range);
+      assert.equal(refused.status, 416, range);
+      const said = refused.body.toString().replaceAll('\\"', '"');
+      assert.match(said, why);
+      assert.match(said, /; go on with Content-Range: 999999-LAST, or without one/);
     }
     assert.equal((await put(location, bytes.subarray(5, 6), { 'Content-Range': '5-5' })).status, 416);
     const last = await put(location, bytes.subarray(999_999), { 'Content-Range': '999999-999999' });

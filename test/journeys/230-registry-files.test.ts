@@ -108,6 +108,8 @@ describe('the file that the image of registry:2 ships', () => {
     await using upstream = await upstreamWith(undefined);
     await using on = await serve(shipped + pullThrough(upstream));
     await pull(on.origin, 'team/app', '1');
+    const catalog = await get(`${on.origin}/v2/_catalog`);
+    assert.deepEqual(JSON.parse(catalog.body.toString()), { repositories: ['team/app'] });
     assert.equal((await putManifest(`${on.origin}/v2/team/app`, '2', image)).status, 405);
     await upstream[Symbol.asyncDispose]();
     await pull(on.origin, 'team/app', '1');

@@ -7,17 +7,17 @@ const advice: Readonly<Record<number, readonly [code: string, what: string]>> = 
   10: ['IOERR', 'look at the kernel log and at the disk'],
   11: [
     'CORRUPT',
-    'it is damaged: stop entrepot, move it and its -wal and -shm files away, and start again; what was cached is fetched again',
+    'it is damaged: stop entrepot, run `entrepot rebuild`, which makes it anew from the volume, and start again',
   ],
   13: ['FULL', 'free some space on its disk, or lower cache.size'],
   14: ['CANTOPEN', 'make its directory readable and writable for the user that runs entrepot'],
-  26: ['NOTADB', 'it is not a database: move the file away and start again; what was cached is fetched again'],
+  26: ['NOTADB', 'it is not a database: run `entrepot rebuild`, which makes it anew from the volume, and start again'],
 };
 
 /** Between two releases the tables may change without a new version. */
 const otherTables = [
   'SCHEMA',
-  'it was made by a development version: move it and its -wal and -shm files away, and start again; what was cached is fetched again',
+  'it was made by a development version: run `entrepot rebuild`, which makes it anew from the volume, and start again',
 ] as const;
 
 function isOfOtherTables({ message }: Error): boolean {

@@ -148,7 +148,7 @@ describe('the file of an index', () => {
       code: 'UNAVAILABLE',
       origin: 'index',
       detail: { code: 'NOTADB' },
-      message: /it is not a database: move the file away and start again; what was cached is fetched again$/,
+      message: /it is not a database: run `entrepot rebuild`, which makes it anew from the volume, and start again$/,
     });
     assert.equal(await readFile(path, 'utf8'), text);
   });
@@ -174,7 +174,8 @@ describe('the file of an index', () => {
       code: 'UNAVAILABLE',
       origin: 'index',
       detail: { code: 'CORRUPT' },
-      message: /it is damaged: stop entrepot, move it and its -wal and -shm files away, and start again/,
+      message:
+        /it is damaged: stop entrepot, run `entrepot rebuild`, which makes it anew from the volume, and start again/,
     });
   });
 
@@ -190,7 +191,10 @@ describe('the file of an index', () => {
       await using index = await openSqliteIndex({ path });
       await index.pins.configure([]);
     };
-    await assert.rejects(use, { code: 'UNAVAILABLE', message: /made by a development version: move it and its -wal/ });
+    await assert.rejects(use, {
+      code: 'UNAVAILABLE',
+      message: /made by a development version: run `entrepot rebuild`/,
+    });
   });
 
   test('that cannot be made is an error with what to do', async () => {
