@@ -1,7 +1,7 @@
 import type { Ingest } from '../store/blob-store.ts';
 
 /** So much is written before the disk is told to get on with it, in bytes. */
-const everyBytes = 64 * 1024 * 1024;
+const everyBytes = 8 * 1024 * 1024;
 /** Of all uploads together: each sync takes a thread, and whoever reads needs some, too. */
 const runningMax = 4;
 

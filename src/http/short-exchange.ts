@@ -33,7 +33,7 @@ export class ShortExchange implements CurrentExchange {
   #firstByteMs: number | undefined;
   #complete = false;
   #finished = false;
-  #last = false;
+  #last: boolean;
   #gone: AbortController | undefined;
 
   /** @param ended called once the answer has left; not when the connection is gone before */
@@ -49,6 +49,8 @@ export class ShortExchange implements CurrentExchange {
     this.#head = head;
     this.#ended = ended;
     this.#startedMs = context.clock.monotonic();
+    // dockerd asks for one thing on each of its connections.
+    this.#last = head.headers['connection']?.toLowerCase() === 'close';
     const gone = (): AbortSignal => (this.#gone ??= new AbortController()).signal;
     this.#request = new IncomingRequest(context.nextId(), { head, body: noBody, gone }, peer, context);
   }

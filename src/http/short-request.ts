@@ -86,6 +86,6 @@ function readFields(text: string, allowed?: string): Fields | undefined {
     headers.set(name, value.trim());
   }
   const connection = headers.get('connection')?.toLowerCase() ?? 'keep-alive';
-  if (connection !== 'keep-alive' || !headers.has('host')) return undefined;
+  if ((connection !== 'keep-alive' && connection !== 'close') || !headers.has('host')) return undefined;
   return { text, headers: Object.freeze(Object.fromEntries(headers)) };
 }

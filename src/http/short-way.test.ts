@@ -59,6 +59,19 @@ describe('a short request', () => {
     assert.deepEqual({ ...event, ...same }, { ...expected, ...same });
   });
 
+  test('that is to be the last one of its connection ends it with its answer', async () => {
+    const { port, logged } = await servers.serve(hello, short);
+    const { port: beside } = await servers.serve(hello);
+    for (const fields of [close, 'Connection: Close\r\n']) {
+      const request = get('/short', fields);
+      const [one, other] = [await exchangeBytes(port, request), await exchangeBytes(beside, request)];
+      assert.match(one, /\r\nConnection: close\r\n/);
+      assert.deepEqual(fieldsOf(one), fieldsOf(other));
+      assert.equal(bodyOf(one), 'hello GET /short');
+    }
+    assert.equal(logged.length, 2);
+  });
+
   test('may be followed by others on its connection, short and long', async () => {
     const { port, logged } = await servers.serve(hello, short);
     const paths = ['/short/1', '/short/2', '/long/3', '/short/4', '/long/5'];
