@@ -1,3 +1,5 @@
+import { pageMemory } from './page-memory.ts';
+
 /**
  * Memory cut in halves, and halves of halves, and put together again (a buddy allocator). Large pieces of memory that come
  * and go by themselves would stay in the process long after they are free: the garbage collector sees no hurry, and the C
@@ -14,7 +16,7 @@ export class Slabs {
 
   /**
    * @param slabBytes, unitBytes powers of two: the largest and the smallest piece
-   * @param shared threads may read it
+   * @param shared threads may read it, and it begins at a page
    */
   constructor(slabBytes: number, unitBytes: number, shared: boolean) {
     this.#slabBytes = slabBytes;
@@ -73,9 +75,7 @@ export class Slabs {
     if (this.heldBytes + this.#slabBytes > limitBytes && this.#free.some(({ size }) => size > 0)) return undefined;
     const level = this.heldBytes + this.#slabBytes > limitBytes ? 0 : wanted;
     // Its own memory, at offset 0: a piece's place in the slab is its place in the memory.
-    const memory = this.#shared
-      ? Buffer.from(new SharedArrayBuffer(this.#slabBytes))
-      : Buffer.allocUnsafeSlow(this.#slabBytes);
+    const memory = this.#shared ? pageMemory(this.#slabBytes) : Buffer.allocUnsafeSlow(this.#slabBytes);
     const slab: Slab = { memory, free: new Map() };
     this.#slabs.set(slab.memory.buffer, slab);
     return this.#cut({ slab, start: 0, level: this.#free.length - 1 }, level);

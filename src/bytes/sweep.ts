@@ -2,7 +2,7 @@ import v8 from 'node:v8';
 import vm from 'node:vm';
 
 /** So much is let lie about before it is swept away, in bytes. */
-export const sweepBytes = 16 * 1024 * 1024;
+export const sweepBytes = 6 * 1024 * 1024;
 
 let lying = 0;
 let collect: Collect | undefined;

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { letGo } from '../bytes/let-go.ts';
 import { sweepAfter } from '../bytes/sweep.ts';
 import type { Clock } from '../observe/clock.ts';
 import { RegistryError } from '../oci/errors.ts';
@@ -65,6 +66,7 @@ export class IncomingBody implements RequestBody {
       chunk.copy(buffer, bytes, 0, count);
       bytes += count;
       if (count < chunk.length) this.#rest = chunk.subarray(count);
+      else letGo(chunk);
       return bytes < buffer.length;
     });
     if (buffer !== undefined) return { buffer, bytes };
@@ -201,9 +203,12 @@ export class IncomingBody implements RequestBody {
   }
 
   #onData(chunk: Buffer): void {
-    this.#received += chunk.length;
-    sweepAfter(chunk.length);
-    if (this.#taker?.(chunk) === true) return;
+    const { length } = chunk;
+    this.#received += length;
+    const wantsMore = this.#taker?.(chunk) === true;
+    const isLetGo = chunk.length === 0;
+    if (!isLetGo) sweepAfter(length);
+    if (wantsMore) return;
     this.#incoming.pause();
     this.#stop();
   }

@@ -5,6 +5,8 @@ import type { BlobReader, ByteSource } from '../../oci/blob.ts';
 import type { Ingest, IngestName } from '../blob-store.ts';
 import { errorCode, storeFailure, storeLoss } from '../failure.ts';
 import { blobNow, fileSize } from './blob.ts';
+import { DirectFile } from './direct-file.ts';
+import type { DirectWrites } from './direct-file.ts';
 import { makeDirectory, syncDirectory } from './directories.ts';
 import type { Directories } from './directories.ts';
 import { blobDirectory, dataPath, ingestPath } from './layout.ts';
@@ -19,6 +21,7 @@ export interface Yard {
   readonly layout: Layout;
   readonly directories: Directories;
   readonly prompt: PromptReads;
+  readonly direct: DirectWrites;
 }
 
 export async function startIngest(yard: Yard, name: IngestName): Promise<Ingest> {
@@ -64,6 +67,7 @@ class FileIngest implements Ingest {
   readonly #yard: Yard;
   readonly #path: string;
   readonly #file: OpenFile;
+  readonly #direct: DirectFile;
   /** Nothing of ours lies under its name any more, or what lies there is meant to stay. */
   #moved = false;
 
@@ -71,11 +75,12 @@ class FileIngest implements Ingest {
     this.#yard = yard;
     this.#path = path;
     this.#file = file;
+    this.#direct = new DirectFile(path, yard.direct, yard.prompt);
   }
 
   async write(bytes: Uint8Array, position: number): Promise<void> {
     if (this.#moved) throw new Error('this ingest has ended');
-    await this.#file.write(bytes, position);
+    if (!(await this.#direct.write(bytes, position))) await this.#file.write(bytes, position);
   }
 
   async read(into: Uint8Array, position: number): Promise<number> {
@@ -106,16 +111,21 @@ class FileIngest implements Ingest {
 
   async suspend(): Promise<void> {
     this.#moved = true;
-    await this.#file.close();
+    await this.#close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#file.close();
+    await this.#close();
     if (this.#moved) return;
     this.#moved = true;
     await rm(this.#path, { force: true }).catch((error: unknown) => {
       throw storeFailure('discarding an ingest', error);
     });
+  }
+
+  async #close(): Promise<void> {
+    await this.#direct.close();
+    await this.#file.close();
   }
 
   /** A resumed ingest may have more bytes than the content turned out to have; fewer would be a blob with a hole. */

@@ -17,7 +17,7 @@ export class OpenFile {
   #idle: (() => void) | undefined;
 
   /** @throws the system's error, unchanged: whether a missing file matters is for the caller to say */
-  static async open(path: string, flags: string, prompt: PromptReads): Promise<OpenFile> {
+  static async open(path: string, flags: string | number, prompt: PromptReads): Promise<OpenFile> {
     return new OpenFile(await open(path, flags), prompt);
   }
 

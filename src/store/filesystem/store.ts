@@ -10,6 +10,7 @@ import type { BlobStore, Capacity, Ingest, IngestName, Quarantine, StoredBlob } 
 import { errorCode, storeFailure } from '../failure.ts';
 import type { LinkPlace, LinkTree, RepositoryLinks, Told } from '../link-tree.ts';
 import { findBlob } from './blob.ts';
+import { DirectWrites } from './direct-file.ts';
 import { Directories } from './directories.ts';
 import { followIngest, resumeIngest, startIngest } from './ingest.ts';
 import type { Yard } from './ingest.ts';
@@ -41,7 +42,8 @@ export async function openFilesystemStore(options: FilesystemStoreOptions): Prom
   } catch (error) {
     throw storeFailure(`opening the store below ${layout.root}`, error);
   }
-  return new FilesystemStore({ layout, directories, prompt: new PromptReads(options.watch ?? readWatch(systemClock)) });
+  const prompt = new PromptReads(options.watch ?? readWatch(systemClock));
+  return new FilesystemStore({ layout, directories, prompt, direct: new DirectWrites() });
 }
 
 /** Damaged blobs that are kept for a look; those found after that many are deleted at once. */
