@@ -1,4 +1,4 @@
-/** Of every kernel that we run on at least, in bytes. */
+/** A page of any kernel is a multiple of it, and it is one of any disk's sector. In bytes. */
 export const pageBytes = 4096;
 
 /**

@@ -77,6 +77,7 @@ export class IncomingBody implements RequestBody {
   async read(): Promise<Uint8Array | undefined> {
     let piece: Uint8Array | undefined;
     await this.#take((chunk) => {
+      sweepAfter(chunk.length);
       piece = chunk;
       return false;
     });
@@ -92,6 +93,7 @@ export class IncomingBody implements RequestBody {
     let bytes = 0;
     try {
       await this.#take((chunk) => {
+        sweepAfter(chunk.length);
         bytes += chunk.length;
         pieces.push(chunk);
         return bytes <= bytesMax;
@@ -203,12 +205,8 @@ export class IncomingBody implements RequestBody {
   }
 
   #onData(chunk: Buffer): void {
-    const { length } = chunk;
-    this.#received += length;
-    const wantsMore = this.#taker?.(chunk) === true;
-    const isLetGo = chunk.length === 0;
-    if (!isLetGo) sweepAfter(length);
-    if (wantsMore) return;
+    this.#received += chunk.length;
+    if (this.#taker?.(chunk) === true) return;
     this.#incoming.pause();
     this.#stop();
   }
