@@ -104,6 +104,28 @@ describe('what is hosted', () => {
     assert.equal(await at.index.blobs.stored(one.digest), one.bytes.length);
   });
 
+  test('is written again when that took so long that somebody else has deleted its content meanwhile', async () => {
+    await using dir = await TempDir.make();
+    const store = await openFilesystemStore({ root: dir.path });
+    await using at = await scene('one', { dir, store });
+    await push(at.index, app, two, []);
+    const write = store.writeLinks.bind(store);
+    store.writeLinks = async (links) => {
+      store.writeLinks = write;
+      await write(links);
+      // As a collection does that knew the file from before.
+      const lease = await at.index.leases.acquire(settlingKeyOf(two.digest), 'another', 1_000, at.clock.now() + 60_001);
+      assert.ok(lease);
+      await store.delete(two.digest);
+      await at.index.leases.forget(lease);
+    };
+    await at.writer.drain();
+    await at.writer.drain();
+    assert.deepEqual(await dataOf(dir, two), Buffer.from(two.bytes));
+    assert.equal(await at.index.blobs.stored(two.digest), two.bytes.length);
+    assert.deepEqual(await at.index.outbox.pending(1), []);
+  });
+
   test('that cannot be written is told, and tried again', async () => {
     await using at = await scene();
     const repositories = at.dir.join('docker/registry/v2/repositories');

@@ -4,6 +4,7 @@ import { takeLease } from '../index/take-lease.ts';
 import type { LeaseTaker } from '../index/take-lease.ts';
 import type { Timer } from '../observe/clock.ts';
 import type { Observer } from '../observe/events.ts';
+import type { Digest } from '../oci/digest.ts';
 import { RegistryError, systemCodeOf } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import type { RepositoryKey } from '../oci/repository.ts';
@@ -157,9 +158,10 @@ export class LinkWriter implements AsyncDisposable {
     try {
       const due = await resting.take(entries);
       await store.writeLinks(due.map(({ link }) => link));
-      await resting.store();
-      await index.outbox.settle(due);
-      return due.length;
+      const lost = await resting.store();
+      const written = due.filter(({ link }) => link.kind !== 'manifest' || !lost.has(link.digest));
+      await index.outbox.settle(written);
+      return written.length;
     } finally {
       await resting.release();
     }
@@ -216,14 +218,19 @@ class Resting {
     return due;
   }
 
-  /** Whoever took the manifest away meanwhile knew of no file; then what was written for it is to be discarded. */
-  async store(): Promise<void> {
+  /**
+   * Whoever took the manifest away meanwhile knew of no file; then what was written for it is to be discarded. Returns those
+   * that took longer than their lease: somebody else may have deleted what was found in its place, and they are written again.
+   */
+  async store(): Promise<ReadonlySet<Digest>> {
     const { index } = this.#options;
+    const lost = new Set<Digest>();
     for (const { lease, link } of this.#leases) {
       if (link.bytes === undefined) continue;
-      await index.blobs.store(link.digest, link.bytes.length, lease, 0);
+      if (!(await index.blobs.store(link.digest, link.bytes.length, lease, 0))) lost.add(link.digest);
       await index.collection.mayDiscard(link.digest);
     }
+    return lost;
   }
 
   async release(): Promise<void> {
