@@ -1,8 +1,12 @@
-/** Enters everything that is hosted. */
+const ofHosted = `repository IN (SELECT id FROM repositories WHERE upstream = '')`;
+
+/** Enters everything that is hosted, without a look at what is only cached. */
 export const relinkEverything = `
-  INSERT INTO outbox_entries SELECT repository, 0, digest FROM members JOIN contents ON contents.id = members.content;
-  INSERT INTO outbox_entries SELECT repository, 1, digest FROM held JOIN contents ON contents.id = held.manifest;
-  INSERT INTO outbox_entries SELECT repository, 2, CAST(name AS BLOB) FROM tags;
+  INSERT INTO outbox_entries
+    SELECT repository, 0, digest FROM members JOIN contents ON contents.id = members.content WHERE ${ofHosted};
+  INSERT INTO outbox_entries
+    SELECT repository, 1, digest FROM held JOIN contents ON contents.id = held.manifest WHERE ${ofHosted};
+  INSERT INTO outbox_entries SELECT repository, 2, CAST(name AS BLOB) FROM tags WHERE ${ofHosted};
 `;
 
 /**
