@@ -99,13 +99,15 @@ function refused(
 
 /** Name, value, name, value: all that goes out with a reply. */
 export function allHeadersOf(context: ExchangeContext, request: IncomingRequest, reply: Reply): string[] {
-  const headers = headersOf(context, request, reply);
+  const headers = [idHeader, request.id, ...headersOf(context, reply)];
   return reply.prepared === undefined ? headers : [...headers, ...readBack(reply.prepared)];
 }
 
-/** The same without those that are prepared. */
-export function headersOf(context: ExchangeContext, request: IncomingRequest, reply: Reply): string[] {
-  const headers: string[] = ['X-Request-Id', request.id, ...context.fixedHeaders];
+export const idHeader = 'X-Request-Id';
+
+/** The same without the request's id, and without those that are prepared. */
+export function headersOf(context: ExchangeContext, reply: Reply): string[] {
+  const headers: string[] = [...context.fixedHeaders];
   for (const name in reply.headers) headers.push(name, reply.headers[name] ?? '');
   if (saysNoLength(reply)) headers.push('Content-Length', '0');
   for (const [name, value] of reply.repeated ?? []) headers.push(name, value);

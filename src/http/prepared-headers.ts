@@ -6,7 +6,12 @@ export interface PreparedHeaders {
 
 /** @throws as `headerLine` does */
 export function prepareHeaders(headers: Readonly<Record<string, string>>): PreparedHeaders {
-  return { text: writeOut(Object.entries(headers).flat()) };
+  return { text: asOneText(writeOut(Object.entries(headers).flat())) };
+}
+
+/** The same text. V8 keeps it as a tree of what it was put together from, and would walk through that whenever it is written. */
+export function asOneText(text: string): string {
+  return Buffer.from(text, 'latin1').toString('latin1');
 }
 
 /** Name, value, name, value. */

@@ -4,6 +4,7 @@ import {
   answerTo,
   clientClosedStatus,
   headersOf,
+  idHeader,
   isBodyless,
   mishapReply,
   noteFailure,
@@ -14,7 +15,7 @@ import type { CurrentExchange } from './connection.ts';
 import { oneWriteBytesMax } from './exchange.ts';
 import type { ExchangeContext } from './exchange.ts';
 import type { Reply, ReplyBody } from './message.ts';
-import { writeOut } from './prepared-headers.ts';
+import { asOneText, writeOut } from './prepared-headers.ts';
 import { IncomingRequest } from './request.ts';
 import type { Peer, RequestHead } from './request.ts';
 import { noBody } from './request-body.ts';
@@ -136,12 +137,9 @@ export class ShortExchange implements CurrentExchange {
   /** @throws when a header has what HTTP cannot carry: it might be read as another header */
   #headText(reply: Reply): string {
     const { clock, limits } = this.#context;
-    const end = this.#last
-      ? 'Connection: close'
-      : `Connection: keep-alive\r\nKeep-Alive: timeout=${Math.floor(limits.keepAliveMs / 1000)}`;
-    const fields = writeOut(headersOf(this.#context, this.#request, reply));
-    const status = `HTTP/1.1 ${reply.status} ${STATUS_CODES[reply.status] ?? ''}\r\n`;
-    return `${status}${fields}${reply.prepared?.text ?? ''}Date: ${httpDate(clock.now())}\r\n${end}\r\n\r\n`;
+    const fields = writeOut(headersOf(this.#context, reply));
+    const end = endOf(clock.now(), this.#last ? undefined : limits.keepAliveMs);
+    return `${beginningOf(reply.status)}${this.#request.id}\r\n${fields}${reply.prepared?.text ?? ''}${end}`;
   }
 }
 
@@ -159,12 +157,29 @@ function bytesOf(body: ReplyBody): Uint8Array | undefined {
   throw new Error(`an answer that was to be short is a ${body.kind}`);
 }
 
-let dateSecond = Number.NaN;
-let dateText = '';
+const beginnings = new Map<number, string>();
 
-/** RFC 9110, 5.6.7. */
-function httpDate(nowMs: number): string {
+/** A head as far as it is the same for all answers of a status: to the request's id. */
+function beginningOf(status: number): string {
+  const known = beginnings.get(status);
+  if (known !== undefined) return known;
+  const text = asOneText(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${idHeader}: `);
+  beginnings.set(status, text);
+  return text;
+}
+
+/** The end of the last head that was written: that of the next one is mostly the same. */
+let last = { second: Number.NaN, keepAliveMs: undefined as number | undefined, text: '' };
+
+/** Date (RFC 9110, 5.6.7), and whether the connection stays. */
+function endOf(nowMs: number, keepAliveMs: number | undefined): string {
   const second = Math.floor(nowMs / 1000);
-  if (second !== dateSecond) [dateSecond, dateText] = [second, new Date(second * 1000).toUTCString()];
-  return dateText;
+  if (second === last.second && keepAliveMs === last.keepAliveMs) return last.text;
+  const date = new Date(second * 1000).toUTCString();
+  const connection =
+    keepAliveMs === undefined
+      ? 'Connection: close'
+      : `Connection: keep-alive\r\nKeep-Alive: timeout=${Math.floor(keepAliveMs / 1000)}`;
+  last = { second, keepAliveMs, text: asOneText(`Date: ${date}\r\n${connection}\r\n\r\n`) };
+  return last.text;
 }
