@@ -80,7 +80,7 @@ describe('what was used', () => {
     await flushed;
     assert.ok(written.length > before, 'it did not write all of it in one turn');
     assert.equal(written.flat().length, 50_000);
-    assert.ok(Math.max(...written.map((batch) => batch.length)) <= 100);
+    assert.ok(Math.max(...written.map((batch) => batch.length)) <= 20);
   });
 
   test('may be lost, but that is told', async () => {

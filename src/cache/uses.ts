@@ -7,8 +7,8 @@ import type { RepositoryKey } from '../oci/repository.ts';
 /** Uses are written this late at most, in milliseconds: losing them in a crash costs nothing but a little LRU order. */
 const flushMs = 5_000;
 const pendingMax = 20_000;
-/** Written at once: other work has its turn between two transactions. */
-const batchMax = 100;
+/** Written at once: other work has its turn between two transactions, and a use takes up to 0.1 ms in a large index. */
+const batchMax = 20;
 /** What was written down less than so many milliseconds ago is as good as now: what is popular costs one write a minute. */
 const grainMs = 60_000;
 /** Uses whose times are remembered; above it all are forgotten, and written down once more. */
