@@ -62,7 +62,7 @@ async function serialsOf(port: number, ca: string): Promise<string[]> {
 async function until(clock: FakeClock, entrepot: Entrepot, met: () => boolean): Promise<void> {
   const late = AbortSignal.timeout(120_000);
   while (!met()) {
-    await clock.advance(30);
+    await clock.advance(100);
     assert.ok(!late.aborted, `in vain: ${JSON.stringify(entrepot.told('certificate.failed'))}`);
     await sleep(10);
   }

@@ -145,6 +145,8 @@ describe('content that nobody owns', () => {
     const broken = t.mock.method(SqliteBlobs.prototype, 'store', () => Promise.reject(new Error('killed')));
     for (const { digest } of [world.blob, again]) await get(`${entrepot.origin}/v2/library/redis/blobs/${digest}`);
     await becomes(2, async () => (await keptIn(entrepot.storeDirectory)).length);
+    // A file is in its place before the index is to be told of it.
+    await becomes(2, async () => new Set(broken.mock.calls.map((call) => call.arguments[0])).size);
     broken.mock.restore();
     await entrepot.restart();
     await looked(entrepot, 2);

@@ -112,6 +112,7 @@ async function live(at: Scene, ours: Ours, portion: number): Promise<void> {
   const again: Asker = { ...alice, authorization: await tokenFor(at, 'alice') };
   const carolsLast: Asker = { ...carolsNew, authorization: await tokenFor(at, 'carol') };
   await prove(at, again.authorization ?? '', grants.alice);
+  for (const { authorization = '' } of [over, carolsLast]) await beRefused(at, authorization, shelves.plans);
   await check('ended', [ended, again, carolsLast, ...strangers(at)]);
   await at.hub.down();
   await check('away', [ended, again, over, carolsLast, ...strangers(at)], { ...world, isAway: true });
@@ -167,6 +168,8 @@ async function hold(at: Scene, authorization: string, shelf: Shelf): Promise<voi
     const { status, body } = await askInTunnel(at, authorization, `${name}/${each}`);
     assert.equal(status, 200, `${name}/${each}: ${body.toString('latin1')}`);
   }
+  // That our own account may read it is learned when somebody asks for it who would be shown that.
+  if (readers?.includes('robot') === true) await askAtMirror(at, `${name}/manifests/${tag}`);
 }
 
 /** It was seen to be good just before it ended: what it proved would count for longer. */
@@ -184,6 +187,12 @@ async function prove(at: Scene, authorization: string, repositories: readonly st
     const { status } = await askInTunnel(at, authorization, `${name}/manifests/${tag}`);
     assert.equal(status, 200, name);
   }
+}
+
+/** Likewise: who was let in, and has not been refused since, is let in while the registry is away. */
+async function beRefused(at: Scene, authorization: string, { name, tag }: Shelf): Promise<void> {
+  const { status } = await askInTunnel(at, authorization, `${name}/manifests/${tag}`);
+  assert.ok(status === 401 || status === 403 || status === 404, `${name}: ${status}`);
 }
 
 /** As a user of this cache, who is told whatever anybody but its owners may be told. */
