@@ -10,7 +10,7 @@ if (!isBuilt) enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/e
 // Before the first use of the pool: with Node's four threads, four syncs of large files would hold up every reader.
 process.env['UV_THREADPOOL_SIZE'] ??= '16';
 
-// By itself the heap grows to four times what is in use before it is marked as a whole: with two hundred clients, from 45 MB to 135.
+// By itself the heap grows to four times what is in use before it is marked as a whole (docs/decisions/0036).
 v8.setFlagsFromString('--heap-growing-percent=75');
 
 // A diagnostic report, which Node writes of a crash where it is told to, is given away. It has neither the environment, where

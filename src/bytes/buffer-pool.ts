@@ -19,7 +19,10 @@ export interface BufferPoolOptions {
 }
 
 export const bufferBytesMin: number = 32 * 1024;
-/** Of those who send. Half of it costs a quarter more processor time; twice of it a tenth less, and nobody else has a turn for longer. */
+/**
+ * Of those who send. Half of it costs a quarter more processor time; twice of it a tenth less, but others wait for their
+ * turn for longer (docs/decisions/0019).
+ */
 export const bufferBytesMax: number = 512 * 1024;
 const firstBytesDefault = 64 * 1024;
 /** A buffer holds what goes out in this time. */

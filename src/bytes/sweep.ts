@@ -11,9 +11,9 @@ type Collect = (options: { readonly type: 'minor' }) => unknown;
 
 /**
  * Told of pieces that Node made for what a socket brought, and that nobody needs any more. They lie outside of the heap: by
- * itself, the garbage collector takes no notice of them until there are 64 MiB, or 10 MiB once the process has been idle, and
- * then marks the whole heap, on four threads, which costs more than receiving and hashing them. A scavenge of the youngest objects finds them all, in a
- * millisecond. Measured: 2 CPU seconds a gigabyte received, which is most of it.
+ * itself, the garbage collector takes no notice of them until there are 64 MiB, or 10 MiB once the process has been idle,
+ * and then marks the whole heap, on four threads, which costs more than receiving and hashing them. A scavenge of the
+ * youngest objects finds them all, in a millisecond. Measured: 2 CPU seconds a gigabyte received, which is most of it.
  */
 export function sweepAfter(bytes: number): void {
   lying += bytes;

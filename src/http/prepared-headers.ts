@@ -9,7 +9,10 @@ export function prepareHeaders(headers: Readonly<Record<string, string>>): Prepa
   return { text: asOneText(writeOut(Object.entries(headers).flat())) };
 }
 
-/** The same text. V8 keeps it as a tree of what it was put together from, and would walk through that whenever it is written. */
+/**
+ * The same text, of Latin-1 alone. V8 keeps one as the tree of what it was put together from, and walks through that
+ * whenever it is written.
+ */
 export function asOneText(text: string): string {
   return Buffer.from(text, 'latin1').toString('latin1');
 }

@@ -1,10 +1,8 @@
-import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import {
   answerTo,
   clientClosedStatus,
   headersOf,
-  idHeader,
   isBodyless,
   mishapReply,
   noteFailure,
@@ -15,10 +13,11 @@ import type { CurrentExchange } from './connection.ts';
 import { oneWriteBytesMax } from './exchange.ts';
 import type { ExchangeContext } from './exchange.ts';
 import type { Reply, ReplyBody } from './message.ts';
-import { asOneText, writeOut } from './prepared-headers.ts';
+import { writeOut } from './prepared-headers.ts';
 import { IncomingRequest } from './request.ts';
 import type { Peer, RequestHead } from './request.ts';
 import { noBody } from './request-body.ts';
+import { beginningOf, endOf } from './short-head.ts';
 
 /** One request that Node's HTTP has not seen, and its answer, which leaves in one piece. */
 export class ShortExchange implements CurrentExchange {
@@ -137,9 +136,9 @@ export class ShortExchange implements CurrentExchange {
   /** @throws when a header has what HTTP cannot carry: it might be read as another header */
   #headText(reply: Reply): string {
     const { clock, limits } = this.#context;
-    const fields = writeOut(headersOf(this.#context, reply));
+    const fields = writeOut(headersOf(this.#context, reply)) + (reply.prepared?.text ?? '');
     const end = endOf(clock.now(), this.#last ? undefined : limits.keepAliveMs);
-    return `${beginningOf(reply.status)}${this.#request.id}\r\n${fields}${reply.prepared?.text ?? ''}${end}`;
+    return `${beginningOf(reply.status)}${this.#request.id}\r\n${fields}${end}`;
   }
 }
 
@@ -155,31 +154,4 @@ function bytesOf(body: ReplyBody): Uint8Array | undefined {
   if (body.kind === 'none') return undefined;
   if (body.kind === 'bytes') return body.bytes;
   throw new Error(`an answer that was to be short is a ${body.kind}`);
-}
-
-const beginnings = new Map<number, string>();
-
-/** A head as far as it is the same for all answers of a status: to the request's id. */
-function beginningOf(status: number): string {
-  const known = beginnings.get(status);
-  if (known !== undefined) return known;
-  const text = asOneText(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${idHeader}: `);
-  beginnings.set(status, text);
-  return text;
-}
-
-/** The end of the last head that was written: that of the next one is mostly the same. */
-let last = { second: Number.NaN, keepAliveMs: undefined as number | undefined, text: '' };
-
-/** Date (RFC 9110, 5.6.7), and whether the connection stays. */
-function endOf(nowMs: number, keepAliveMs: number | undefined): string {
-  const second = Math.floor(nowMs / 1000);
-  if (second === last.second && keepAliveMs === last.keepAliveMs) return last.text;
-  const date = new Date(second * 1000).toUTCString();
-  const connection =
-    keepAliveMs === undefined
-      ? 'Connection: close'
-      : `Connection: keep-alive\r\nKeep-Alive: timeout=${Math.floor(keepAliveMs / 1000)}`;
-  last = { second, keepAliveMs, text: asOneText(`Date: ${date}\r\n${connection}\r\n\r\n`) };
-  return last.text;
 }
