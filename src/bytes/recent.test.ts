@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { makeBlob } from '../../test/support/blobs.ts';
-import { Blocks, Recent } from './recent.ts';
+import { blockBytes, Blocks } from './blocks.ts';
+import { Recent } from './recent.ts';
 
-const blockBytes = 256 * 1024;
 const content = makeBlob(4 * blockBytes, 'recent').bytes();
 
 /** Adds the content from there on in pieces as a network brings them. */

@@ -1,31 +1,5 @@
 import type { Lent } from '../oci/blob.ts';
-
-/** As much as one reader takes at once, in bytes. */
-const blockBytes = 256 * 1024;
-/** Of all that grows in this process at the same time. */
-const blocksMaxDefault = 32;
-
-/** Memory for what many read at the same time. */
-export class Blocks {
-  readonly #max: number;
-  readonly #free: Buffer[] = [];
-  #made = 0;
-
-  constructor(max: number = blocksMaxDefault) {
-    this.#max = max;
-  }
-
-  take(): Buffer | undefined {
-    const free = this.#free.pop();
-    if (free !== undefined || this.#made === this.#max) return free;
-    this.#made += 1;
-    return Buffer.allocUnsafeSlow(blockBytes);
-  }
-
-  give(memory: Buffer): void {
-    this.#free.push(memory);
-  }
-}
+import type { Blocks } from './blocks.ts';
 
 /** As `readNow` of `Bytes`. */
 type ReadNow = (into: Uint8Array, position: number) => number | undefined;

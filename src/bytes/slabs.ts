@@ -10,8 +10,11 @@ export class Slabs {
   readonly #unitBytes: number;
   readonly #shared: boolean;
   readonly #slabs = new Map<ArrayBufferLike, Slab>();
-  /** Free pieces by size: `#free[level]` holds those of `unitBytes * 2 ** level`. */
-  readonly #free: readonly Set<Piece>[];
+  /**
+   * Free pieces by size: `#free[level]` holds those of `unitBytes * 2 ** level`. The last that came goes first: it is what
+   * the processor's cache still has.
+   */
+  readonly #free: readonly Piece[][];
   #lentBytes = 0;
 
   /**
@@ -22,7 +25,7 @@ export class Slabs {
     this.#slabBytes = slabBytes;
     this.#unitBytes = unitBytes;
     this.#shared = shared;
-    this.#free = Array.from({ length: Math.log2(slabBytes / unitBytes) + 1 }, () => new Set<Piece>());
+    this.#free = Array.from({ length: Math.log2(slabBytes / unitBytes) + 1 }, () => []);
   }
 
   get lentBytes(): number {
@@ -46,16 +49,16 @@ export class Slabs {
     const slab = this.#slabs.get(buffer.buffer);
     if (slab === undefined) throw new Error('a buffer was given back that was not lent');
     this.#lentBytes -= buffer.length;
-    this.#release({ slab, start: buffer.byteOffset, level: Math.log2(buffer.length / this.#unitBytes) });
+    this.#release({ slab, start: buffer.byteOffset, level: Math.log2(buffer.length / this.#unitBytes), at: 0 });
   }
 
   /** Lets go of slabs that are free as a whole, until no more than `limitBytes` are held. */
   shrink(limitBytes: number): void {
     const whole = this.#free.at(-1);
     while (this.heldBytes > limitBytes) {
-      const piece = whole?.values().next().value;
+      const piece = whole?.[0];
       if (piece === undefined) return;
-      whole?.delete(piece);
+      this.#claim(piece);
       this.#slabs.delete(piece.slab.memory.buffer);
     }
   }
@@ -63,7 +66,7 @@ export class Slabs {
   /** The smallest free piece that is large enough, cut down to size. */
   #pieceFrom(wanted: number): Piece | undefined {
     for (let level = wanted; level < this.#free.length; level += 1) {
-      const piece = this.#free[level]?.values().next().value;
+      const piece = this.#free[level]?.at(-1);
       if (piece === undefined) continue;
       this.#claim(piece);
       return this.#cut(piece, wanted);
@@ -72,13 +75,13 @@ export class Slabs {
   }
 
   #newSlab(wanted: number, limitBytes: number): Piece | undefined {
-    if (this.heldBytes + this.#slabBytes > limitBytes && this.#free.some(({ size }) => size > 0)) return undefined;
+    if (this.heldBytes + this.#slabBytes > limitBytes && this.#free.some(({ length }) => length > 0)) return undefined;
     const level = this.heldBytes + this.#slabBytes > limitBytes ? 0 : wanted;
     // Its own memory, at offset 0: a piece's place in the slab is its place in the memory.
     const memory = this.#shared ? pageMemory(this.#slabBytes) : Buffer.allocUnsafeSlow(this.#slabBytes);
     const slab: Slab = { memory, free: new Map() };
     this.#slabs.set(slab.memory.buffer, slab);
-    return this.#cut({ slab, start: 0, level: this.#free.length - 1 }, level);
+    return this.#cut({ slab, start: 0, level: this.#free.length - 1, at: 0 }, level);
   }
 
   #smallerPiece(wanted: number): Piece {
@@ -93,9 +96,9 @@ export class Slabs {
     let { level } = piece;
     while (level > wanted) {
       level -= 1;
-      this.#offer({ slab: piece.slab, start: piece.start + this.#unitBytes * 2 ** level, level });
+      this.#offer({ slab: piece.slab, start: piece.start + this.#unitBytes * 2 ** level, level, at: 0 });
     }
-    return { slab: piece.slab, start: piece.start, level };
+    return { ...piece, level };
   }
 
   /** Joins it with its other half as long as that is free, too. */
@@ -109,17 +112,23 @@ export class Slabs {
       start = Math.min(start, half.start);
       level += 1;
     }
-    this.#offer({ slab: piece.slab, start, level });
+    this.#offer({ ...piece, start, level });
   }
 
   #offer(piece: Piece): void {
+    const free = this.#free[piece.level] ?? [];
+    piece.at = free.length;
+    free.push(piece);
     piece.slab.free.set(piece.start, piece);
-    this.#free[piece.level]?.add(piece);
   }
 
   #claim(piece: Piece): void {
     piece.slab.free.delete(piece.start);
-    this.#free[piece.level]?.delete(piece);
+    const free = this.#free[piece.level] ?? [];
+    const last = free.pop();
+    if (last === undefined || last === piece) return;
+    free[piece.at] = last;
+    last.at = piece.at;
   }
 }
 
@@ -133,4 +142,6 @@ interface Piece {
   readonly slab: Slab;
   readonly start: number;
   readonly level: number;
+  /** Its place among the free ones of its size, while it is one of them. */
+  at: number;
 }

@@ -1,9 +1,9 @@
 import { Assembly } from '../bytes/assembly.ts';
 import type { Verified } from '../bytes/assembly.ts';
+import { Blocks } from '../bytes/blocks.ts';
 import type { Extent } from '../bytes/extents.ts';
 import type { Growth } from '../bytes/growth.ts';
-import { letGo } from '../bytes/let-go.ts';
-import { Blocks, Recent } from '../bytes/recent.ts';
+import { Recent } from '../bytes/recent.ts';
 import type { LeaseView } from '../index/contract.ts';
 import type { BlobReader, Lent } from '../oci/blob.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -11,7 +11,7 @@ import type { BlobStore, Ingest, IngestName } from '../store/blob-store.ts';
 import { formatState, ingestNameOf, parseState } from './download-state.ts';
 import { fateOf } from './holder.ts';
 import type { Fork } from './passage.ts';
-import type { Target } from './transfer.ts';
+import type { Target } from './intake.ts';
 
 /** For all that arrives in this process. */
 const blocks = new Blocks();
@@ -76,12 +76,10 @@ export class Arrival implements Target {
     return this.#assembly.verified;
   }
 
-  /** The chunk is given away: nobody else may read it afterwards. */
   async write(chunk: Uint8Array, position: number): Promise<void> {
     await this.#ingest.write(chunk, position);
     if (this.growth.isCrowded) this.#recent.add(chunk, position);
     this.#assembly.add(chunk, position);
-    letGo(chunk);
   }
 
   endAt(size: number): void {

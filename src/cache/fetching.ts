@@ -12,8 +12,9 @@ import { forkAtStart, hashOn } from './fork.ts';
 import { EpochLost } from './publishing.ts';
 import type { Stage } from './stage.ts';
 import type { Tenure } from './tenure.ts';
+import type { Target } from './intake.ts';
 import { OtherSize, Transfer } from './transfer.ts';
-import type { Source, Target } from './transfer.ts';
+import type { Source } from './transfer.ts';
 
 export interface Wanted {
   readonly digest: Digest;

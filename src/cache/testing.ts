@@ -12,8 +12,9 @@ import { RegistryError } from '../oci/errors.ts';
 import { parseRepositoryName } from '../oci/reference.ts';
 import type { BlobRequest, BlobSink, UpstreamRepository } from '../upstream/contract.ts';
 import { piecesFromBytes } from './claims.ts';
+import type { Target } from './intake.ts';
 import { Transfer } from './transfer.ts';
-import type { Source, Target } from './transfer.ts';
+import type { Source } from './transfer.ts';
 
 /** For this room's tests: how an upstream answers one request for a blob. */
 export interface Manners {

@@ -1,4 +1,3 @@
-import type { Growth } from '../bytes/growth.ts';
 import type { Clock } from '../observe/clock.ts';
 import { algorithmOf, digestOf } from '../oci/digest.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -7,6 +6,8 @@ import type { RepositoryKey } from '../oci/repository.ts';
 import type { BlobHead, BlobSink, Identity, UpstreamRepository } from '../upstream/contract.ts';
 import { nextClaim, piecesFromBytes } from './claims.ts';
 import type { Claim } from './claims.ts';
+import { Intake } from './intake.ts';
+import type { Target } from './intake.ts';
 
 /** Where a blob is fetched from, and as whom. */
 export interface Source {
@@ -17,14 +18,6 @@ export interface Source {
   readonly ranges: number;
   /** Not from the upstream's mirrors: somebody has sent wrong bytes of this blob. */
   readonly direct?: true;
-}
-
-/** Where the bytes go. `write` resolves once they can be read. */
-export interface Target {
-  readonly growth: Growth;
-  write(chunk: Uint8Array, position: number): Promise<void>;
-  /** The upstream ended without having said the size. */
-  endAt(size: number): void;
 }
 
 /** How long to wait before asking again after so many failures in a row without a byte between them, in milliseconds. */
@@ -147,19 +140,24 @@ export class Transfer {
     const start = whole ? 0 : claim.start;
     const { repository, identity, direct = false } = this.#source;
     const request = { start, end: requestedEnd, etag: this.#etag, signal: this.#abort.signal, direct };
-    const sink = this.#sink(claim, requestedEnd ?? Infinity);
-    return repository.blob(this.#digest, request, sink, identity);
+    const intake = new Intake(claim, this.#clock, () => (this.#failures = 0));
+    const sink = this.#sink(claim, intake, requestedEnd ?? Infinity);
+    try {
+      return await repository.blob(this.#digest, request, sink, identity);
+    } finally {
+      await intake.end();
+    }
   }
 
-  #sink(claim: Claim, requestedEnd: number): BlobSink {
+  #sink(claim: Claim, intake: Intake, requestedEnd: number): BlobSink {
     return {
       head: (head) => this.#accept(claim, head),
       data: async (chunk) => {
         const target = this.#target ?? (await this.#beginning);
         if (target === undefined || this.#ended) return false;
-        await this.#take(claim, target, chunk);
+        await intake.take(target, chunk);
         // A range that ends by itself leaves its connection usable; one that was shortened is broken off.
-        return claim.position < claim.end || claim.end >= requestedEnd || claim.end === target.growth.size;
+        return intake.position < claim.end || claim.end >= requestedEnd || claim.end === target.growth.size;
       },
     };
   }
@@ -220,18 +218,6 @@ export class Transfer {
       return target;
     });
     this.#beginning.catch((error: unknown) => this.stop(asError(error)));
-  }
-
-  /** What is there already stays as it is: it may have been hashed, or read. */
-  async #take(claim: Claim, target: Target, chunk: Uint8Array): Promise<void> {
-    const from = claim.position;
-    const to = Math.min(from + chunk.length, claim.end);
-    const { extents } = target.growth;
-    for (let gap = extents.gapFrom(from, to); gap !== undefined; gap = extents.gapFrom(gap.end, to)) {
-      await target.write(chunk.subarray(gap.start - from, gap.end - from), gap.start);
-      this.#failures = 0;
-    }
-    claim.position = Math.max(claim.position, to);
   }
 
   #fetched(claim: Claim, found: boolean): void {
