@@ -23,7 +23,7 @@ const WARM_UP_ROUNDS = 12;
 export const tunnel: Suite = {
   name: 'tunnel',
   about:
-    'through HTTPS_PROXY: a held blob of 1 GiB, small requests each over a new tunnel, 50 cold clients, private pulls; the peer is nginx with TLS (RSA 2048, tickets) and proxy_cache as docker-registry-proxy has it, with CONNECT answered by njs; resumed handshakes of ours are compared with whole ones of its, which are what clients such as dockerd make with it',
+    'through HTTPS_PROXY: a held blob of 1 GiB, small requests each over a new tunnel, 50 cold clients, private pulls; the peer is nginx with TLS (a chain of RSA certificates, tickets) and proxy_cache as docker-registry-proxy has it, with CONNECT answered by njs; resumed handshakes of ours are compared with whole ones of its, which are what clients such as dockerd make with it',
   async run(bench) {
     if (bench.machine.subject !== 'entrepot') throw new Error('docker-registry is no proxy: leave this suite out');
     await using readers = new Helper<ReaderOperations>('./readers-main.ts');

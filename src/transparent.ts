@@ -1,7 +1,7 @@
 import type { ClientRights } from './access/client-rights.ts';
 import type { Logins } from './access/logins.ts';
 import type { Certificates } from './certificates/certificates.ts';
-import type { InterceptConfig, ListenAddress } from './config/config.ts';
+import type { Config, InterceptConfig, ListenAddress } from './config/config.ts';
 import type { Index } from './index/contract.ts';
 import type { Clock } from './observe/clock.ts';
 import type { Observer } from './observe/events.ts';
@@ -9,6 +9,7 @@ import { Explorer } from './proxy/explorer.ts';
 import { createProxy } from './proxy/proxy.ts';
 import type { Proxy } from './proxy/proxy.ts';
 import { proxyRules } from './proxy/rules.ts';
+import type { ProxyRules } from './proxy/rules.ts';
 import { TokenDesk } from './proxy/token-desk.ts';
 import type { Beyond } from './registry/beyond.ts';
 import type { Settings } from './settings.ts';
@@ -50,10 +51,16 @@ export function transparentProxy(options: TransparentOptions): TransparentProxy 
   const explorer = new Explorer({ ...options, learned: settings.learned, settings: now, challenges: index.proofs });
   const isNamed = (upstream: string): boolean => settings.find(upstream)?.learned !== true;
   const desk = new TokenDesk({ fingerprints: rights.fingerprints, proofs: index.proofs, clock, isNamed });
+  let read: { readonly config: Config; readonly rules: ProxyRules } | undefined;
+  const rules = (): ProxyRules => {
+    const { config } = settings;
+    if (read?.config !== config) read = { config, rules: proxyRules(config, now(), settings) };
+    return read.rules;
+  };
   const proxy = createProxy({
     ...options,
     desk,
-    rules: () => proxyRules(settings.config, now(), settings),
+    rules,
     explore: (target) => explorer.explore(target),
     identify: (authorization, clientAddress) =>
       logins.identify({ authorization, clientAddress, certificate: undefined }),

@@ -2,7 +2,7 @@
  * nginx in the place of docker-registry-proxy, which is nginx: a tunnel leads to a server of its own that ends its TLS
  * and keeps what comes from upstream in `proxy_cache`. Debian has no module for CONNECT: a dozen lines of njs answer it
  * here, before the bytes go on by the same `stream` proxy as they would by that module's. As there, sessions are resumed by
- * tickets alone and nothing is said of `sendfile`; its key is one of RSA with 2048 bits.
+ * tickets alone and nothing is said of `sendfile`.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -16,7 +16,7 @@ export const nginxModules = '/usr/lib/nginx/modules';
 export interface InterceptingSetup {
   readonly directory: string;
   readonly upstream: string;
-  /** For the name of the upstream. */
+  /** For the name of the upstream: a chain. */
   readonly certificate: ServerCertificate;
 }
 

@@ -5,8 +5,8 @@ import { generateKeyPairSync } from 'node:crypto';
 import { access, constants, mkdir, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { testAuthority } from '../../test/support/certificates.ts';
-import type { ServerCertificate } from '../../test/support/certificates.ts';
+import { makeAuthority } from '../../test/support/certificates.ts';
+import type { KeyPair, ServerCertificate } from '../../test/support/certificates.ts';
 import { freePort } from '../../test/support/ports.ts';
 import { UPSTREAM } from './contents.ts';
 import { nginxModules, startInterceptingNginx } from './intercepting-nginx.ts';
@@ -123,13 +123,9 @@ export class Machine {
   /** nginx that does the same. `undefined` if it is not installed. */
   async startInterceptingPeer({ directory, upstream }: CacheSetup): Promise<Intercepting | undefined> {
     if (!this.has('nginx') || !this.has('ngx_stream_js_module.so')) return undefined;
-    const certificate = testAuthority().issue(
-      [UPSTREAM],
-      'server',
-      generateKeyPairSync('rsa', { modulusLength: 2048 }),
-    );
+    const { ca, ...certificate } = chainOfRsa(UPSTREAM);
     const setup = { directory: join(directory, 'nginx'), upstream, certificate };
-    return Object.assign(await startInterceptingNginx(setup), { name: 'nginx', ca: testAuthority().ca });
+    return Object.assign(await startInterceptingNginx(setup), { name: 'nginx', ca });
   }
 
   /** nginx serving files whose paths are the URLs'. `undefined` if it is not installed. */
@@ -137,6 +133,15 @@ export class Machine {
     await mkdir(setup.directory, { recursive: true });
     return this.has('nginx') ? startNginx(setup, www) : undefined;
   }
+}
+
+/** As docker-registry-proxy makes and sends it: an authority and one below it of 4096 bits, and a server's of 2048. */
+function chainOfRsa(name: string): ServerCertificate & { readonly ca: string } {
+  const rsa = (modulusLength: number): KeyPair => generateKeyPairSync('rsa', { modulusLength });
+  const root = makeAuthority('Root', rsa(4096));
+  const intermediate = root.subordinate('Intermediate', rsa(4096));
+  const { cert, key } = intermediate.issue([name], 'server', rsa(2048));
+  return { cert: cert + intermediate.ca + root.ca, key, ca: root.ca };
 }
 
 /** The path of a blob or manifest, as containerd asks for it. Servers that know no `ns` do not mind it. */

@@ -79,13 +79,13 @@ class LeafTable implements Leaves {
 
   /** Minting waits for nothing, so that two who ask at once cannot mint twice. */
   leafFor(...texts: readonly string[]): Identity {
-    const names = texts.map(parsed);
-    const key = names.map(({ text }) => text).join(' ');
+    const spelled = texts.join(' ');
+    const key = this.#entries.has(spelled) ? spelled : texts.map((each) => parsed(each).text).join(' ');
     const signer = this.#options.authority.signer();
     const held = this.#entries.get(key);
     this.#entries.delete(key);
     const isGood = held?.fingerprint === signer.fingerprint && this.#options.clock.now() < held.renewAt;
-    const entry = isGood ? held : this.#mint(names, signer);
+    const entry = isGood ? held : this.#mint(texts.map(parsed), signer);
     this.#entries.set(key, entry);
     this.#forget();
     return entry.identity;

@@ -3,6 +3,7 @@ import type { ListenOptions, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { ServerTls } from '../certificates/server-tls.ts';
 import type { ListenAddress } from '../config/config.ts';
+import { beneath } from './beneath.ts';
 import { shownCertificate } from './client-certificate.ts';
 import { Connection } from './connection.ts';
 import { Exchange } from './exchange.ts';
@@ -163,9 +164,10 @@ class PortListener implements Listener {
       socket.destroy();
       return;
     }
-    const address = plainAddress(socket.remoteAddress);
+    const { remoteAddress, remotePort: port } = beneath(socket);
+    const address = plainAddress(remoteAddress);
     const trusted = kind.via === undefined && this.#context.proxies.trust(address);
-    const peer = { address, port: socket.remotePort, trusted, ...kind };
+    const peer = { address, port, trusted, ...kind };
     const connection = new Connection(socket, peer);
     this.#connections.set(socket, connection);
     socket.once('close', () => {

@@ -36,8 +36,12 @@ export class NamesDoor {
     this.#context = context;
     this.#interception = interception;
     this.#named = named;
-    this.#ends = new TlsEnds(context.limits.headersMsMax, named.secured, (host, clientAddress) => {
-      context.observer.emit({ type: 'proxy.distrusted', host, clientAddress });
+    this.#ends = new TlsEnds({
+      handshakeMsMax: context.limits.headersMsMax,
+      secured: named.secured,
+      distrusted: (host, clientAddress) => {
+        context.observer.emit({ type: 'proxy.distrusted', host, clientAddress });
+      },
     });
   }
 

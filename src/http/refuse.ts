@@ -51,7 +51,7 @@ function noTunnel({ via, within }: Peer): string {
 }
 
 /** Answers and ends the connection. */
-export function refuse(context: ExchangeContext, peer: Peer, stream: Duplex, refusal: Refusal): void {
+export function refuse(context: ExchangeContext, peer: Pick<Peer, 'address'>, stream: Duplex, refusal: Refusal): void {
   end(context, stream, refusal);
   logRefusal(context, peer, refusal);
 }

@@ -159,3 +159,16 @@ describe('what is read without Node', () => {
     assert.ok(count > 40, `only ${count} of them were read`);
   });
 });
+
+test('fields that were read before are the same for other connections, but for those with credentials', () => {
+  const read = (more: string): object | undefined =>
+    readShort(Buffer.from(`GET /short HTTP/1.1\r\nHost: a\r\n${more}\r\n`), undefined)?.fields;
+  assert.ok(read('Accept: x\r\n') !== undefined);
+  assert.equal(read('Accept: x\r\n'), read('Accept: x\r\n'));
+  assert.deepEqual(read('Authorization: Bearer x\r\n'), read('Authorization: Bearer x\r\n'));
+  assert.notEqual(read('Authorization: Bearer x\r\n'), read('Authorization: Bearer x\r\n'));
+  // What may stand beside a CONNECT makes no request simple.
+  const connect = 'CONNECT a:443 HTTP/1.1\r\nHost: a\r\nProxy-Connection: keep-alive\r\n\r\n';
+  assert.deepEqual(readConnect(Buffer.from(connect)), { target: 'a:443', proxyAuthorization: undefined });
+  assert.equal(read('Proxy-Connection: keep-alive\r\n'), undefined);
+});

@@ -74,7 +74,12 @@ function readLine(chunk: Buffer, line: RegExp): { readonly matched: RegExpExecAr
   return { matched: line.exec(text.slice(0, Math.max(end, 0))), rest: text.slice(end + 2) };
 }
 
+/** The last fields that gave nobody's credentials away, by what was allowed in them: a client's connections begin alike. */
+const recent = new Map<string | undefined, Fields>();
+
 function readFields(text: string, allowed?: string): Fields | undefined {
+  const known = recent.get(allowed);
+  if (known?.text === text) return known;
   const lines = text.split('\r\n');
   if (lines.length < 3 || lines.pop() !== '' || lines.pop() !== '') return undefined;
   const headers = new Map<string, string>();
@@ -87,5 +92,7 @@ function readFields(text: string, allowed?: string): Fields | undefined {
   }
   const connection = headers.get('connection')?.toLowerCase() ?? 'keep-alive';
   if ((connection !== 'keep-alive' && connection !== 'close') || !headers.has('host')) return undefined;
-  return { text, headers: Object.freeze(Object.fromEntries(headers)) };
+  const fields = { text, headers: Object.freeze(Object.fromEntries(headers)) };
+  if (!headers.has('authorization') && !headers.has('proxy-authorization')) recent.set(allowed, fields);
+  return fields;
 }

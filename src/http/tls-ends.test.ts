@@ -20,7 +20,7 @@ async function scene(scope: AsyncDisposableStack, viaOf: () => Via) {
     seen.push(via);
     socket.end('done');
   };
-  const ends = new TlsEnds(10_000, secured, () => {});
+  const ends = new TlsEnds({ handshakeMsMax: 10_000, secured, distrusted: () => {} });
   const server = createServer((socket) => ends.take(socket, viaOf(), identity));
   server.listen(0, '127.0.0.1');
   scope.defer(() => void server.close());

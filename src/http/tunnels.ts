@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net';
 import type { ExchangeContext } from './exchange.ts';
 import { peekFirstByte, tlsHandshake } from './first-byte.ts';
-import type { ConnectAnswer, ConnectRefusal, Interception } from './interception.ts';
+import { plainAddress } from './forwarded.ts';
+import type { ConnectRefusal, Interception } from './interception.ts';
 import { passThrough, unconnected } from './pass-through.ts';
 import { refuse } from './refuse.ts';
 import type { Peer } from './request.ts';
@@ -40,8 +41,16 @@ export class Tunnels {
     this.#context = context;
     this.#interception = interception;
     this.#own = own;
-    this.#ends = new TlsEnds(context.limits.headersMsMax, secured, (host, clientAddress) => {
-      context.observer.emit({ type: 'proxy.distrusted', host, clientAddress });
+    this.#ends = new TlsEnds({
+      handshakeMsMax: context.limits.headersMsMax,
+      secured,
+      distrusted: (host, clientAddress) => {
+        context.observer.emit({ type: 'proxy.distrusted', host, clientAddress });
+      },
+      notTls: (socket, { host }) => {
+        const target = /:\d+$/.test(host) ? host : `${host}:443`;
+        this.#refuse({ peer: { address: plainAddress(socket.remoteAddress) }, socket, target }, onlyTls);
+      },
     });
   }
 
@@ -61,27 +70,34 @@ export class Tunnels {
     socket.write('HTTP/1.1 200 Connection Established\r\n\r\n');
     if (head !== undefined && head.length > 0) socket.unshift(head);
     if (answer.kind === 'pass') passThrough(socket, answer.outside);
-    else this.#end(connecting, answer);
+    // Made while the client makes its first message.
+    else if (answer.kind === 'end') this.#ends.take(socket, answer.via, answer.identity);
+    else this.#toOurselves(connecting);
   }
 
-  /** Only TLS: what else somebody may want to say to a registry is none of our business. */
-  #end(connecting: Connecting, answer: Extract<ConnectAnswer, { readonly kind: 'end' | 'own' }>): void {
+  #toOurselves(connecting: Connecting): void {
     const { socket } = connecting;
     peekFirstByte(socket, this.#context.limits.headersMsMax, (first) => {
-      if (first === tlsHandshake) {
-        if (answer.kind === 'own') return this.#own?.(socket);
-        return this.#ends.take(socket, answer.via, answer.identity);
-      }
-      this.#refuse(connecting, { kind: 'refuse', status: 400, message: 'only TLS is accepted in a tunnel; use https' });
+      if (first === tlsHandshake) this.#own?.(socket);
+      else this.#refuse(connecting, onlyTls);
     });
   }
 
-  #refuse({ peer, target, socket }: Connecting, { status, message, headers = [] }: ConnectRefusal): void {
+  #refuse({ peer, target, socket }: Refused, { status, message, headers = [] }: ConnectRefusal): void {
     const code = status === 400 ? 'REQUEST_INVALID' : 'DENIED';
     const request = { method: 'CONNECT', url: target };
     refuse(this.#context, peer, socket, { status, code, message, headers, request });
   }
 }
+
+type Refused = Pick<Connecting, 'socket' | 'target'> & { readonly peer: Pick<Peer, 'address'> };
+
+/** What else somebody may want to say to a registry is none of our business. */
+const onlyTls: ConnectRefusal = {
+  kind: 'refuse',
+  status: 400,
+  message: 'only TLS is accepted in a tunnel; use https',
+};
 
 const noTlsOfOurs: ConnectRefusal = {
   kind: 'refuse',

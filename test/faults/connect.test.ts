@@ -210,7 +210,9 @@ describe('in a tunnel to a registry', () => {
     for (const said of [
       'GET / HTTP/1.1\r\nHost: quay.io\r\n\r\n',
       'SSH-2.0-x\r\n',
-      '\0\0\0\0',
+      '\0\0\0\0\0',
+      // TLS of a version that there is not.
+      '\x16\x05\x05\0\x05hello',
       'CONNECT x:1 HTTP/1.1\r\n\r\n',
     ]) {
       const socket = await openTunnel(entrepot.port, { target: 'quay.io:443' });

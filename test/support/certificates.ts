@@ -21,12 +21,11 @@ export interface Authority {
   /** A certificate for these DNS names and IPv4 addresses; a server's, with a key on P-256, unless something else is said. */
   issue(names: readonly string[], purpose?: 'server' | 'client', pair?: KeyPair): ServerCertificate;
   /** One that this one vouches for. */
-  subordinate(name: string): Authority;
+  subordinate(name: string, pair?: KeyPair): Authority;
 }
 
-/** A new authority that nobody trusts yet. */
-export function makeAuthority(name = 'Test authority'): Authority {
-  const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+/** A new authority that nobody trusts yet, with a key on P-256 unless another is given. */
+export function makeAuthority(name = 'Test authority', pair: KeyPair = newPair()): Authority {
   return authority(name, pair, authorityCertificate(name, name, pair.publicKey, pair.privateKey));
 }
 
@@ -35,17 +34,20 @@ export interface KeyPair {
   readonly publicKey: KeyObject;
 }
 
+function newPair(): KeyPair {
+  return generateKeyPairSync('ec', { namedCurve: 'P-256' });
+}
+
 function authority(name: string, { privateKey, publicKey }: KeyPair, ca: string): Authority {
   const issue = (subject: string, key: KeyObject, extensions: Buffer[]): string =>
     certificate(name, subject, key, extensions, privateKey);
   return {
     ca,
     key: privateKey.export({ type: 'pkcs8', format: 'pem' }),
-    subordinate(its) {
-      const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    subordinate(its, pair = newPair()) {
       return authority(its, pair, authorityCertificate(name, its, pair.publicKey, privateKey));
     },
-    issue(names, purpose = 'server', pair = generateKeyPairSync('ec', { namedCurve: 'P-256' })) {
+    issue(names, purpose = 'server', pair = newPair()) {
       const cert = issue(names[0] ?? 'nobody', pair.publicKey, [
         extension(OID.subjectAltName, sequence(...names.map(generalName))),
         extension(OID.extendedKeyUsage, sequence(purpose === 'server' ? OID.serverAuth : OID.clientAuth)),
@@ -75,7 +77,8 @@ export function testAuthority(): Authority {
 
 /** RFC 5280, section 4.1. */
 function certificate(issuer: string, subject: string, key: KeyObject, extensions: Buffer[], signer: KeyObject): string {
-  const algorithm = sequence(OID.ecdsaWithSha256);
+  const algorithm =
+    signer.asymmetricKeyType === 'rsa' ? sequence(OID.sha256WithRsa, NULL) : sequence(OID.ecdsaWithSha256);
   const body = sequence(
     tlv(0xa0, integer(Buffer.from([2]))),
     integer(Buffer.concat([Buffer.from([1]), randomBytes(15)])),
@@ -130,6 +133,7 @@ function tlv(tag: number, value: Buffer): Buffer {
 
 const oid = (hex: string): Buffer => tlv(0x06, Buffer.from(hex, 'hex'));
 
+const NULL = Buffer.from([0x05, 0x00]);
 const BOOLEAN_TRUE = Buffer.from([0x01, 0x01, 0xff]);
 
 const OID = {
@@ -143,4 +147,5 @@ const OID = {
   serverAuth: oid('2b06010505070301'),
   clientAuth: oid('2b06010505070302'),
   ecdsaWithSha256: oid('2a8648ce3d040302'),
+  sha256WithRsa: oid('2a864886f70d01010b'),
 };
