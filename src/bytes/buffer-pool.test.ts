@@ -18,9 +18,9 @@ function sendAt(share: BufferShare, bytesPerSecond: number, bytes: number): numb
 }
 
 describe('the buffer pool', () => {
-  test('begins small, and gives a fast reader large buffers', () => {
+  test('begins with half of the largest, and gives a fast reader large buffers', () => {
     using share = new BufferPool().join(0);
-    assert.equal(sendAt(share, 1e9, 1), 64 * 1024);
+    assert.equal(sendAt(share, 1e9, 1), bufferBytesMax / 2);
     assert.equal(sendAt(share, 1e9, 64 * mebibyte), bufferBytesMax);
   });
 
@@ -43,7 +43,8 @@ describe('the buffer pool', () => {
       for (let sent = 0; sent < mebibyte;) {
         const buffer = share.take();
         sent += buffer.length;
-        largest = Math.max(largest, buffer.length);
+        // At first nothing is known of him.
+        if (second > 1) largest = Math.max(largest, buffer.length);
         share.give(buffer, buffer.length, second * 1_000 + sent / mebibyte);
       }
     }
@@ -62,7 +63,7 @@ describe('the buffer pool', () => {
   test('shrinks everybody when many share the budget', () => {
     const pool = new BufferPool({ budgetBytes: 16 * mebibyte });
     const shares = Array.from({ length: 64 }, () => pool.join(0));
-    for (const share of shares) assert.ok(sendAt(share, 1e9, 16 * mebibyte) <= (16 * mebibyte) / 128);
+    for (const share of shares) assert.ok(sendAt(share, 1e9, 16 * mebibyte) <= (16 * mebibyte) / shares.length);
     for (const share of shares) share[Symbol.dispose]();
     assert.equal(pool.readers, 0);
   });

@@ -24,7 +24,8 @@ export const bufferBytesMin: number = 32 * 1024;
  * turn for longer (docs/decisions/0019).
  */
 export const bufferBytesMax: number = 512 * 1024;
-const firstBytesDefault = 64 * 1024;
+/** Half of the most: a layer of some megabytes is over before its reader's speed is known. */
+const firstBytesDefault = 256 * 1024;
 /** A buffer holds what goes out in this time. */
 const bufferMs = 50;
 /**
