@@ -17,8 +17,8 @@ export type Put = (bytes: Uint8Array, position: number) => Promise<void>;
 /**
  * Puts bytes that come one after the other where they are kept, in few and even writes: whatever of a block came within a
  * moment goes there at once, and ends where the block does. The kernel keeps a file in pieces as large as the writes that
- * made it, and a pull out of small ones costs half as much again (docs/decisions/0037). What comes slowly is put there as
- * it comes, and so is everything while there is no memory to gather in.
+ * made it, and reading out of small ones costs twice as much (docs/decisions/0037). What comes slowly is put there as it
+ * comes, and so is everything while there is no memory to gather in.
  */
 export class Gathering {
   readonly #put: Put;
