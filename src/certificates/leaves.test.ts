@@ -81,6 +81,12 @@ describe('leaves', () => {
     assert.equal(new Set(contexts).size, 1);
   });
 
+  test('of two names are for nobody who asks for both in one', async () => {
+    const { leaves } = await stage();
+    assert.equal(leaves.leafFor('quay.io', 'ghcr.io'), leaves.leafFor('QUAY.io', 'ghcr.io.'));
+    assert.throws(() => leaves.leafFor('quay.io ghcr.io'), { code: 'NAME_INVALID' });
+  });
+
   test('are replaced before they end, while the process runs', async () => {
     const { leaves, clock } = await stage();
     await using server = await serveLeaves(leaves, 'cache');

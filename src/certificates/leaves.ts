@@ -79,8 +79,8 @@ class LeafTable implements Leaves {
 
   /** Minting waits for nothing, so that two who ask at once cannot mint twice. */
   leafFor(...texts: readonly string[]): Identity {
-    const spelled = texts.join(' ');
-    const key = this.#entries.has(spelled) ? spelled : texts.map((each) => parsed(each).text).join(' ');
+    const spelled = keyOf(texts);
+    const key = this.#entries.has(spelled) ? spelled : keyOf(texts.map((each) => parsed(each).text));
     const signer = this.#options.authority.signer();
     const held = this.#entries.get(key);
     this.#entries.delete(key);
@@ -114,6 +114,11 @@ class LeafTable implements Leaves {
     const [oldest] = this.#entries.size > this.#entriesMax ? this.#entries.keys() : [];
     if (oldest !== undefined) this.#entries.delete(oldest);
   }
+}
+
+/** No text that is several names in one can be taken for them. */
+function keyOf(names: readonly string[]): string {
+  return `${names.length} ${names.join(' ')}`;
 }
 
 function parsed(text: string): SubjectName {
