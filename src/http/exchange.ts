@@ -14,6 +14,7 @@ import {
   unacceptable,
 } from './answering.ts';
 import type { CurrentExchange } from './connection.ts';
+import type { Departures } from './departures.ts';
 import type { TrustedProxies } from './forwarded.ts';
 import type { Interception } from './interception.ts';
 import type { BlobReplyBody, Handler, Lobby, Reply } from './message.ts';
@@ -31,6 +32,7 @@ export interface ExchangeContext {
   readonly observer: Observer;
   readonly clock: Clock;
   readonly pool: BufferPool;
+  readonly departures: Departures;
   readonly proxies: TrustedProxies;
   /** What requests of our own say that they came by. */
   readonly mark: string | undefined;

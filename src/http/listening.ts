@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { RegistryError } from '../oci/errors.ts';
+import { Departures } from './departures.ts';
 import type { ExchangeContext } from './exchange.ts';
 import { TrustedProxies } from './forwarded.ts';
 import type { ListenerLimits } from './limits.ts';
@@ -25,6 +26,7 @@ export function makeContext(
     observer: options.observer,
     clock: options.clock,
     pool: options.pool,
+    departures: new Departures(),
     proxies: new TrustedProxies(options.trustedProxies ?? []),
     mark: options.mark,
     interception: options.interception,

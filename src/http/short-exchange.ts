@@ -123,7 +123,7 @@ export class ShortExchange implements CurrentExchange {
       this.#ended(this);
     };
     if (bytes === undefined || bytes.length <= oneWriteBytesMax) {
-      this.#socket.write(inOnePiece(head, bytes), left);
+      this.#context.departures.add({ socket: this.#socket, bytes: inOnePiece(head, bytes), left });
       return;
     }
     this.#socket.setTimeout(this.#context.limits.stallMsMax);

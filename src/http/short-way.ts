@@ -79,6 +79,7 @@ export class ShortWay {
 
   /** As Node has it: who sends nothing more reads nothing more. Where all was said before, there is nothing to take leave of. */
   readonly #onEnd = (): void => {
+    this.#context.departures.goNow();
     const { socket, current } = this.#connection;
     if (current === undefined && socket.writableLength === 0) socket.destroy();
     else this.#connection.end();

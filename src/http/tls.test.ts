@@ -71,6 +71,19 @@ describe('a port with a certificate', () => {
     assert.match(received.join(''), /hello GET \//);
   });
 
+  test('answers many who ask at the same time and say no more', async () => {
+    const handler: Handler = ({ url }) => textReply(url);
+    const { port, logOf } = await servers.serve(handler, { tls: ours, isShort: () => true });
+    const sockets = await Promise.all(Array.from({ length: 40 }, () => openTls(port)));
+    for (const [each, socket] of sockets.entries()) socket.end(get(`/${each};`));
+    const answers = await Promise.all(sockets.map((socket) => socket.toArray()));
+    assert.deepEqual(
+      answers.map((chunks) => /\/\d+;$/.exec(chunks.join(''))?.[0]),
+      sockets.map((_, each) => `/${each};`),
+    );
+    assert.ok((await logOf(40)).every(({ complete }) => complete));
+  });
+
   test('keeps a connection for many requests, also pipelined', async () => {
     const { port } = await servers.serve(hello, { tls: ours });
     const socket = await openTls(port);
