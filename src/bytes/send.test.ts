@@ -269,6 +269,21 @@ describe('sending a blob', () => {
     assert.ok(source.disposed);
   });
 
+  test('stops when the sink throws, at whatever piece', async () => {
+    for (const good of [0, 1, 3]) {
+      const source = new TestSource(content, content.length);
+      const sink = new TestSink();
+      let count = 0;
+      const write = (bytes: Uint8Array | string, left: Left): void => {
+        if (count === good) throw new Error('a bug');
+        count += 1;
+        sink.write(bytes, left);
+      };
+      await assert.rejects(send(source, { gone: sink.gone, write }), /a bug/);
+      assert.ok(source.disposed);
+    }
+  });
+
   test('stops when a write fails', async () => {
     const source = new TestSource(content);
     const sink = new TestSink(false);

@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { RegistryError } from '../oci/errors.ts';
 import type { ByteSource, Lent } from '../oci/blob.ts';
 import type { BufferPool, BufferShare } from './buffer-pool.ts';
@@ -47,14 +46,16 @@ export async function sendBlob(body: BlobBody, sink: BodySink, pool: BufferPool,
   await using source = body.source;
   using share = pool.join(clock.monotonic());
   using lane = new Lane(source, sink, share, clock);
-  for (const slice of body.slices) {
-    let prefix = slice.prefix;
-    for (let position = slice.start; position < slice.end; prefix = '') {
-      position += await lane.sendPiece(prefix, position, slice.end);
-    }
-  }
+  for (const slice of body.slices) await lane.send(slice);
   if (body.tail !== '') lane.write(body.tail);
   await lane.emptied();
+}
+
+/** Bytes of the content that are to be sent. */
+interface Piece {
+  readonly bytes: Uint8Array;
+  /** @param sentBytes how many of them were */
+  readonly letGo: (sentBytes: number) => void;
 }
 
 class Lane implements Disposable {
@@ -62,14 +63,14 @@ class Lane implements Disposable {
   readonly #sink: BodySink;
   readonly #share: BufferShare;
   readonly #clock: Stopwatch;
+  /** Goes out before the next piece. */
+  #prefix = '';
   /** Writes that have not left yet. */
   #leaving = 0;
   #failure: Error | undefined;
   /** Of whoever waits until all have left. */
   #settle: { resolve(): void; reject(reason: unknown): void } | undefined;
   #sentAtOnce = 0;
-  /** The last read took time: the next one is begun before its turn. */
-  #ahead = false;
   #interrupt: ((reason: unknown) => void) | undefined;
 
   constructor(source: ByteSource, sink: BodySink, share: BufferShare, clock: Stopwatch) {
@@ -80,42 +81,83 @@ class Lane implements Disposable {
     sink.gone.addEventListener('abort', this.#onGone, { once: true });
   }
 
-  /** Returns how many bytes of the content were sent, or rather: are being sent. */
-  async sendPiece(prefix: string, position: number, end: number): Promise<number> {
-    if (!this.#ahead) await this.emptied();
-    await this.#letOthers();
-    this.#sink.gone.throwIfAborted();
+  /** Resolves when the last of it was sent, or rather: is being sent. */
+  async send({ prefix, start, end }: Slice): Promise<void> {
+    this.#prefix = prefix;
+    for (let position = start; position < end;) {
+      position = await this.#sendReady(position, end);
+      if (position < end) position += await this.#sendAwaited(position, end);
+    }
+  }
+
+  /**
+   * What the source has at once, a piece whenever the one before has left: where everything is in memory, nothing else is
+   * waited for, and no promise made for a piece. Resolves to where that ended.
+   */
+  #sendReady(start: number, end: number): Promise<number> {
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
+    let position = start;
+    const sendNext = (): void => {
+      try {
+        const piece = this.#ready(position, end);
+        this.#settle = piece && { resolve: others, reject };
+        if (piece === undefined) return resolve(position);
+        position += piece.bytes.length;
+        this.#writePiece(piece);
+      } catch (error) {
+        reject(error);
+      }
+    };
+    const inTurn = (): void => {
+      const turn = this.#share.turn(this.#clock.monotonic());
+      if (turn === undefined) sendNext();
+      else void turn.then(sendNext);
+    };
+    // A receiver that takes all that it is sent would have its whole blob before anybody else is even let in.
+    const others = (): void => {
+      if (this.#sentAtOnce < atOnceBytesMax) return inTurn();
+      this.#sentAtOnce = 0;
+      setImmediate(inTurn);
+    };
+    others();
+    return this.#unlessGone(promise);
+  }
+
+  /** `undefined` where it has to be waited for. */
+  #ready(position: number, end: number): Piece | undefined {
+    if (position >= end || this.#failure !== undefined || this.#sink.gone.aborted) return undefined;
     const lent = this.#source.lend?.(position, end - position);
-    if (lent !== undefined) return this.#sendLent(prefix, lent);
+    if (lent !== undefined) return this.#ofLent(lent);
     const buffer = this.#share.take();
-    const piece = end - position < buffer.length ? buffer.subarray(0, end - position) : buffer;
-    const now = this.#source.readNow?.(piece, position);
-    const count = now ?? (await this.#readAhead(buffer, piece, position, end));
-    this.#ahead = now === undefined;
-    if (prefix !== '') this.write(prefix);
-    const sent = count < piece.length ? piece.subarray(0, count) : piece;
-    this.write(sent, (sentBytes) => this.#giveBack(buffer, sentBytes));
-    return count;
+    const length = this.#source.readNow?.(upTo(buffer, end - position), position);
+    if (length !== undefined) return this.#of(buffer, length);
+    this.#giveBack(buffer, 0);
+    return undefined;
   }
 
   /** What others send, too, is sent from where it lies. */
-  #sendLent(prefix: string, { bytes, letGo }: Lent): number {
-    this.#ahead = false;
-    if (prefix !== '') this.write(prefix);
-    this.write(bytes, (sentBytes) => {
+  #ofLent({ bytes, letGo }: Lent): Piece {
+    const sent = (sentBytes: number): void => {
       letGo();
       this.#share.count(sentBytes, this.#clock.monotonic());
-    });
-    return bytes.length;
+    };
+    return { bytes, letGo: sent };
   }
 
-  async #readAhead(buffer: Buffer, piece: Buffer, position: number, end: number): Promise<number> {
-    const reading = this.#source.read(piece, position);
+  #of(buffer: Buffer, length: number): Piece {
+    return { bytes: upTo(buffer, length), letGo: (sentBytes) => this.#giveBack(buffer, sentBytes) };
+  }
+
+  /** The next piece, which is read while the one before is being written. Resolves to its length. */
+  async #sendAwaited(position: number, end: number): Promise<number> {
+    const buffer = this.#share.take();
+    const reading = this.#source.read(upTo(buffer, end - position), position);
     try {
-      const count = await this.#unlessGone(reading);
-      if (count === 0) throw new RegistryError('UNKNOWN', endsEarly(position, end), { origin: 'store' });
+      const length = await this.#unlessGone(reading);
+      if (length === 0) throw new RegistryError('UNKNOWN', endsEarly(position, end), { origin: 'store' });
       await this.emptied();
-      return count;
+      this.#writePiece(this.#of(buffer, length));
+      return length;
     } catch (error) {
       // A read that is still under way may yet write into the buffer.
       const unsent = (): void => this.#giveBack(buffer, 0);
@@ -124,6 +166,12 @@ class Lane implements Disposable {
       await this.emptied().catch(() => {});
       throw error;
     }
+  }
+
+  #writePiece({ bytes, letGo }: Piece): void {
+    if (this.#prefix !== '') this.write(this.#prefix);
+    this.#prefix = '';
+    this.write(bytes, letGo);
   }
 
   /** @param done when the bytes have left: how many */
@@ -137,14 +185,6 @@ class Lane implements Disposable {
       if (error) this.#settle?.reject(error);
       else if (this.#leaving === 0) this.#settle?.resolve();
     });
-  }
-
-  /** A receiver that takes all that it is sent would have its whole blob before anybody else is even let in. */
-  async #letOthers(): Promise<void> {
-    await this.#share.turn(this.#clock.monotonic());
-    if (this.#sentAtOnce < atOnceBytesMax) return;
-    this.#sentAtOnce = 0;
-    await nextTurn();
   }
 
   async emptied(): Promise<void> {
@@ -170,6 +210,10 @@ class Lane implements Disposable {
       work.then(resolve, reject);
     });
   }
+}
+
+function upTo(buffer: Buffer, length: number): Buffer {
+  return length < buffer.length ? buffer.subarray(0, length) : buffer;
 }
 
 function endsEarly(position: number, end: number): string {

@@ -93,26 +93,25 @@ export class Slabs {
   }
 
   #cut(piece: Piece, wanted: number): Piece {
-    let { level } = piece;
-    while (level > wanted) {
-      level -= 1;
-      this.#offer({ slab: piece.slab, start: piece.start + this.#unitBytes * 2 ** level, level, at: 0 });
+    const { slab, start } = piece;
+    while (piece.level > wanted) {
+      piece.level -= 1;
+      this.#offer({ slab, start: start + this.#unitBytes * 2 ** piece.level, level: piece.level, at: 0 });
     }
-    return { ...piece, level };
+    return piece;
   }
 
   /** Joins it with its other half as long as that is free, too. */
   #release(piece: Piece): void {
-    let { start, level } = piece;
-    while (level < this.#free.length - 1) {
-      const size = this.#unitBytes * 2 ** level;
-      const half = piece.slab.free.get(start ^ size);
-      if (half === undefined || half.level !== level) break;
+    while (piece.level < this.#free.length - 1) {
+      const size = this.#unitBytes * 2 ** piece.level;
+      const half = piece.slab.free.get(piece.start ^ size);
+      if (half === undefined || half.level !== piece.level) break;
       this.#claim(half);
-      start = Math.min(start, half.start);
-      level += 1;
+      piece.start = Math.min(piece.start, half.start);
+      piece.level += 1;
     }
-    this.#offer({ ...piece, start, level });
+    this.#offer(piece);
   }
 
   #offer(piece: Piece): void {
@@ -140,8 +139,8 @@ interface Slab {
 
 interface Piece {
   readonly slab: Slab;
-  readonly start: number;
-  readonly level: number;
+  start: number;
+  level: number;
   /** Its place among the free ones of its size, while it is one of them. */
   at: number;
 }

@@ -21,7 +21,7 @@ export class Turns {
   /** Resolves when a piece may be sent; `undefined`: at once. */
   next(nowMs: number): Promise<void> | undefined {
     if (nowMs - this.#crowdAtMs > crowdMs) {
-      this.#letGo(this.#waiting.length);
+      if (this.#waiting.length > 0) this.#letGo(this.#waiting.length);
       return undefined;
     }
     this.#goAround();

@@ -13,6 +13,7 @@ import {
   tell,
   unacceptable,
 } from './answering.ts';
+import { BodyOut } from './body-out.ts';
 import type { CurrentExchange } from './connection.ts';
 import type { Departures } from './departures.ts';
 import type { TrustedProxies } from './forwarded.ts';
@@ -199,23 +200,16 @@ export class Exchange implements CurrentExchange {
 
   async #sendBlob(reply: Reply, body: BlobReplyBody): Promise<void> {
     const outgoing = this.#outgoing;
+    const begin = (): void => {
+      if (!outgoing.headersSent) this.#head(reply);
+    };
     const held = this.#context.clock.setTimer(headersHeldMsMax, () => {
       if (outgoing.headersSent || outgoing.destroyed) return;
-      this.#head(reply);
+      begin();
       outgoing.flushHeaders();
     });
-    const sink = {
-      gone: this.#request.gone,
-      write: (bytes: Uint8Array | string, left: (error?: Error | null) => void): void => {
-        // Node would keep the bytes, and never call back.
-        if (!this.#incoming.socket.writable) return left(new Error('the connection is closed'));
-        if (!outgoing.headersSent) this.#head(reply);
-        outgoing.write(bytes, (error) => {
-          if (!error) this.#bytes += bytes.length;
-          left(error);
-        });
-      },
-    };
+    const sent = (bytes: number): void => void (this.#bytes += bytes);
+    const sink = new BodyOut(outgoing, this.#request.gone, { begin, sent });
     try {
       await sendBlob(body, sink, this.#context.pool, this.#context.clock);
     } catch (error) {
@@ -224,7 +218,7 @@ export class Exchange implements CurrentExchange {
     } finally {
       held.cancel();
     }
-    if (!outgoing.headersSent) this.#head(reply);
+    begin();
     outgoing.end();
   }
 
