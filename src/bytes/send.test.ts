@@ -131,9 +131,10 @@ describe('sending a blob', () => {
       if (!ended) setImmediate(others);
     };
     setImmediate(others);
-    await send(new TestSource(content, content.length), { gone: sink.gone, write });
+    const slice = { ...all, prefix: '[it]' };
+    await send(new TestSource(content, content.length), { gone: sink.gone, write }, [slice]);
     ended = true;
-    assert.ok(sink.text.equals(content));
+    assert.ok(sink.text.equals(Buffer.concat([Buffer.from('[it]'), content])));
     assert.ok(turns >= 5, `${turns} turns for ${content.length} bytes`);
   });
 
@@ -270,17 +271,16 @@ describe('sending a blob', () => {
   });
 
   test('stops when the sink throws, at whatever piece', async () => {
-    for (const good of [0, 1, 3]) {
-      const source = new TestSource(content, content.length);
+    for (const [good, nowUpTo] of [0, 1, 3].flatMap((each) => [[each, 0] as const, [each, content.length] as const])) {
+      const source = new TestSource(content, nowUpTo);
       const sink = new TestSink();
-      let count = 0;
+      const pool = new BufferPool();
       const write = (bytes: Uint8Array | string, left: Left): void => {
-        if (count === good) throw new Error('a bug');
-        count += 1;
+        if (sink.received.length === good) throw new Error('a bug');
         sink.write(bytes, left);
       };
-      await assert.rejects(send(source, { gone: sink.gone, write }), /a bug/);
-      assert.ok(source.disposed);
+      await assert.rejects(send(source, { gone: sink.gone, write }, [all], '', pool), /a bug/);
+      assert.deepEqual([source.disposed, pool.lentBytes], [true, 0]);
     }
   });
 

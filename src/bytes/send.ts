@@ -71,6 +71,8 @@ class Lane implements Disposable {
   /** Of whoever waits until all have left. */
   #settle: { resolve(): void; reject(reason: unknown): void } | undefined;
   #sentAtOnce = 0;
+  /** What the source could not fill at once, for when it can. */
+  #unfilled: Buffer | undefined;
   #interrupt: ((reason: unknown) => void) | undefined;
 
   constructor(source: ByteSource, sink: BodySink, share: BufferShare, clock: Stopwatch) {
@@ -81,7 +83,7 @@ class Lane implements Disposable {
     sink.gone.addEventListener('abort', this.#onGone, { once: true });
   }
 
-  /** Resolves when the last of it was sent, or rather: is being sent. */
+  /** Resolves when the last of it has been handed to the sink, at least. */
   async send({ prefix, start, end }: Slice): Promise<void> {
     this.#prefix = prefix;
     for (let position = start; position < end;) {
@@ -115,6 +117,7 @@ class Lane implements Disposable {
     };
     // A receiver that takes all that it is sent would have its whole blob before anybody else is even let in.
     const others = (): void => {
+      if (position >= end) return sendNext();
       if (this.#sentAtOnce < atOnceBytesMax) return inTurn();
       this.#sentAtOnce = 0;
       setImmediate(inTurn);
@@ -128,11 +131,17 @@ class Lane implements Disposable {
     if (position >= end || this.#failure !== undefined || this.#sink.gone.aborted) return undefined;
     const lent = this.#source.lend?.(position, end - position);
     if (lent !== undefined) return this.#ofLent(lent);
-    const buffer = this.#share.take();
+    const buffer = this.#take();
     const length = this.#source.readNow?.(upTo(buffer, end - position), position);
     if (length !== undefined) return this.#of(buffer, length);
-    this.#giveBack(buffer, 0);
+    this.#unfilled = buffer;
     return undefined;
+  }
+
+  #take(): Buffer {
+    const buffer = this.#unfilled ?? this.#share.take();
+    this.#unfilled = undefined;
+    return buffer;
   }
 
   /** What others send, too, is sent from where it lies. */
@@ -150,14 +159,13 @@ class Lane implements Disposable {
 
   /** The next piece, which is read while the one before is being written. Resolves to its length. */
   async #sendAwaited(position: number, end: number): Promise<number> {
-    const buffer = this.#share.take();
+    const buffer = this.#take();
     const reading = this.#source.read(upTo(buffer, end - position), position);
+    let length;
     try {
-      const length = await this.#unlessGone(reading);
+      length = await this.#unlessGone(reading);
       if (length === 0) throw new RegistryError('UNKNOWN', endsEarly(position, end), { origin: 'store' });
       await this.emptied();
-      this.#writePiece(this.#of(buffer, length));
-      return length;
     } catch (error) {
       // A read that is still under way may yet write into the buffer.
       const unsent = (): void => this.#giveBack(buffer, 0);
@@ -166,11 +174,17 @@ class Lane implements Disposable {
       await this.emptied().catch(() => {});
       throw error;
     }
+    this.#writePiece(this.#of(buffer, length));
+    return length;
   }
 
   #writePiece({ bytes, letGo }: Piece): void {
-    if (this.#prefix !== '') this.write(this.#prefix);
+    const prefix = this.#prefix;
     this.#prefix = '';
+    // Not all has left before the piece has.
+    this.#leaving += 1;
+    if (prefix !== '') this.write(prefix);
+    this.#leaving -= 1;
     this.write(bytes, letGo);
   }
 
@@ -178,13 +192,20 @@ class Lane implements Disposable {
   write(bytes: Uint8Array | string, done?: (sentBytes: number) => void): void {
     this.#leaving += 1;
     this.#sentAtOnce += bytes.length;
-    this.#sink.write(bytes, (error) => {
+    const left = (error?: Error | null): void => {
       this.#leaving -= 1;
       done?.(error ? 0 : bytes.length);
       if (error) this.#failure ??= error;
       if (error) this.#settle?.reject(error);
       else if (this.#leaving === 0) this.#settle?.resolve();
-    });
+    };
+    try {
+      this.#sink.write(bytes, left);
+    } catch (error) {
+      this.#leaving -= 1;
+      done?.(0);
+      throw error;
+    }
   }
 
   async emptied(): Promise<void> {
@@ -195,6 +216,7 @@ class Lane implements Disposable {
 
   [Symbol.dispose](): void {
     this.#sink.gone.removeEventListener('abort', this.#onGone);
+    if (this.#unfilled !== undefined) this.#giveBack(this.#unfilled, 0);
   }
 
   #giveBack(buffer: Buffer, sentBytes: number): void {

@@ -36,7 +36,8 @@ export class BodyOut implements BodySink {
       }
       left(error);
     };
-    if (this.#begun && !outgoing.chunkedEncoding) {
+    // What stands between parts is short, and leaves together with the part after it.
+    if (this.#begun && typeof bytes !== 'string' && !outgoing.chunkedEncoding) {
       outgoing.socket.write(bytes, done);
       return;
     }

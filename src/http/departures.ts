@@ -1,13 +1,13 @@
-import type { Socket } from 'node:net';
+import type { Writable } from 'node:stream';
 
 interface Departure {
-  readonly socket: Socket;
+  readonly socket: Writable;
   readonly bytes: Uint8Array;
   readonly left: (error?: Error | null) => void;
 }
 
-/** So many leave together: the first of them has waited for less than a millisecond. */
-const togetherMax = 16;
+/** So many do not wait for others. */
+const answersTogetherMax = 16;
 
 /**
  * Short answers that are ready in the same turn of the event loop. The first leaves at once; the others leave together, soon,
@@ -25,7 +25,7 @@ export class Departures {
       return go(departure);
     }
     this.#waiting.push(departure);
-    if (this.#waiting.length === togetherMax) this.goNow();
+    if (this.#waiting.length === answersTogetherMax) this.goNow();
   }
 
   /** Lets all of them leave. */

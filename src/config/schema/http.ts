@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { parseListenAddress, parseListenPlace, parseNetwork, parsePathPrefix } from '../value/address.ts';
 import { parseCipherSuite } from '../value/cipher-suite.ts';
+import { parseHeaders } from '../value/headers.ts';
 import { parseHttpsUrl, parseRegistryUrl } from '../value/url.ts';
 import { parsedBy } from '../value/value-error.ts';
 import { flag, list, listOf, registryDuration, text } from './values.ts';
@@ -81,8 +82,7 @@ export const httpSchema = z.strictObject({
   draintimeout: registryDuration()
     .prefault('30s')
     .describe('How long open requests may take to end after SIGTERM; 0 = not at all.'),
-  headers: z
-    .record(z.string(), list())
+  headers: parsedBy(z.record(z.string(), list()), parseHeaders)
     .prefault({})
     .describe('Headers added to every answer: a name and a list of values.'),
   trustedproxies: listOf(parseNetwork)
