@@ -102,7 +102,7 @@ class Lane implements Disposable {
     const sendNext = (): void => {
       try {
         const piece = this.#ready(position, end);
-        this.#settle = piece && { resolve: others, reject };
+        this.#settle = piece && { resolve: goOn, reject };
         if (piece === undefined) return resolve(position);
         position += piece.bytes.length;
         this.#writePiece(piece);
@@ -115,14 +115,14 @@ class Lane implements Disposable {
       if (turn === undefined) sendNext();
       else void turn.then(sendNext);
     };
-    // A receiver that takes all that it is sent would have its whole blob before anybody else is even let in.
-    const others = (): void => {
+    const goOn = (): void => {
       if (position >= end) return sendNext();
       if (this.#sentAtOnce < atOnceBytesMax) return inTurn();
+      // A receiver that takes all that it is sent would have its whole blob before anybody else is even let in.
       this.#sentAtOnce = 0;
       setImmediate(inTurn);
     };
-    others();
+    goOn();
     return this.#unlessGone(promise);
   }
 
