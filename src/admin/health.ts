@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Index } from '../index/contract.ts';
 import type { Clock } from '../observe/clock.ts';
+import { inTime } from '../observe/in-time.ts';
 import { parseIngestName } from '../store/blob-store.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 
@@ -40,15 +41,10 @@ async function writeOneByte(store: BlobStore): Promise<void> {
 }
 
 async function problem(clock: Clock, check: () => Promise<void>): Promise<string | undefined> {
-  const late = Promise.withResolvers<string>();
-  const timer = clock.setTimer(answerMsMax, () => late.resolve(`no answer within ${answerMsMax} ms`));
-  const answer = check().then(
-    () => undefined,
-    (error: unknown) => (error instanceof Error ? error.message : String(error)),
-  );
   try {
-    return await Promise.race([answer, late.promise]);
-  } finally {
-    timer.cancel();
+    await inTime(clock, answerMsMax, check(), () => new Error(`no answer within ${answerMsMax} ms`));
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
   }
 }

@@ -1,4 +1,5 @@
 import type { Timer } from '../observe/clock.ts';
+import { inTime } from '../observe/in-time.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import type { RepositoryKey, WritableRepository } from '../oci/repository.ts';
@@ -109,7 +110,7 @@ class TheAdoption implements Adoption {
     if (context === undefined || this.#state === 'done' || this.#settled.has(key.name)) return;
     const own = context.keyOf(key.name);
     if (own === undefined || own.upstream !== key.upstream) return;
-    await this.#inTime(this.#settle(context, own));
+    await inTime(this.#options.clock, patienceMs, this.#settle(context, own), tooSlow);
   }
 
   async reconciled(repository: WritableRepository): Promise<WritableRepository> {
@@ -224,16 +225,6 @@ class TheAdoption implements Adoption {
       this.#counts.repositories += 1;
     } finally {
       this.#running.delete(key.name);
-    }
-  }
-
-  async #inTime(work: Promise<void>): Promise<void> {
-    const late = Promise.withResolvers<never>();
-    const timer = this.#options.clock.setTimer(patienceMs, () => late.reject(tooSlow()));
-    try {
-      await Promise.race([work, late.promise]);
-    } finally {
-      timer.cancel();
     }
   }
 

@@ -14,7 +14,8 @@ import { Report } from './report.ts';
 import { Stage } from './stage.ts';
 import { Tenure } from './tenure.ts';
 import type { TenureContext } from './tenure.ts';
-import type { Source } from './transfer.ts';
+import { Sources } from './sources.ts';
+import type { Source } from './sources.ts';
 
 export interface DownloadContext extends TenureContext {
   readonly store: BlobStore;
@@ -46,7 +47,9 @@ export interface DownloadContext extends TenureContext {
  */
 export class Download {
   readonly digest: Digest;
+  /** Who asked for it first. */
   readonly source: Source;
+  readonly #sources: Sources;
   readonly #context: DownloadContext;
   readonly #stage: Stage;
   readonly #following: Following;
@@ -59,11 +62,12 @@ export class Download {
   constructor(digest: Digest, source: Source, expectedSize: number | undefined, context: DownloadContext) {
     this.digest = digest;
     this.source = source;
+    this.#sources = new Sources(source);
     this.#context = context;
     const report = new Report(digest, source.key, context.observer, context.clock);
     this.#stage = new Stage(report, () => context.onLie(digest));
     this.#following = new Following(digest, context, this.#stage);
-    const wanted = { digest, source, expectedSize };
+    const wanted = { digest, sources: this.#sources, key: source.key, expectedSize };
     this.#fetching = new Fetching(wanted, context, this.#stage, this.#following, this.#closing.signal);
   }
 
@@ -95,6 +99,12 @@ export class Download {
     return this.#stage.earned;
   }
 
+  /** In bytes, once it is known. */
+  get size(): number | undefined {
+    const { phase } = this;
+    return 'growth' in phase && phase.growth.size !== Infinity ? phase.growth.size : undefined;
+  }
+
   get arrivedBytes(): number {
     return this.#stage.arrivedBytes;
   }
@@ -102,6 +112,11 @@ export class Download {
   /** What it takes of the cache's room until the index counts it. */
   get arriving(): Arriving {
     return this.#stage.arriving;
+  }
+
+  /** Another place to fetch it from, should the first break off. */
+  offer(source: Source): void {
+    this.#sources.offer(source);
   }
 
   join(): void {

@@ -3,7 +3,7 @@ import type { DownloadView } from './contract.ts';
 import { Download } from './download.ts';
 import type { DownloadContext } from './download.ts';
 import type { Arriving } from './keeper.ts';
-import type { Source } from './transfer.ts';
+import type { Source } from './sources.ts';
 
 /** How often a download publishes what has arrived while few run, in milliseconds. */
 const publishMsMin = 50;
@@ -35,11 +35,12 @@ export class Downloads {
 
   /** The running download of a blob, or a new one from `source`. */
   start(digest: Digest, source: Source, expectedSize: number | undefined): Download {
+    const trusted = this.#suspects.has(digest) ? { ...source, direct: true as const } : source;
     const running = this.find(digest);
+    running?.offer(trusted);
     if (running !== undefined) return running;
     // What failed closes its file and gives its lease back first: followed, it would be read once more.
     const failed = this.#table.get(digest)?.ended;
-    const trusted = this.#suspects.has(digest) ? { ...source, direct: true as const } : source;
     const download = new Download(digest, trusted, expectedSize, this.#context);
     this.#table.set(digest, download);
     const work = (failed === undefined ? download.run() : failed.then(() => download.run())).finally(() => {
@@ -67,8 +68,7 @@ export class Downloads {
     return [...this.#table.values()].map((download) => ({
       key: download.source.key,
       digest: download.digest,
-      size:
-        'growth' in download.phase && download.phase.growth.size !== Infinity ? download.phase.growth.size : undefined,
+      size: download.size,
       arrived: download.arrivedBytes,
       readers: download.readers,
       state: download.phase.kind,

@@ -5,6 +5,7 @@ import { isIndexFailure } from '../index/remember.ts';
 import type { BlobReader } from '../oci/blob.ts';
 import type { Digest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
+import type { RepositoryKey } from '../oci/repository.ts';
 import { Arrival } from './arrival.ts';
 import type { DownloadContext } from './download.ts';
 import type { Following } from './following.ts';
@@ -14,11 +15,13 @@ import type { Stage } from './stage.ts';
 import type { Tenure } from './tenure.ts';
 import type { Target } from './intake.ts';
 import { OtherSize, Transfer } from './transfer.ts';
-import type { Source } from './transfer.ts';
+import type { Sources } from './sources.ts';
 
 export interface Wanted {
   readonly digest: Digest;
-  readonly source: Source;
+  readonly sources: Sources;
+  /** Whose repository has earned the blob once it was answered. */
+  readonly key: RepositoryKey;
   /** In bytes, where a manifest tells. */
   readonly expectedSize: number | undefined;
 }
@@ -89,10 +92,10 @@ export class Fetching {
   /** It rests in the store: the index is told, and that the source has earned it, if it has. */
   async record(blob: BlobReader, lease: Lease): Promise<void> {
     const { index, clock } = this.#context;
-    const { digest, source } = this.#wanted;
+    const { digest, key } = this.#wanted;
     await index.blobs.store(digest, blob.size, lease, clock.now());
     this.#stage.indexed = true;
-    if (this.#stage.earned) await index.blobs.addMember(source.key, digest, clock.now());
+    if (this.#stage.earned) await index.blobs.addMember(key, digest, clock.now());
   }
 
   /** Once nobody reads from it any more. */
@@ -107,8 +110,8 @@ export class Fetching {
   }
 
   #transferTo(target: Target | undefined, begin: (size: number | undefined) => Promise<Target>): Transfer {
-    const { digest, source, expectedSize } = this.#wanted;
-    this.#transfer = new Transfer(digest, source, expectedSize, target, begin, this.#context.clock);
+    const { digest, sources, expectedSize } = this.#wanted;
+    this.#transfer = new Transfer(digest, sources, expectedSize, target, begin, this.#context.clock);
     // Suspended while it was looking around: there was no transfer to be stopped yet.
     if (this.#closing.aborted) this.#transfer.stop(this.#closing.reason as Error);
     return this.#transfer;

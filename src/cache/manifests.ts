@@ -1,5 +1,6 @@
 import type { HeldTag } from '../index/contract.ts';
 import { remember } from '../index/remember.ts';
+import { inTime } from '../observe/in-time.ts';
 import type { Digest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { ErrorCode } from '../oci/errors.ts';
@@ -12,6 +13,9 @@ import { isOutlived, judge } from './freshness.ts';
 import type { Policy } from './freshness.ts';
 import { suffixOf } from './identity.ts';
 import type { RepositoryContext } from './repository-context.ts';
+
+/** How long an upstream that has failed may take to show that it is back, in milliseconds. */
+const ailingMsMax = 1_000;
 
 /** Where a tag points, and how we know. */
 interface Pointed {
@@ -67,35 +71,44 @@ export class Manifests {
     const held = await this.#context.index.tags.find(this.#key, tag);
     if (this.#judge(tag, held, revalidate) === 'absent') return this.#firstByTag(tag);
     const pointed = await this.#point(tag, held, revalidate);
-    if (pointed === undefined) return undefined;
-    if (pointed.held !== undefined) return this.#used(pointed.held, pointed.outcome, pointed.atMs);
-    try {
-      const answer = await this.byDigest(pointed.descriptor.digest);
-      if (answer === undefined) throw vanished(tag, pointed.descriptor.digest);
-      return answer.outcome === 'hit' ? this.#aged(answer.value, pointed.outcome, pointed.atMs) : answer;
-    } catch (error) {
-      // It has moved to what cannot be had: what it pointed at before is better than nothing.
-      if (held?.digest === undefined || !isOutlived(error, this.#policy)) throw error;
-      return this.#stale(tag, held.digest, held.checkedAtMs, error);
-    }
+    return pointed && this.#pointedAt(tag, held, pointed);
   }
 
   /** Without moving the manifest's bytes, if that can be avoided. */
   async describe(digest: Digest): Promise<Dated<Descriptor> | undefined> {
     const held = await this.#context.index.manifests.find(this.#key, digest);
     if (held !== undefined) return this.#used(held, 'hit', held.storedAtMs);
-    const resolution = await this.#upstream.resolve(digest, this.#identity);
-    if (resolution === undefined) return undefined;
-    if (resolution.manifest !== undefined) await this.#put(resolution.manifest);
-    return this.#aged(resolution.descriptor, 'miss', this.#context.clock.now());
+    const ask = async (): Promise<Descriptor | undefined> => {
+      const resolution = await this.#upstream.resolve(digest, this.#identity);
+      if (resolution?.manifest !== undefined) await this.#put(resolution.manifest);
+      return resolution?.descriptor;
+    };
+    const { value, shared } = await this.#context.once.share(this.#workKey('descriptor', digest), ask);
+    return value && this.#aged(value, shared ? 'coalesced' : 'miss', this.#context.clock.now());
   }
 
   async resolveTag(tag: Tag, revalidate: boolean): Promise<Dated<Descriptor> | undefined> {
     const held = await this.#context.index.tags.find(this.#key, tag);
     const pointed = await this.#point(tag, held, revalidate);
     if (pointed === undefined) return undefined;
+    // The client would ask for it next by its digest, where nothing can stand in for it.
+    const hasMoved = held?.digest !== undefined && held.digest !== pointed.descriptor.digest;
+    if (hasMoved) return this.#pointedAt(tag, held, pointed);
     this.#context.uses.note(this.#key, pointed.descriptor.digest);
     return this.#aged(pointed.descriptor, pointed.outcome, pointed.atMs);
+  }
+
+  /** The manifest that the tag points at now; what it pointed at before when that cannot be had. */
+  async #pointedAt(tag: Tag, held: HeldTag | undefined, pointed: Pointed): Promise<Dated<ManifestContent>> {
+    if (pointed.held !== undefined) return this.#used(pointed.held, pointed.outcome, pointed.atMs);
+    try {
+      const answer = await this.byDigest(pointed.descriptor.digest);
+      if (answer === undefined) throw vanished(tag, pointed.descriptor.digest);
+      return answer.outcome === 'hit' ? this.#aged(answer.value, pointed.outcome, pointed.atMs) : answer;
+    } catch (error) {
+      if (held?.digest === undefined || !isOutlived(error, this.#policy)) throw error;
+      return this.#stale(tag, held.digest, held.checkedAtMs, error);
+    }
   }
 
   #judge(tag: Tag, held: HeldTag | undefined, revalidate: boolean): ReturnType<typeof judge> {
@@ -135,13 +148,19 @@ export class Manifests {
     const refused = this.#context.refusals.recall(this.#workKey('check', tag), window, this.#context.clock.now());
     if (refused !== undefined) return this.#pointStale(tag, held, refused.refusal);
     try {
-      const pointed = await this.#check(tag, held);
+      const pointed = await this.#patiently(this.#check(tag, held), held);
       if (pointed !== undefined) return pointed;
       throw goneUpstream(tag);
     } catch (error) {
       if (held?.digest !== undefined) await this.#noteRefusal(tag, held.digest, error);
       return this.#pointStale(tag, held, error);
     }
+  }
+
+  /** Whoever can be served from what is held does not wait out the deadlines of an upstream that failed a moment ago. */
+  async #patiently<T>(check: Promise<T>, held: HeldTag | undefined): Promise<T> {
+    if (held?.digest === undefined || !this.#upstream.isAiling) return await check;
+    return await inTime(this.#context.clock, ailingMsMax, check, () => stillAway());
   }
 
   /** Only of what is held and kept: what the upstream says of other tags is passed on every time. */
@@ -238,6 +257,11 @@ export class Manifests {
   #workKey(kind: string, reference: string): string {
     return `${kind}:${this.#key.upstream ?? ''}/${this.#key.name}:${reference}${suffixOf(this.#identity)}`;
   }
+}
+
+function stillAway(): RegistryError {
+  const message = `the upstream failed a moment ago, and has not answered within ${ailingMsMax} ms`;
+  return new RegistryError('UPSTREAM_TIMEOUT', message, { origin: 'upstream' });
 }
 
 function vanished(tag: Tag, digest: Digest): RegistryError {

@@ -32,10 +32,15 @@ export class OnceInCluster {
    * @param key names the work, and so the type of what comes out of it
    * @param look whether another process has done it meanwhile; only called after waiting for one
    */
-  async run<T>(key: string, look: () => Promise<T | undefined>, work: () => Promise<T>): Promise<Once<T>> {
+  run<T>(key: string, look: () => Promise<T | undefined>, work: () => Promise<T>): Promise<Once<T>> {
+    return this.share(key, () => this.#lead(key, look, work));
+  }
+
+  /** The same in this process alone: for what leaves nothing that another process could find. */
+  async share<T>(key: string, work: () => Promise<T>): Promise<Once<T>> {
     const running = this.#running.get(key);
     if (running !== undefined) return { value: (await running) as T, shared: true };
-    const mine = this.#lead(key, look, work).finally(() => this.#running.delete(key));
+    const mine = work().finally(() => this.#running.delete(key));
     this.#running.set(key, mine);
     return { value: await mine, shared: false };
   }

@@ -4,7 +4,7 @@ import { algorithmOf, digestOfHash, startHash } from '../oci/digest.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { ByteSource } from '../oci/blob.ts';
 import { asError, RegistryError } from '../oci/errors.ts';
-import type { Source } from './transfer.ts';
+import type { Source } from './sources.ts';
 
 /** How much may arrive ahead of the reader, in bytes. */
 const queuedBytesMax = 512 * 1024;

@@ -3,7 +3,7 @@ import type { Digest } from '../oci/digest.ts';
 import { forkAtStart } from './fork.ts';
 import type { Policy } from './freshness.ts';
 import { Passage } from './passage.ts';
-import type { Source } from './transfer.ts';
+import type { Source } from './sources.ts';
 
 const pieceBytes = 64 * 1024;
 

@@ -18,7 +18,7 @@ import type {
 } from '../oci/repository.ts';
 import type { Identity, UpstreamRepository } from '../upstream/contract.ts';
 import { repeatable } from './again.ts';
-import { isSame, policyFor } from './identity.ts';
+import { isSame, policyFor, suffixOf } from './identity.ts';
 import type { RepositoryContext } from './repository-context.ts';
 import type { Download } from './download.ts';
 import { readerOf } from './download-reader.ts';
@@ -27,8 +27,9 @@ import type { Policy } from './freshness.ts';
 import { findHeld } from './held.ts';
 import { lasting } from './lasting.ts';
 import { Manifests } from './manifests.ts';
+import type { Once } from './once.ts';
 import { possesses } from './possession.ts';
-import type { Source } from './transfer.ts';
+import type { Source } from './sources.ts';
 
 /** What an upstream's repository looks like from behind the cache: the same, faster, and there when the upstream is not. */
 export class CachedRepository implements Repository {
@@ -73,17 +74,20 @@ export class CachedRepository implements Repository {
   }
 
   async stat(digest: Digest, ask: Ask): Promise<Answer<Descriptor> | undefined> {
-    const answer = await this.#allowed(ask, { object: 'blob', reference: digest }, async (as) => {
-      const held = await findHeld(this.#context, digest);
-      if (held !== undefined) {
-        return (await this.#mayShare(digest, as))
-          ? answerOf({ digest, size: held.size, mediaType: octetStream }, 'hit')
-          : undefined;
-      }
-      const size = await this.#upstream.blobSize(digest, as);
-      return size === undefined ? undefined : answerOf({ digest, size, mediaType: octetStream }, 'miss');
-    });
-    return this.#tell('blob', answer);
+    const wanted = { object: 'blob', reference: digest } as const;
+    return this.#tell('blob', await this.#allowed(ask, wanted, (as) => this.#describe(digest, as)));
+  }
+
+  async #describe(digest: Digest, as: Identity): Promise<Answer<Descriptor> | undefined> {
+    const described = (size: number, outcome: Outcome) => answerOf({ digest, size, mediaType: octetStream }, outcome);
+    const held = await findHeld(this.#context, digest);
+    if (held !== undefined) return (await this.#mayShare(digest, as)) ? described(held.size, 'hit') : undefined;
+    const running = this.#context.downloads.find(digest);
+    if (running?.size !== undefined && (await this.#isOneOfMine(running.source.key))) {
+      return (await this.#hasEarned(running, as)) ? described(running.size, 'coalesced') : undefined;
+    }
+    const { value, shared } = await this.#shared(`size:${digest}`, as, () => this.#upstream.blobSize(digest, as));
+    return value === undefined ? undefined : described(value, shared ? 'coalesced' : 'miss');
   }
 
   async blob(digest: Digest, ask: Ask): Promise<Answer<BlobReader> | undefined> {
@@ -121,8 +125,9 @@ export class CachedRepository implements Repository {
 
   async #listTags(page: PageRequest, as: Identity): Promise<Answer<Page<Tag>> | undefined> {
     try {
-      const list = await this.#upstream.tags(page, as);
-      if (list !== undefined) return answerOf(list, 'miss');
+      const what = `tags:${page.limit}:${page.last ?? ''}`;
+      const { value, shared } = await this.#shared(what, as, () => this.#upstream.tags(page, as));
+      if (value !== undefined) return answerOf(value, shared ? 'coalesced' : 'miss');
     } catch (error) {
       if (!isOutlived(error, policyFor(as, this.#policy))) throw error;
       const held = await this.#context.index.tags.list(this.key, page);
@@ -151,8 +156,9 @@ export class CachedRepository implements Repository {
     as: Identity,
   ): Promise<Answer<readonly Referrer[]> | undefined> {
     try {
-      const list = await this.#upstream.referrers(subject, artifactType, as);
-      return list === undefined ? undefined : answerOf(list, 'miss');
+      const what = `referrers:${subject}:${artifactType ?? ''}`;
+      const { value, shared } = await this.#shared(what, as, () => this.#upstream.referrers(subject, artifactType, as));
+      return value === undefined ? undefined : answerOf(value, shared ? 'coalesced' : 'miss');
     } catch (error) {
       if (!isOutlived(error, policyFor(as, this.#policy))) throw error;
       const held = await this.#context.index.manifests.referrers(this.key, subject);
@@ -252,6 +258,12 @@ export class CachedRepository implements Repository {
       if (!isDenied || !presents || !(await context.doubt(this.key))) throw error;
       return await act(await context.mayRead(ask.asker, this.key, wanted));
     }
+  }
+
+  /** What is not kept is asked for once by all who want it at the same time. */
+  #shared<T>(what: string, as: Identity, ask: () => Promise<T>): Promise<Once<T>> {
+    const { upstream, name } = this.key;
+    return this.#context.once.share(`${what} of ${upstream ?? ''}/${name}${suffixOf(as)}`, ask);
   }
 
   #manifests(as: Identity): Manifests {

@@ -14,7 +14,8 @@ import type { BlobRequest, BlobSink, UpstreamRepository } from '../upstream/cont
 import { piecesFromBytes } from './claims.ts';
 import type { Target } from './intake.ts';
 import { Transfer } from './transfer.ts';
-import type { Source } from './transfer.ts';
+import { Sources } from './sources.ts';
+import type { Source } from './sources.ts';
 
 /** For this room's tests: how an upstream answers one request for a blob. */
 export interface Manners {
@@ -53,11 +54,12 @@ export class PlayUpstream {
     this.#manners = manners;
   }
 
-  source(ranges = 4): Source {
+  source(ranges = 4, upstream = 'play.example'): Source {
     const unplayed = async (): Promise<never> => {
       throw new Error('nobody asks for that here');
     };
     const repository: UpstreamRepository = {
+      isAiling: false,
       prove: async () => undefined,
       resolve: unplayed,
       manifest: unplayed,
@@ -66,7 +68,7 @@ export class PlayUpstream {
       referrers: unplayed,
       blob: (_digest: Digest, request, sink) => this.#answer(request, sink),
     };
-    const key = { upstream: 'play.example', name: parseRepositoryName('a') };
+    const key = { upstream, name: parseRepositoryName('a') };
     return { key, repository, identity: 'own', ranges };
   }
 
@@ -206,6 +208,7 @@ export interface TransferStage {
   readonly transfer: Transfer;
   readonly clock: FakeClock;
   readonly upstream: PlayUpstream;
+  readonly sources: Sources;
   readonly place: () => Place;
   /** Resolves to how it ended, over as much time as it takes. */
   readonly run: () => Promise<'complete' | 'absent'>;
@@ -238,10 +241,10 @@ export function transferStage(setting: TransferSetting = {}): TransferStage {
     place = new Place(content.length, size ?? Infinity, [], pump, clock);
     return place;
   };
-  const source = upstream.source(setting.ranges ?? 4);
-  const transfer: Transfer = new Transfer(digestOf(content), source, expected, place, begin, clock);
+  const sources = new Sources(upstream.source(setting.ranges ?? 4));
+  const transfer: Transfer = new Transfer(digestOf(content), sources, expected, place, begin, clock);
   const begun = (): Place => place ?? assert.fail('it has not begun');
-  return { transfer, clock, upstream, place: begun, run: () => overTime(clock, transfer.run()) };
+  return { transfer, clock, upstream, sources, place: begun, run: () => overTime(clock, transfer.run()) };
 }
 
 export async function assertBrought(stage: TransferStage, content: Buffer): Promise<void> {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { RegistryError } from '../oci/errors.ts';
-import { assertBrought, big, small, transferStage } from './testing.ts';
+import { assertBrought, big, PlayUpstream, small, transferStage } from './testing.ts';
 import type { Manners } from './testing.ts';
 
 const MiB = 1024 * 1024;
@@ -12,6 +12,47 @@ function broke(upstreamStatus?: number, retryAfterSeconds?: number): RegistryErr
   const retry = retryAfterSeconds === undefined ? {} : { retryAfterSeconds };
   return new RegistryError('UPSTREAM_FAILED', 'it broke', { ...status, ...retry });
 }
+
+describe('a transfer with several sources', () => {
+  test('turns to the next one where the first breaks off, and fetches every byte once', async () => {
+    const other = new PlayUpstream(big);
+    const stage = transferStage({
+      content: big,
+      manners: (nth) => (nth < 2 ? { breaksAfter: 100_000 } : { refuses: broke(502) }),
+    });
+    stage.sources.offer(other.source(1, 'other.example'));
+    await assertBrought(stage, big);
+    assert.equal(stage.upstream.sentBytes + other.sentBytes, big.length);
+    assert.ok(other.requests.length > 0);
+    assert.ok(stage.upstream.requests.length <= 4, 'the first one is left alone');
+  });
+
+  test('sends no validator of one to the other', async () => {
+    const other = new PlayUpstream(small);
+    const stage = transferStage({ manners: () => ({ etag: '"v1"', breaksAfter: 100_000 }) });
+    stage.sources.offer(other.source(1, 'other.example'));
+    await assertBrought(stage, small);
+    assert.equal(other.requests[0]?.etag, undefined);
+  });
+
+  test('comes back to the first one from one that does not have it', async () => {
+    const other = new PlayUpstream(small, () => ({ absent: true }));
+    const stage = transferStage({ manners: (nth) => (nth === 0 ? { breaksAfter: 100_000 } : {}) });
+    stage.sources.offer(other.source(1, 'other.example'));
+    await assertBrought(stage, small);
+    assert.equal(other.requests.length, 1);
+    assert.deepEqual(stage.upstream.asked, ['0-', '100000-300000']);
+  });
+
+  test('asks nobody in the name of a client of another', async () => {
+    const other = new PlayUpstream(small);
+    const stage = transferStage({ manners: (nth) => (nth === 0 ? { breaksAfter: 100_000 } : {}) });
+    const identity = { id: 'c', authorization: undefined };
+    stage.sources.offer({ ...other.source(1, 'other.example'), identity });
+    await assertBrought(stage, small);
+    assert.equal(other.requests.length, 0);
+  });
+});
 
 describe('a transfer that breaks off', () => {
   test('goes on where it was, with the validator of the first answer', async () => {

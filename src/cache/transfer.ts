@@ -2,23 +2,12 @@ import type { Clock } from '../observe/clock.ts';
 import { algorithmOf, digestOf } from '../oci/digest.ts';
 import type { Digest } from '../oci/digest.ts';
 import { asError, RegistryError } from '../oci/errors.ts';
-import type { RepositoryKey } from '../oci/repository.ts';
-import type { BlobHead, BlobSink, Identity, UpstreamRepository } from '../upstream/contract.ts';
+import type { BlobHead, BlobSink } from '../upstream/contract.ts';
 import { nextClaim, piecesFromBytes } from './claims.ts';
 import type { Claim } from './claims.ts';
 import { Intake } from './intake.ts';
 import type { Target } from './intake.ts';
-
-/** Where a blob is fetched from, and as whom. */
-export interface Source {
-  readonly key: RepositoryKey;
-  readonly repository: UpstreamRepository;
-  readonly identity: Identity;
-  /** In how many ranges a big blob is fetched at once; 1 = one. */
-  readonly ranges: number;
-  /** Not from the upstream's mirrors: somebody has sent wrong bytes of this blob. */
-  readonly direct?: true;
-}
+import type { Source, Sources } from './sources.ts';
 
 /** How long to wait before asking again after so many failures in a row without a byte between them, in milliseconds. */
 const retryDelaysMs = [0, 100, 300, 1000, 2000, 4000, 8000, 15_000];
@@ -36,7 +25,7 @@ export class OtherSize extends RegistryError {}
  */
 export class Transfer {
   readonly #digest: Digest;
-  readonly #source: Source;
+  readonly #sources: Sources;
   readonly #expectedSize: number | undefined;
   readonly #begin: (size: number | undefined) => Promise<Target>;
   readonly #clock: Clock;
@@ -62,14 +51,14 @@ export class Transfer {
    */
   constructor(
     digest: Digest,
-    source: Source,
+    sources: Sources,
     expectedSize: number | undefined,
     target: Target | undefined,
     begin: (size: number | undefined) => Promise<Target>,
     clock: Clock,
   ) {
     this.#digest = digest;
-    this.#source = source;
+    this.#sources = sources;
     this.#expectedSize = expectedSize;
     this.#target = target;
     this.#begin = begin;
@@ -100,7 +89,7 @@ export class Transfer {
         extents: growth.extents,
         claims: this.#claims,
         wanted: growth.wanted(),
-        ranges: this.#source.ranges,
+        ranges: this.#sources.current.ranges,
         rangesHonoured: this.#rangesHonoured,
       });
       if (claim === undefined) return;
@@ -118,28 +107,29 @@ export class Transfer {
   /** Before the size is known a range asks for no more than would be fetched in one piece anyway. */
   #firstClaim(): Claim {
     const size = this.#expectedSize;
-    if (size === undefined || (size >= piecesFromBytes && this.#source.ranges > 1)) {
+    if (size === undefined || (size >= piecesFromBytes && this.#sources.current.ranges > 1)) {
       return { start: 0, position: 0, end: piecesFromBytes };
     }
     return { start: 0, position: 0, end: size };
   }
 
   #start(claim: Claim): void {
+    const source = this.#sources.current;
     this.#claims.push(claim);
-    this.#fetch(claim).then(
-      (found) => this.#fetched(claim, found),
-      (error: unknown) => this.#broke(claim, error),
+    this.#fetch(claim, source).then(
+      (found) => this.#fetched(claim, source, found),
+      (error: unknown) => this.#broke(claim, source, error),
     );
   }
 
-  async #fetch(claim: Claim): Promise<boolean> {
+  async #fetch(claim: Claim, source: Source): Promise<boolean> {
     const size = this.#target?.growth.size ?? this.#expectedSize;
     const first = claim.start === 0 && (claim.end === size || !this.#rangesHonoured);
     const whole = first || this.#wrongRanges >= wrongRangesMax;
     const requestedEnd = whole || claim.end === Infinity ? undefined : claim.end;
     const start = whole ? 0 : claim.start;
-    const { repository, identity, direct = false } = this.#source;
-    const request = { start, end: requestedEnd, etag: this.#etag, signal: this.#abort.signal, direct };
+    const { repository, identity, direct } = source;
+    const request = { start, end: requestedEnd, etag: this.#etag, signal: this.#abort.signal, direct: direct === true };
     const intake = new Intake(claim, this.#clock, () => (this.#failures = 0));
     const sink = this.#sink(claim, intake, requestedEnd ?? Infinity);
     try {
@@ -220,17 +210,18 @@ export class Transfer {
     this.#beginning.catch((error: unknown) => this.stop(asError(error)));
   }
 
-  #fetched(claim: Claim, found: boolean): void {
+  #fetched(claim: Claim, source: Source, found: boolean): void {
     this.#release(claim);
     if (!found) {
       if (this.#beginning === undefined && this.#target === undefined) return this.#end('absent');
-      return this.#broke(claim, new RegistryError('UPSTREAM_FAILED', 'the upstream no longer has what it was sending'));
+      const gone = new RegistryError('UPSTREAM_FAILED', 'the upstream no longer has what it was sending');
+      return this.#broke(claim, source, gone);
     }
     if (claim.end === Infinity && (claim.position > 0 || this.#isEmpty)) return this.#endAt(claim.position);
-    if (claim.end === Infinity) return this.#broke(claim, this.#nothing());
+    if (claim.end === Infinity) return this.#broke(claim, source, this.#nothing());
     if (claim.position < claim.end) {
       const where = `at byte ${claim.position}, before byte ${claim.end}`;
-      return this.#broke(claim, new RegistryError('UPSTREAM_INVALID', `the upstream's answer ended ${where}`));
+      return this.#broke(claim, source, new RegistryError('UPSTREAM_INVALID', `the upstream's answer ended ${where}`));
     }
     this.pump();
   }
@@ -245,7 +236,7 @@ export class Transfer {
     );
   }
 
-  #broke(claim: Claim, error: unknown): void {
+  #broke(claim: Claim, source: Source, error: unknown): void {
     this.#release(claim);
     if (this.#ended || this.#paused) return;
     const failure = error instanceof RegistryError ? error : undefined;
@@ -261,6 +252,11 @@ export class Transfer {
     const hopeless = !begun || failure === undefined || failure.origin === 'store' || failure instanceof OtherSize;
     if (hopeless || delayMs === undefined) return this.stop(asError(error));
     this.#failures += 1;
+    if (this.#sources.turnFrom(source)) {
+      // Neither its validator nor its patience is the other's.
+      this.#etag = undefined;
+      return this.#pause(delayMs);
+    }
     this.#pause(Math.max(delayMs, Math.min((failure.retryAfterSeconds ?? 0) * 1000, retryAfterMsMax)));
   }
 

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import type { CheckConfig } from '../config/config.ts';
 import type { Clock } from '../observe/clock.ts';
+import { inTime } from '../observe/in-time.ts';
 import { parseDigest } from '../oci/digest.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import type { Services } from '../upstream/services.ts';
@@ -46,16 +47,9 @@ const storageMsMax = 5_000;
 
 /** That it answers, not that it takes anything: a full disk keeps nobody from pulling. */
 async function lookAtStorage({ store, clock }: CheckContext): Promise<string | undefined> {
-  const late = Promise.withResolvers<string>();
-  const timer = clock.setTimer(storageMsMax, () => late.resolve(`no answer within ${storageMsMax} ms`));
-  const answer = Promise.all([store.capacity(), store.find(nothing)]).then(() => undefined);
-  // Whoever comes late is not waited for.
-  answer.catch(() => {});
-  try {
-    return await Promise.race([answer, late.promise]);
-  } finally {
-    timer.cancel();
-  }
+  const answer = Promise.all([store.capacity(), store.find(nothing)]);
+  await inTime(clock, storageMsMax, answer, () => new Error(`no answer within ${storageMsMax} ms`));
+  return undefined;
 }
 
 async function lookAtFile(path: string): Promise<string | undefined> {

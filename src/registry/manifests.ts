@@ -15,25 +15,20 @@ import type { Found, Leading } from './route-memo.ts';
  */
 export async function getManifest(asked: Asked, reference: Reference, known: Found): Promise<Reply> {
   const { repository, request, ask } = asked;
-  const ifNoneMatch = request.headers['if-none-match'];
-  if (request.method === 'HEAD' || ifNoneMatch !== undefined) {
-    const found = await repository.resolve(reference, ask);
-    if (found === undefined) throw unknownManifest(asked, reference);
+  const answerWith = (found: Answer<Descriptor>, bytes: Uint8Array | undefined): Reply => {
     const headers = manifestHeaders(asked, reference, found);
-    if (isNoneMatch(ifNoneMatch, found.value.digest)) return notModified(headers);
-    if (request.method === 'HEAD') {
-      if (found.again !== undefined) known.remember?.(new Repeat(found.again, headers, undefined));
-      return { status: 200, headers, body: { kind: 'none' } };
-    }
+    if (isNoneMatch(request.headers['if-none-match'], found.value.digest)) return notModified(headers);
+    if (found.again !== undefined) known.remember?.(new Repeat(found.again, headers, bytes));
+    return { status: 200, headers, body: bytes === undefined ? { kind: 'none' } : { kind: 'bytes', bytes } };
+  };
+  if (request.method === 'HEAD') {
+    const found = await repository.resolve(reference, ask);
+    if (found !== undefined) return answerWith(found, undefined);
+  } else {
+    const found = await repository.manifest(reference, ask);
+    if (found !== undefined) return answerWith(found, found.value.bytes);
   }
-  // What was just resolved anew needs no second look upstream.
-  const revalidate = ask.revalidate && ifNoneMatch === undefined;
-  const found = await repository.manifest(reference, { ...ask, revalidate });
-  if (found === undefined) throw unknownManifest(asked, reference);
-  const headers = manifestHeaders(asked, reference, found);
-  const { bytes } = found.value;
-  if (found.again !== undefined) known.remember?.(new Repeat(found.again, headers, bytes));
-  return { status: 200, headers, body: { kind: 'bytes', bytes } };
+  throw unknownManifest(asked, reference);
 }
 
 /**

@@ -94,6 +94,8 @@ export interface ClientIdentity {
 }
 
 export interface UpstreamRepository {
+  /** Whether an origin of the upstream's has failed and not answered since: an answer may take as long as the deadlines. */
+  readonly isAiling: boolean;
   /**
    * Where a tag points: a HEAD; on 401, 403, 404, 405 or without a digest a GET, whose manifest comes along so that it
    * is not asked for twice.

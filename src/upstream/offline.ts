@@ -19,6 +19,7 @@ function unreachable(upstream: Upstream): Upstream {
     throw new RegistryError('UPSTREAM_UNREACHABLE', message, { upstream: upstream.name });
   };
   const repository: UpstreamRepository = {
+    isAiling: false,
     resolve: refuse,
     prove: refuse,
     manifest: refuse,

@@ -52,6 +52,7 @@ export class RegistryUpstream implements Upstream {
   repository(name: RepositoryName): UpstreamRepository {
     return upstreamRepository(name, {
       sources: () => this.#settings.sources,
+      isAiling: () => this.#settings.open(),
       note: (error) => this.#note(error),
     });
   }

@@ -42,6 +42,7 @@ export interface Sources {
 export interface Owner {
   /** Asked anew for every call, so that changed settings count at once. */
   sources(): Sources;
+  isAiling(): boolean;
   /** How a call ended; `undefined` is well. */
   note(error: unknown): void;
 }
@@ -57,6 +58,10 @@ class Repository implements UpstreamRepository {
   constructor(name: RepositoryName, owner: Owner) {
     this.#name = name;
     this.#owner = owner;
+  }
+
+  get isAiling(): boolean {
+    return this.#owner.isAiling();
   }
 
   resolve(reference: Reference, as: Identity): Promise<Resolution | undefined> {

@@ -1,7 +1,9 @@
 /** seeking → fetching: however many ask, and whatever becomes of them, one transfer brings the bytes in. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { open, together } from '../support/client.ts';
+import { get, head, open, together } from '../support/client.ts';
+import { makeImage } from '../support/images.ts';
+import { delay } from '../support/upstream-faults.ts';
 import { Random } from './random.ts';
 import { assertPiece, assertWhole, mib, World } from './world.ts';
 
@@ -54,5 +56,39 @@ describe('fifty clients that ask for one cold blob at once', () => {
     assert.ok(world.upstream.count({ method: 'GET' }) > 3, 'it came in ranges');
     world.assertFetchedOnce();
     await world.onlyKept();
+  });
+});
+
+describe('twenty clients that ask at once for what is small', () => {
+  const image = makeImage({ seed: 'small' });
+  const asks = {
+    'the size of a cold blob': (root: string) => head(`${root}/blobs/${image.config.digest}`),
+    'a cold manifest by digest, with HEAD': (root: string) => head(`${root}/manifests/${image.digest}`),
+    'the tags': (root: string) => get(`${root}/tags/list`),
+    'the referrers of a manifest': (root: string) => get(`${root}/referrers/${image.digest}`),
+  };
+  for (const [what, ask] of Object.entries(asks)) {
+    test(`cost the upstream one request: ${what}`, async () => {
+      await using world = await World.start();
+      world.upstream.publish('library/redis:7', image);
+      using _slow = world.upstream.fault({}, delay(300));
+      const answers = await together(20, () => ask(`${world.entrepot.origin}/v2/library/redis`));
+      for (const { status } of answers) assert.equal(status, 200);
+      assert.equal(world.upstream.count(), 1, world.upstream.summary());
+    });
+  }
+});
+
+describe('HEAD of a blob that is arriving', () => {
+  test('tells its size without another question', async () => {
+    await using world = await World.start({ size });
+    const gate = world.upstream.gate({ path: '/blobs/' }, { at: half });
+    using first = await open(world.url);
+    assertPiece(await first.read(half), world.blob);
+    const { status, headers } = await head(world.url);
+    assert.deepEqual([status, headers['content-length'], headers['x-cache']], [200, String(size), 'coalesced']);
+    assert.equal(world.upstream.count({ method: 'HEAD' }), 0);
+    gate.release();
+    assertPiece(await first.rest(), world.blob, half);
   });
 });

@@ -63,6 +63,18 @@ describe('an upstream that swallows everything', () => {
     assert.equal(at.clock.monotonic(), from, 'no time has passed');
   });
 
+  test('is not waited out again by anybody who can be served from what is held', async () => {
+    await using at = await scene();
+    at.hub.blackhole();
+    await at.timed(at.ask('manifests/held'));
+    for (let minutes = 0; minutes < 3; minutes++) {
+      await at.clock.advance(61 * seconds);
+      const next = await at.timed(at.ask('manifests/held'));
+      assert.equal(next.result.headers['x-cache'], 'stale');
+      assert.ok(next.took <= 2, `${next.took} s`);
+    }
+  });
+
   test('refuses what is not held after its own deadline, and from then on at once', async () => {
     await using at = await scene();
     at.hub.blackhole();
