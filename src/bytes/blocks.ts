@@ -1,6 +1,6 @@
 /** In bytes; a power of two. */
 export const blockBytes: number = 256 * 1024;
-/** Of all that arrives in this process at the same time. */
+/** 8 MiB. */
 const blocksMaxDefault = 32;
 
 /** A bounded number of pieces of memory of one size, for bytes that have just arrived. */

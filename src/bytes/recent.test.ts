@@ -91,6 +91,18 @@ describe('the newest bytes', () => {
     assert.ok(recent.lend(0, 100) !== undefined);
   });
 
+  test('are not kept when they come after it is over', () => {
+    const pool = new Blocks();
+    const recent = new Recent(pool);
+    bring(recent, 0, blockBytes);
+    recent[Symbol.dispose]();
+    bring(recent, blockBytes, 2 * blockBytes);
+    assert.equal(recent.lend(blockBytes, 10), undefined);
+    const others = new Recent(pool);
+    bring(others, 0, content.length);
+    assert.ok(others.lend(0, 10) !== undefined, 'all memory is theirs');
+  });
+
   test('leave their memory to others when it is over, once nobody has it', () => {
     const pool = new Blocks(1);
     const [one, other] = [new Recent(pool), new Recent(pool)];

@@ -23,6 +23,7 @@ export class Recent implements Disposable {
   readonly #pool: Blocks;
   /** The oldest first. */
   readonly #blocks: Block[] = [];
+  #isOver = false;
 
   constructor(pool: Blocks) {
     this.#pool = pool;
@@ -73,7 +74,9 @@ export class Recent implements Disposable {
     };
   }
 
+  /** What is still being written comes too late to be kept here. */
   [Symbol.dispose](): void {
+    this.#isOver = true;
     for (const block of this.#blocks.splice(0)) this.#drop(block);
   }
 
@@ -89,7 +92,7 @@ export class Recent implements Disposable {
   }
 
   #free(): Buffer | undefined {
-    return this.#pool.take() ?? this.#oldest();
+    return this.#isOver ? undefined : (this.#pool.take() ?? this.#oldest());
   }
 
   #oldest(): Buffer | undefined {

@@ -13,7 +13,7 @@ import { fateOf } from './holder.ts';
 import type { Fork } from './passage.ts';
 import type { Target } from './intake.ts';
 
-/** For all that arrives in this process. */
+/** For the newest bytes of all that arrives in this process. */
 const blocks = new Blocks();
 
 /** The bytes of one blob as they arrive under one lease: an ingest that grows, and is hashed as it does. */

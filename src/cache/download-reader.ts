@@ -72,8 +72,11 @@ class DownloadReader implements ByteSource {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#left) return;
     this.#left = true;
-    await this.#own?.source[Symbol.asyncDispose]();
-    await this.#download.leave();
+    try {
+      await this.#own?.source[Symbol.asyncDispose]();
+    } finally {
+      await this.#download.leave();
+    }
   }
 
   /** Resolves to `undefined` when it is worth looking again. */

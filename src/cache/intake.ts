@@ -13,7 +13,7 @@ export interface Target {
   endAt(size: number): void;
 }
 
-/** For all that arrives in this process. */
+/** For what is gathered, to be written in one piece, of all that arrives in this process. */
 const blocks = new Blocks();
 
 /** The bytes of one claim as an answer brings them. The claim is moved on by what can be read, not by what has come. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { exampleTable } from '../../test/support/routing-table.ts';
 import { digestOf } from '../oci/digest.ts';
+import { Repeat } from './repeat.ts';
 import { RouteMemo } from './route-memo.ts';
 import { route } from './route.ts';
 
@@ -54,6 +55,22 @@ describe('routes that are remembered', () => {
     const quay = { name: 'quay.io', library: false };
     assert.equal(upstreamBy({ isHosted: () => false }), 'docker.io');
     assert.equal(upstreamBy({ isHosted: () => false, defaultUpstream: quay }), 'quay.io');
+  });
+
+  test('hold no more bytes of manifests than a limit, also where a manifest has grown', () => {
+    const memo = new RouteMemo();
+    const table = exampleTable();
+    const answered = (tag: string, mebibytes: number) => {
+      const found = memo.find({ method: 'GET', url: `/v2/redis/manifests/${tag}`, via: undefined }, table);
+      found.remember?.(new Repeat(() => undefined, {}, new Uint8Array(mebibytes * 1024 * 1024)));
+      return found;
+    };
+    const first = answered('1', 10);
+    const second = answered('2', 1);
+    answered('2', 10);
+    assert.deepEqual([first.repeat?.size, second.repeat?.size], [undefined, 10 * 1024 * 1024]);
+    answered('1', 7);
+    assert.equal(second.repeat, undefined);
   });
 
   test('are another matter for who comes by another way', () => {

@@ -51,8 +51,8 @@ export class RouteMemo {
     return remembered;
   }
 
-  readonly #makeRoom = (bytes: number): void => {
-    this.#repeatedBytes += bytes;
+  readonly #makeRoom = (bytes: number, before: number): void => {
+    this.#repeatedBytes += bytes - before;
     if (this.#repeatedBytes <= repeatedBytesMax) return;
     for (const each of this.#known.values()) each.repeat = undefined;
     this.#repeatedBytes = bytes;
@@ -67,15 +67,15 @@ export class RouteMemo {
 class Remembered implements Found<Manifest> {
   readonly route: Manifest;
   repeat: Repeat | undefined;
-  readonly #makeRoom: (bytes: number) => void;
+  readonly #makeRoom: (bytes: number, before: number) => void;
 
-  constructor(manifest: Manifest, makeRoom: (bytes: number) => void) {
+  constructor(manifest: Manifest, makeRoom: (bytes: number, before: number) => void) {
     this.route = manifest;
     this.#makeRoom = makeRoom;
   }
 
   remember(repeat: Repeat): void {
-    this.#makeRoom(repeat.size - (this.repeat?.size ?? 0));
+    this.#makeRoom(repeat.size, this.repeat?.size ?? 0);
     this.repeat = repeat;
   }
 }

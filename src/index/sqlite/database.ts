@@ -238,7 +238,8 @@ export class Database implements Disposable {
   }
 }
 
-const readsOnly = /^\s*SELECT\b/;
+/** No statement of ours writes after a WITH. */
+const readsOnly = /^\s*(SELECT|WITH)\b/;
 
 function connect(path: string): DatabaseSync {
   let connection: DatabaseSync | undefined;

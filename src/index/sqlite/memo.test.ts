@@ -89,6 +89,14 @@ describe('an index', () => {
     assert.equal(await ours.manifests.find(repository, first.digest), undefined);
   });
 
+  test('forgets nothing because of a question', async () => {
+    await using index = await openSqliteIndex({ path: ':memory:' });
+    await index.manifests.put(repository, first, 1);
+    const version = index.version();
+    assert.equal((await index.repositories.images({ limit: 10, last: undefined }, '')).items.length, 1);
+    assert.equal(index.version(), version);
+  });
+
   test('remembers nothing of a transaction that was undone', async () => {
     await using index = await openSqliteIndex({ path: ':memory:' });
     await index.manifests.put(repository, first, 1);

@@ -124,8 +124,11 @@ class FileIngest implements Ingest {
   }
 
   async #close(): Promise<void> {
-    await this.#direct.close();
-    await this.#file.close();
+    try {
+      await this.#direct.close();
+    } finally {
+      await this.#file.close();
+    }
   }
 
   /** A resumed ingest may have more bytes than the content turned out to have; fewer would be a blob with a hole. */
