@@ -32,6 +32,11 @@ export function isPlainHttp(target: ClientTarget): boolean {
   return target.url.startsWith('http:');
 }
 
+/** Only the machine of the server itself reaches it by such a name. */
+export function isLoopback({ url }: ClientTarget): boolean {
+  return /^(?:127\.[\d.]+|\[::1\]|localhost)$/.test(new URL(url).hostname);
+}
+
 /** Names that a client's file can be given one by one. */
 export function exactUpstreams({ serves, upstreams, defaultUpstream }: ClientTarget): readonly string[] {
   if (serves === 'every') return upstreams.filter((name) => !name.includes('*'));

@@ -152,6 +152,20 @@ describe('/setup.sh', () => {
     assert.match(await readFile(root.join(dropIn), 'utf8'), /HTTPS_PROXY=/);
   });
 
+  test('lets dockerd push over plain HTTP to the name by which it was asked for, beside what is there', async () => {
+    await using plain = await Entrepot.start();
+    await using root = await machine({ 'etc/docker/daemon.json': '{"insecure-registries": ["other.example"]}' });
+    const start = await contents(root);
+    const answer = await get(`${plain.origin}/setup.sh`, { headers: { host: 'cache.example:5000' } });
+    const { code, errors } = await sh(answer.body.toString(), root.path, ['docker']);
+    assert.equal(code, 0, errors);
+    assert.deepEqual(JSON.parse(await readFile(root.join('etc/docker/daemon.json'), 'utf8')), {
+      'insecure-registries': ['http://cache.example:5000', 'other.example'],
+    });
+    assert.equal((await sh(answer.body.toString(), root.path, ['docker', '--undo'])).code, 0);
+    assert.deepEqual(await contents(root), start);
+  });
+
   for (const host of ['a b', "x';id;'", '$(id)', 'x:99999', '-x.example', '[::1', '[zz]:5000', '`id`']) {
     test(`is given to nobody who asks by the name ${host}`, async () => {
       const answer = await get(`http://127.0.0.1:${entrepot.port}/setup.sh`, { headers: { host } });

@@ -5,8 +5,8 @@ import { planOf } from '../plan.ts';
 import type { Edit, MachineFiles, Plan } from '../plan.ts';
 import { exactUpstreams } from '../target.ts';
 import type { ClientTarget } from '../target.ts';
-import { certsDirectory, containerdConfig, hostDirectory, hostFiles } from './containerd.ts';
-import { hostsToml } from './hosts-toml.ts';
+import { caPathOf, certsDirectory, containerdConfig, hostDirectory, hostFiles } from './containerd.ts';
+import { mirrorHostsToml } from './hosts-toml.ts';
 
 const configToml = '/etc/containerd/config.toml';
 
@@ -41,9 +41,8 @@ export async function certsDirectoryOf(machine: MachineFiles): Promise<string> {
 async function ownDirectories(target: ClientTarget, certsD: string, machine: MachineFiles) {
   if (target.serves !== 'every') return [];
   const names = new Set([...exactUpstreams(target), 'docker.io']);
-  const [, authority] = hostFiles(target, certsD);
   const own = (await machine.list(certsD)).filter((name) => names.has(name) && name !== hostDirectory(target));
-  return own.map((name) => hostsToml(target, `${certsD}/${name}/hosts.toml`, authority?.path));
+  return own.map((name) => mirrorHostsToml(target, `${certsD}/${name}/hosts.toml`, caPathOf(target, certsD)));
 }
 
 function readSettings(text: string | undefined): Settings {

@@ -2,7 +2,7 @@ import { authorityFile, strangersNote } from '../client-config.ts';
 import type { ClientConfig, ClientFile } from '../client-config.ts';
 import { exampleImage } from '../target.ts';
 import type { ClientTarget } from '../target.ts';
-import { hostsToml } from './hosts-toml.ts';
+import { mirrorHostsToml, ownHostsToml } from './hosts-toml.ts';
 
 export const certsDirectory = '/etc/containerd/certs.d';
 
@@ -28,9 +28,22 @@ export function hostDirectory({ serves, defaultUpstream, url }: ClientTarget): s
 }
 
 export function hostFiles(target: ClientTarget, certsD: string): readonly ClientFile[] {
-  const directory = `${certsD}/${hostDirectory(target)}`;
-  const authority = authorityFile(target, `${certsD}/entrepot-ca.crt`);
-  return [hostsToml(target, `${directory}/hosts.toml`, authority[0]?.path), ...authority];
+  const own = ownHostsToml(target, `${certsD}/${new URL(target.url).host}/hosts.toml`, caPathOf(target, certsD));
+  const authority = authorityFile(target, caPathIn(certsD));
+  if (target.serves === 'none') return [own, ...authority];
+  const path = `${certsD}/${hostDirectory(target)}/hosts.toml`;
+  const mirror = mirrorHostsToml(target, path, caPathOf(target, certsD));
+  // A cache of one upstream hosts nothing.
+  return [mirror, ...authority, ...(target.serves === 'every' ? [own] : [])];
+}
+
+/** Where the certificate of our own authority is; `undefined` where clients need none. */
+export function caPathOf({ authority }: ClientTarget, certsD: string): string | undefined {
+  return authority && caPathIn(certsD);
+}
+
+function caPathIn(certsD: string): string {
+  return `${certsD}/entrepot-ca.crt`;
 }
 
 const configPaths: readonly ClientFile[] = [

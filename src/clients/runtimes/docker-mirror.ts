@@ -1,18 +1,18 @@
-import { authorityFile, strangersNote } from '../client-config.ts';
-import type { ClientConfig, ClientFile } from '../client-config.ts';
-import { mergeJson } from '../merge/json.ts';
-import { hostOf, isPlainHttp } from '../target.ts';
+import { strangersNote } from '../client-config.ts';
+import type { ClientConfig } from '../client-config.ts';
+import { hostOf } from '../target.ts';
 import type { ClientTarget } from '../target.ts';
+import { certificatesOfServer, daemonJson, flagNote, insecureRegistries } from './etc-docker.ts';
+import type { DaemonKeys } from './etc-docker.ts';
 
 /** dockerd: a mirror for Docker Hub, names by path for every other registry. */
 export function dockerMirrorConfig(target: ClientTarget): ClientConfig {
   const mirrors = mirrorsHub(target);
   const keys = daemonKeys(target);
-  const files = [...(Object.keys(keys).length > 0 ? [daemonJson(keys)] : []), ...certificates(target)];
   return {
     runtime: 'docker-mirror',
     purpose: mirrors ? 'Docker pulls Docker Hub images through the cache' : 'Docker pulls from this registry',
-    files,
+    files: [...daemonJson(keys), ...certificatesOfServer(target)],
     commands: Object.keys(keys).length > 0 ? ['sudo systemctl reload docker'] : [],
     examples: pullExamples(target),
     notes: [...notes(target, mirrors)],
@@ -23,19 +23,8 @@ export function mirrorsHub({ serves, defaultUpstream }: ClientTarget): boolean {
   return serves !== 'none' && defaultUpstream === 'docker.io';
 }
 
-/** Also flags of dockerd, in the singular. */
-export function daemonKeys(target: ClientTarget): Readonly<Record<string, readonly string[]>> {
-  return {
-    ...(mirrorsHub(target) ? { 'registry-mirrors': [target.url] } : {}),
-    // With the scheme: the BuildKit in Docker before 28 uses no plain mirror otherwise.
-    ...(isPlainHttp(target) ? { 'insecure-registries': [`http://${hostOf(target)}`] } : {}),
-  };
-}
-
-/** By the name of an image, and by that of the mirror, which are the same unless the port is the default one. */
-export function certificates(target: ClientTarget): readonly ClientFile[] {
-  const hosts = new Set([hostOf(target), new URL(target.url).host]);
-  return [...hosts].flatMap((host) => authorityFile(target, `/etc/docker/certs.d/${host}/ca.crt`));
+export function daemonKeys(target: ClientTarget): DaemonKeys {
+  return { ...(mirrorsHub(target) ? { 'registry-mirrors': [target.url] } : {}), ...insecureRegistries(target) };
 }
 
 export function pullExamples(target: ClientTarget): readonly string[] {
@@ -46,20 +35,10 @@ export function pullExamples(target: ClientTarget): readonly string[] {
   return [...hub, `docker pull ${host}/quay.io/prometheus/prometheus`, `docker pull ${host}/ghcr.io/OWNER/NAME:TAG`];
 }
 
-function daemonJson(keys: Readonly<Record<string, readonly string[]>>): ClientFile {
-  return {
-    path: '/etc/docker/daemon.json',
-    action: 'merge',
-    when: undefined,
-    content: `${JSON.stringify(keys, undefined, 2)}\n`,
-    into: (before) => mergeJson(before, keys, '/etc/docker/daemon.json'),
-  };
-}
-
 function* notes(target: ClientTarget, mirrors: boolean): Iterable<string> {
   if (mirrors) {
     yield 'Docker asks a mirror for Docker Hub images only. Write other registries into the name, as shown.';
-    yield 'Docker does not start when one of these keys is also given to dockerd as a flag; keep one of the two.';
+    yield flagNote;
   }
   if (mirrors && target.authority !== undefined) {
     yield "With its containerd image store, dockerd looks for a mirror's authority in the machine's trust store alone: put the certificate there as well, and restart docker.";

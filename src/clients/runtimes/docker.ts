@@ -2,9 +2,12 @@ import { RegistryError } from '../../oci/errors.ts';
 import type { ClientConfig, ClientFile } from '../client-config.ts';
 import { planOf } from '../plan.ts';
 import type { MachineFiles, Plan } from '../plan.ts';
+import { isLoopback } from '../target.ts';
 import type { ClientTarget } from '../target.ts';
 import { storeOf, trustFiles, trustStores } from '../trust-store.ts';
 import type { TrustStore } from '../trust-store.ts';
+import { certificatesOfServer, daemonJson, flagNote, insecureRegistries } from './etc-docker.ts';
+import type { DaemonKeys } from './etc-docker.ts';
 
 const dropIn = '/etc/systemd/system/docker.service.d/zz-entrepot.conf';
 const restart = ['sudo systemctl daemon-reload', 'sudo systemctl restart docker'] as const;
@@ -16,7 +19,7 @@ export function dockerConfig(target: ClientTarget): ClientConfig {
   return {
     runtime: 'docker',
     purpose: 'Docker pulls every image of every registry through the cache',
-    files: isProxy(target) ? [proxyFile(target), ...trustStores.flatMap((store) => certificates(target, store))] : [],
+    files: isProxy(target) ? filesOf(target, trustStores) : [],
     commands: isProxy(target) ? [update, ...restart] : [],
     examples: isProxy(target) ? ['docker pull redis', 'docker pull quay.io/prometheus/prometheus'] : [],
     notes: notes(target),
@@ -34,12 +37,26 @@ export async function planDocker(target: ClientTarget, machine: MachineFiles): P
     );
   }
   const store = await storeOf(machine);
-  const files = [proxyFile(target), ...certificates(target, store)];
-  return await planOf({ files, commands: [store.update, ...restart] }, machine);
+  return await planOf({ files: filesOf(target, [store]), commands: [store.update, ...restart] }, machine);
 }
 
 function isProxy({ interception }: ClientTarget): boolean {
   return interception !== undefined;
+}
+
+/** The proxy for every other registry; and the server itself, which is asked without it. */
+function filesOf(target: ClientTarget, stores: readonly TrustStore[]): readonly ClientFile[] {
+  return [
+    proxyFile(target),
+    ...daemonJson(daemonKeys(target)),
+    ...certificatesOfServer(target),
+    ...stores.flatMap((store) => trusted(target, store)),
+  ];
+}
+
+/** dockerd takes every registry on loopback to be one that may speak plain HTTP. */
+function daemonKeys(target: ClientTarget): DaemonKeys {
+  return isLoopback(target) ? {} : insecureRegistries(target);
 }
 
 function proxyFile({ url }: ClientTarget): ClientFile {
@@ -49,7 +66,7 @@ function proxyFile({ url }: ClientTarget): ClientFile {
 }
 
 /** A proxy that is spoken to over TLS is one more to be trusted. */
-function certificates(target: ClientTarget, store: TrustStore): readonly ClientFile[] {
+function trusted(target: ClientTarget, store: TrustStore): readonly ClientFile[] {
   return [
     ...trustFiles(target.interception, store, 'entrepot-interception', target),
     ...trustFiles(target.authority, store, 'entrepot-server', target),
@@ -66,6 +83,7 @@ function notes(target: ClientTarget): readonly string[] {
     'Logins stay as they are: what a docker login may read is asked of that registry, by its own name.',
     'Registries that the server does not know are refused by it: add them to its upstreams, or to NO_PROXY.',
     'docker build has its tokens fetched by the docker command: give it the same HTTPS_PROXY where it has no other way out.',
+    ...(Object.keys(daemonKeys(target)).length > 0 ? [flagNote] : []),
     'macOS and Windows: see docs/clients.md.',
   ];
 }

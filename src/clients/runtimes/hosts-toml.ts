@@ -5,10 +5,25 @@ import type { ClientFile } from '../client-config.ts';
 import { insertFirstTable, parseToml, tableAt } from '../merge/toml.ts';
 import type { ClientTarget } from '../target.ts';
 
-/** A registry's file in containerd's certs.d, with us in front of whoever else is asked. */
-export function hostsToml({ url, serves }: ClientTarget, path: string, caPath: string | undefined): ClientFile {
-  // With "push" here, pushes to every registry would come to the cache.
-  const capabilities = serves === 'none' ? ['pull', 'resolve', 'push'] : ['pull', 'resolve'];
+const ofMirror = ['pull', 'resolve'];
+const ofRegistry = ['pull', 'resolve', 'push'];
+
+/** A registry's file in containerd's certs.d, with us in front of whoever else is asked; pushes to it stay its own. */
+export function mirrorHostsToml({ url }: ClientTarget, path: string, caPath: string | undefined): ClientFile {
+  return hostsToml(url, ofMirror, { path, caPath });
+}
+
+/** The file of our own name. */
+export function ownHostsToml({ url }: ClientTarget, path: string, caPath: string | undefined): ClientFile {
+  return hostsToml(url, ofRegistry, { path, caPath });
+}
+
+interface Place {
+  readonly path: string;
+  readonly caPath: string | undefined;
+}
+
+function hostsToml(url: string, capabilities: readonly string[], { path, caPath }: Place): ClientFile {
   const ours = { capabilities, ...(caPath === undefined ? {} : { ca: caPath }) };
   const content = blockOf(url, ours);
   return { path, action: 'create', when: undefined, content, into: (before) => merged(before, url, ours, path) };
