@@ -2,7 +2,7 @@ import { apply } from '../clients/machine/apply.ts';
 import { RootedFiles } from '../clients/machine/files.ts';
 import { journalDirectory } from '../clients/machine/journal.ts';
 import { undo } from '../clients/machine/undo.ts';
-import { runtimes } from '../clients/runtimes.ts';
+import { offeredTo, runtimes } from '../clients/runtimes.ts';
 import type { RuntimeName } from '../clients/runtimes.ts';
 import type { ClientTarget } from '../clients/target.ts';
 import type { Context } from './context.ts';
@@ -26,8 +26,7 @@ export async function applyClient(
       `${name} has no file on a machine that could be written: what it needs stands where it is started. See entrepot client ${name} --url ${target.url}`,
     );
   }
-  const needed = name === 'docker' ? [target.authority, target.interception] : [target.authority];
-  if (needed.some((each) => each !== undefined && each.pem === undefined)) {
+  if (offeredTo(name, target).some(({ authority }) => authority.pem === undefined)) {
     throw new CommandFailed(
       `The certificate of the server's own CA is needed, and no server answers; start it, and give --url if it is another machine.`,
     );
@@ -39,8 +38,10 @@ export async function applyClient(
   );
   if (options.json === true) return printJson(out, { written, commands, notes });
   for (const path of written) out.print(`written   ${path}\n`);
-  if (written.length === 0) out.print('All of it is there already.\n');
-  else out.print(`kept      what was there before, in ${journalDirectory(name)}\n`);
+  if (written.length === 0) {
+    out.print('All of it is there already.\n');
+    if (commands.length > 0) out.print('Unless that has been done since it was written:\n');
+  } else out.print(`kept      what was there before, in ${journalDirectory(name)}\n`);
   for (const command of commands) out.print(`now run   ${command}\n`);
   out.print(`prove it  entrepot client ${name} --url ${target.url} --verify\n`);
   for (const note of notes) out.note(`${note}\n`);

@@ -1,4 +1,3 @@
-import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { get } from 'node:http';
 import type { IncomingMessage } from 'node:http';
@@ -7,8 +6,11 @@ import { text } from 'node:stream/consumers';
 import type { AuthorityView } from '../admin/views.ts';
 import { parseFacts, targetAt } from '../clients/facts.ts';
 import type { ClientFacts } from '../clients/facts.ts';
+import { offeredTo } from '../clients/runtimes.ts';
+import type { RuntimeName } from '../clients/runtimes.ts';
 import type { ClientTarget } from '../clients/target.ts';
 import { loadConfig } from '../config/load.ts';
+import { compareFingerprint } from './client-fingerprint.ts';
 import { clientTarget } from './client-target.ts';
 import type { Context } from './context.ts';
 import { connectTo } from './server-options.ts';
@@ -33,13 +35,13 @@ export interface FoundTarget {
 const answerMsMax = 5_000;
 
 /** What a server at the URL says of itself; what the configuration says where no server is to be asked, or none answers. */
-export async function findTarget(context: Context, options: TargetOptions): Promise<FoundTarget> {
+export async function findTarget(context: Context, name: RuntimeName, options: TargetOptions): Promise<FoundTarget> {
   const { url } = options;
   if (url === undefined || options.config !== undefined || options.offline === true) {
     return await configured(context, options);
   }
   try {
-    return await asked(context, url, options.fingerprint);
+    return await asked(context, name, url, options.fingerprint);
   } catch (error) {
     if (error instanceof CommandFailed) throw error;
     const why = error instanceof Error ? error.message : String(error);
@@ -78,32 +80,23 @@ async function authoritiesOf(context: Context, options: TargetOptions): Promise<
   }
 }
 
-/** A server whose authority this machine does not know yet is asked for it, and then held to it. */
-async function asked(context: Context, url: string, fingerprint: string | undefined): Promise<FoundTarget> {
-  const path = '/setup/client.json';
-  const facts = factsIn(url, await fetchText(url + path, { insecure: true }));
-  const target = targetAt(url, facts);
-  const pem = target.authority?.pem;
-  if (pem === undefined) {
-    if (fingerprint !== undefined) {
-      throw new CommandFailed(`${url} has no CA of its own; leave --fingerprint out, or give the https:// URL.`);
-    }
-    factsIn(url, await fetchText(url + path, {}));
-    return { target, ask: (each) => fetchText(url + each, {}) };
-  }
-  const prints = fingerprintsOf(pem);
-  if (fingerprint !== undefined && !prints.includes(bare(fingerprint))) {
-    throw new CommandFailed(
-      `The CA of ${url} has the fingerprint ${spelled(prints)}, not the one that was given: do not trust it before you know why.`,
-    );
-  }
-  await fetchText(url + path, { ca: pem });
-  if (fingerprint === undefined) {
-    context.out.note(
-      `The CA of ${url} has the fingerprint ${spelled(prints)}; compare: entrepot ca server, there.\n\n`,
-    );
-  }
-  return { target, ask: (each) => fetchText(url + each, { ca: pem }) };
+/**
+ * A server whose authority this machine does not know yet is asked for it, and then held to it: what counts is what it says
+ * after that.
+ */
+async function asked(
+  context: Context,
+  name: RuntimeName,
+  url: string,
+  fingerprint: string | undefined,
+): Promise<FoundTarget> {
+  const read = async (trust: Trust): Promise<ClientTarget> =>
+    targetAt(url, factsIn(url, await fetchText(`${url}/setup/client.json`, trust)));
+  const { authority } = await read({ insecure: true });
+  const trust: Trust = { ca: authority?.pem };
+  const target = { ...(await read(trust)), authority };
+  compareFingerprint(context.out, url, offeredTo(name, target), fingerprint);
+  return { target, ask: (path) => fetchText(url + path, trust) };
 }
 
 function factsIn(url: string, answer: string): ClientFacts {
@@ -112,20 +105,6 @@ function factsIn(url: string, answer: string): ClientFacts {
   throw new CommandFailed(
     `What answers at ${url} is no Entrepot of this kind; correct --url, or leave it out to use the configuration here.`,
   );
-}
-
-/** One a certificate. */
-function fingerprintsOf(pem: string): readonly string[] {
-  const certificates = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
-  return certificates.map((each) => bare(new X509Certificate(each).fingerprint256));
-}
-
-function bare(fingerprint: string): string {
-  return fingerprint.replaceAll(':', '').toLowerCase();
-}
-
-function spelled(prints: readonly string[]): string {
-  return prints.map((each) => each.toUpperCase().replaceAll(/..(?!$)/g, '$&:')).join(' or ');
 }
 
 interface Trust {

@@ -46,13 +46,16 @@ export async function verifyClient(
   const seen = await sightings(context, ask, `/setup/probe/${probe.split('/')[1]}`, waitMs);
   const { door, userAgent } = seen.find(isServed) ?? {};
   const arrived = seen.some(isServed) && (pulled === undefined || pulled.failure === undefined);
-  if (options.json === true)
-    printJson(context.out, { runtime: name, image, arrived, door, seen, failure: pulled?.failure });
+  if (options.json === true) {
+    const { failure, unproved } = pulled ?? {};
+    printJson(context.out, { runtime: name, image, arrived, door, seen, failure, unproved });
+  }
   if (!arrived) throw new CommandFailed(explained(name, target.url, image, seen, pulled?.failure));
   if (options.json === true) return;
   const by = pulled === undefined ? 'It' : pulled.program;
   context.out.print(`${by} pulled ${image}, and it came from ${target.url}, ${doors[door ?? 'own']}.\n`);
   context.out.print(`asked by  ${harmless(userAgent ?? '')}\n`);
+  if (pulled?.unproved !== undefined) context.out.note(`${pulled.unproved}\n`);
 }
 
 const doors: Readonly<Record<NonNullable<Sighting['door']>, string>> = {
@@ -97,14 +100,15 @@ interface Pulled {
   readonly program: string;
   /** What it said, where it failed. */
   readonly failure: string | undefined;
+  readonly unproved: Pull['unproved'];
 }
 
 async function firstThatIsHere(pulls: readonly Pull[], env: Context['env']): Promise<Pulled | undefined> {
-  for (const { argv, remove, input } of pulls) {
+  for (const { argv, remove, input, unproved } of pulls) {
     const ran = await run(argv, input, env);
     if (ran === undefined) continue;
     if (ran.code === 0 && remove !== undefined) await run(remove, '', env);
-    return { program: argv[0], failure: ran.code === 0 ? undefined : ran.said };
+    return { program: argv[0], failure: ran.code === 0 ? undefined : ran.said, unproved };
   }
   return undefined;
 }

@@ -22,7 +22,7 @@ export function addClient(program: Program, context: Context): void {
     .option('--apply', 'write it to this machine')
     .addOption(new Option('--undo', 'put back what was there before').conflicts(['apply', 'verify']))
     .addOption(new Option('--verify', 'pull through it, and say by which door that came').conflicts('apply'))
-    .option('--fingerprint <sha256>', "what entrepot ca says of the server's own CA")
+    .option('--fingerprint <sha256>', 'what entrepot ca says of a CA that this machine is to trust')
     .option('--offline', 'ask no server: believe the configuration')
     .addOption(new Option('--wait <duration>', 'how long to wait for a pull elsewhere').default('2m'))
     .option('--root <directory>', 'the root of that machine, where it is not this one', '/')
@@ -32,7 +32,7 @@ export function addClient(program: Program, context: Context): void {
     .action(async (name, options) => {
       if (!isRuntime(name)) throw new CommandFailed(`"${name}" is not known.`);
       if (options.undo === true) return await undoClient(context, name, options);
-      const found = await findTarget(context, options);
+      const found = await findTarget(context, name, options);
       if (options.apply === true) return await applyClient(context, name, found.target, options);
       if (options.verify === true) return await verifyClient(context, name, found, options);
       const made = runtimes[name].config(found.target);

@@ -3,7 +3,13 @@ export interface Pull {
   readonly argv: readonly [program: string, ...rest: readonly string[]];
   readonly remove: readonly string[] | undefined;
   readonly input: string;
+  /** What a pull that came leaves unproved; `undefined` for nothing. */
+  readonly unproved: string | undefined;
 }
+
+/** Where only a client of containerd's own was there, on a machine that Kubernetes may pull on. */
+export const criUnproved =
+  'Whether Kubernetes (CRI) pulls through it was not tried: ctr and nerdctl read hosts.toml themselves, the CRI only if containerd was restarted since config_path was written. Install crictl, and verify again.';
 
 export function dockerPull(image: string): Pull {
   return pull(['docker', 'pull', '--quiet', image], ['docker', 'rmi', image]);
@@ -42,9 +48,9 @@ export function rke2Pull(image: string): Pull {
 /** With the builder of the example: any other may be dockerd's own. It keeps no image, and needs no layer of this one. */
 export function buildxPull(image: string): Pull {
   const argv = ['docker', 'buildx', 'build', '--builder', 'entrepot', '--quiet', '--no-cache', '-'] as const;
-  return { argv, remove: undefined, input: `FROM ${image}\n` };
+  return { argv, remove: undefined, input: `FROM ${image}\n`, unproved: undefined };
 }
 
 function pull(argv: Pull['argv'], remove: readonly string[]): Pull {
-  return { argv, remove, input: '' };
+  return { argv, remove, input: '', unproved: undefined };
 }

@@ -1,10 +1,20 @@
 import type { ClientConfig } from './client-config.ts';
 import { planOf } from './plan.ts';
 import type { MachineFiles, Plan } from './plan.ts';
-import { buildxPull, crictlPull, ctrPull, dockerPull, k3sPull, nerdctlPull, podmanPull, rke2Pull } from './pulls.ts';
+import {
+  buildxPull,
+  criUnproved,
+  crictlPull,
+  ctrPull,
+  dockerPull,
+  k3sPull,
+  nerdctlPull,
+  podmanPull,
+  rke2Pull,
+} from './pulls.ts';
 import type { Pull } from './pulls.ts';
 import { buildkitConfig } from './runtimes/buildkit.ts';
-import { certsDirectoryOf, planContainerd } from './runtimes/containerd-plan.ts';
+import { installationOf, planContainerd } from './runtimes/containerd-plan.ts';
 import { containerdConfig } from './runtimes/containerd.ts';
 import { dindConfig, gitlabRunnerConfig } from './runtimes/dind.ts';
 import { dockerConfig, planDocker } from './runtimes/docker.ts';
@@ -14,7 +24,7 @@ import { kanikoConfig } from './runtimes/kaniko.ts';
 import { kindConfig } from './runtimes/kind.ts';
 import { planContainersImage } from './runtimes/podman-plan.ts';
 import { crioConfig, podmanConfig } from './runtimes/podman.ts';
-import type { ClientTarget } from './target.ts';
+import type { ClientAuthority, ClientTarget } from './target.ts';
 
 export interface Runtime {
   readonly config: (target: ClientTarget) => ClientConfig;
@@ -60,6 +70,19 @@ export const runtimes: Readonly<Record<RuntimeName, Runtime>> = {
   dind: elsewhere(dindConfig),
 };
 
+/** An authority that a machine is given to trust. */
+export interface OfferedAuthority {
+  readonly kind: 'server' | 'interception';
+  readonly authority: ClientAuthority;
+}
+
+/** Only a client of the proxy meets certificates for other names than the server's. */
+export function offeredTo(name: RuntimeName, { authority, interception }: ClientTarget): readonly OfferedAuthority[] {
+  const offered: OfferedAuthority[] = authority === undefined ? [] : [{ kind: 'server', authority }];
+  if (name === 'docker' && interception !== undefined) offered.push({ kind: 'interception', authority: interception });
+  return offered;
+}
+
 export function isRuntime(text: string): text is RuntimeName {
   return Object.hasOwn(runtimes, text);
 }
@@ -73,6 +96,8 @@ function elsewhere(config: Runtime['config']): Runtime {
 }
 
 async function containerdPulls(image: string, machine: MachineFiles): Promise<readonly Pull[]> {
-  const directory = await certsDirectoryOf(machine);
-  return [crictlPull(image), nerdctlPull(image, directory), ctrPull(image, directory)];
+  const { certsD, hasCri } = await installationOf(machine);
+  const unproved = hasCri ? criUnproved : undefined;
+  const ownClients = [nerdctlPull(image, certsD), ctrPull(image, certsD)];
+  return [crictlPull(image), ...ownClients.map((pull) => ({ ...pull, unproved }))];
 }

@@ -3,7 +3,7 @@
  * nowhere but here, by the door that it is set up for.
  */
 import assert from 'node:assert/strict';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { cli } from '../../src/cli/testing.ts';
 import type { Ran } from '../../src/cli/testing.ts';
@@ -115,12 +115,45 @@ describe('entrepot client', () => {
     const ca = await readFile(root.join('etc/containerd/certs.d/entrepot-ca.crt'), 'utf8');
     assert.equal(ca, (await get(`http://127.0.0.1:${entrepot.port}/ca.crt?ca=server`)).body.toString());
     const again = await run('--url', entrepot.origin, '--apply', '--fingerprint', fingerprint);
-    assert.match(again.out, /^All of it is there already\.\n/);
+    assert.match(
+      again.out,
+      /^All of it is there already\.\nUnless that has been done since it was written:\nnow run {3}sudo systemctl restart containerd\nprove it/,
+    );
     assert.equal(again.notes, '');
     const wrong = await run('--url', entrepot.origin, '--apply', '--fingerprint', fingerprint.replaceAll('A', 'B'));
     assert.match(wrong.notes, /not the one that was given: do not trust it before you know why/);
     const undone = await run('--undo');
     assert.match(undone.out, /^put back {2}\/etc\/containerd/);
+  });
+
+  test('shows the fingerprint of the CA that dockerd is to trust for other registries, and compares it', async () => {
+    await using entrepot = await Entrepot.start({ config: auto });
+    await using root = await TempDir.make();
+    const run = async (url: string, ...args: readonly string[]): Promise<Ran> =>
+      await cli(['client', 'docker', '--root', root.path, '--url', url, ...args], { clock: systemClock });
+    const printed = (kind: string, notes: string): string =>
+      new RegExp(`^The ${kind}CA of \\S+ has the fingerprint (\\S+); compare: `, 'm').exec(notes)?.[1] ?? 'none';
+    const ofServer = printed('', (await run(entrepot.origin)).notes);
+    const plain = `http://127.0.0.1:${entrepot.port}`;
+    for (const url of [plain, entrepot.origin]) {
+      const { notes } = await run(url);
+      const ofInterception = printed('interception ', notes);
+      assert.match(ofInterception, /^([0-9A-F]{2}:){31}[0-9A-F]{2}$/);
+      const right = await run(url, '--fingerprint', ofInterception, '--apply');
+      assert.equal(right.code, 0, right.notes);
+      assert.equal(printed('interception ', right.notes), 'none');
+      assert.equal(printed('', right.notes), url === plain ? 'none' : ofServer);
+      const wrong = await run(url, '--fingerprint', ofInterception.replaceAll('A', 'B'), '--apply');
+      assert.match(wrong.notes, /interception CA of .*, not the one that was given: do not trust it/);
+      assert.equal(wrong.code, 1);
+    }
+    assert.equal(printed('interception ', (await run(entrepot.origin, '--fingerprint', ofServer)).notes).length, 95);
+  });
+
+  test('takes no fingerprint of a CA that the runtime is not given', async () => {
+    await using entrepot = await Entrepot.start();
+    const args = ['client', 'containerd', '--url', entrepot.origin, '--fingerprint', 'AA'];
+    assert.match((await cli(args, { clock: systemClock })).notes, /has no CA of its own; leave --fingerprint out/);
   });
 
   test('is told by the server of upstreams that only its configuration knows', async () => {
@@ -173,6 +206,28 @@ describe('entrepot client --verify', () => {
       pull(`http://127.0.0.1:${port}`, image.replace(/:latest$/, ''), 'latest'),
     );
     assert.match(ran.out, /\(door: path\)/);
+  });
+
+  test('says that Kubernetes was not tried, where only ctr was there', async () => {
+    await using entrepot = await Entrepot.start();
+    await using root = await TempDir.make();
+    // "ctr images pull --hosts-dir DIRECTORY docker.io/NAME:latest"
+    const name = '${5#docker.io/}';
+    const fetch = `const url = "${entrepot.origin}/v2/" + process.argv[1].replace(":", "/manifests/") + "?ns=docker.io"; await fetch(url)`;
+    const ctr = `#!/bin/sh\n[ "$2" = rm ] || exec '${process.execPath}' --input-type=module --eval '${fetch}' "${name}"\n`;
+    await writeFile(root.join('ctr'), ctr, { mode: 0o755 });
+    const run = async (): Promise<Ran> =>
+      await cli(['client', 'containerd', '--url', entrepot.origin, '--root', root.path, '--verify'], {
+        clock: systemClock,
+        env: { PATH: root.path },
+      });
+    const { code, out, notes } = await run();
+    assert.equal(code, 0, notes);
+    assert.match(out, /^ctr pulled docker\.io\/entrepot-probe\//);
+    assert.match(notes, /^Whether Kubernetes \(CRI\) pulls through it was not tried: .*Install crictl/);
+    await mkdir(root.join('etc/containerd'), { recursive: true });
+    await writeFile(root.join('etc/containerd/config.toml'), 'disabled_plugins = ["cri"]\n');
+    assert.equal((await run()).notes, '');
   });
 
   test('says that nothing came, when nothing came', async () => {

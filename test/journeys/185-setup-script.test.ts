@@ -27,6 +27,10 @@ async function sh(script: string, root: string, args: readonly string[]): Promis
   return { code: code as number | null, out, errors };
 }
 
+function commandsIn(out: string): readonly string[] {
+  return out.split('\n').filter((line) => line.startsWith('now run '));
+}
+
 /** A bare machine has neither; whoever is told to run this script got it with one of them. */
 function asksByItself(): string | false {
   const has = (program: string): boolean => spawnSync(program, ['--version']).error === undefined;
@@ -75,7 +79,9 @@ describe('/setup.sh', () => {
       assert.match(applied.out, /^The server CA has the SHA-256 fingerprint ([0-9A-F]{2}:){31}[0-9A-F]{2}; compare: /);
       assert.match(applied.out, /\nwritten {3}\/etc\//);
       const written = await contents(root);
-      assert.match((await sh(script, root.path, [runtime, '--apply'])).out, /All of it is there already\.\n$/);
+      const again = await sh(script, root.path, [runtime, '--apply']);
+      assert.match(again.out, /All of it is there already\.\n(Unless .*:\nnow run {3}sudo [^]*)?$/);
+      assert.deepEqual(commandsIn(again.out), commandsIn(applied.out), 'nobody said that they have been run');
       const args = ['client', runtime, '--url', entrepot.origin, '--root', root.path, '--apply'];
       assert.match((await cli(args, { clock: systemClock })).out, /^All of it is there already\./);
       assert.deepEqual(await contents(root), written);
@@ -135,6 +141,16 @@ describe('/setup.sh', () => {
     const other = await sh(withPodman, root.path, ['crio', '--verify']);
     assert.equal(other.code, 1);
     assert.match(other.errors, /nothing of docker\.io\/entrepot-probe\/\w+:latest was asked for/);
+  });
+
+  test('says that Kubernetes was not tried, where only ctr was there', { skip: asksByItself() }, async () => {
+    await using root = await machine({});
+    const ctr = `[ "$2" = rm ] || curl -fsSk "${entrepot.origin}/v2/$(echo "$5" | sed "s,docker.io/,,; s,:,/manifests/,")?ns=docker.io"`;
+    // Whatever else the machine has is found by its path.
+    const withCtr = `ctr() { ${ctr}; }\ncommand() { [ "$2" != crictl ] || return 1; type "$2"; }\n${script}`;
+    const { code, out, errors } = await sh(withCtr, root.path, ['containerd', '--verify']);
+    assert.equal(code, 0, errors);
+    assert.match(out, /\(door: ns\)\.\nWhether Kubernetes \(CRI\) pulls through it was not tried: .*\n$/);
   });
 
   test('names what there is, when nothing is named', async () => {

@@ -9,7 +9,7 @@ import { undo } from './undo.ts';
 export interface Applied {
   /** Paths of what was written; empty where all of it was there already. */
   readonly written: readonly string[];
-  /** To be run now. */
+  /** For it to count: to be run now, or, where nothing was written, if they have not been since it was. */
   readonly commands: readonly string[];
   readonly notes: readonly string[];
 }
@@ -30,7 +30,7 @@ export async function apply(
   const more = await plan(files).catch((error: unknown) => {
     if (!(error instanceof RegistryError)) throw error;
   });
-  if (more !== undefined && isInForce(more)) return { written: [], commands: [], notes: more.notes };
+  if (more !== undefined && isInForce(more)) return { written: [], commands: more.commands, notes: more.notes };
   const changed = await changedSince(files, journal);
   if (changed.length > 0) {
     throw new RegistryError(
@@ -50,7 +50,7 @@ function isInForce({ edits }: Plan): boolean {
 
 async function write(runtime: string, { edits, commands, notes }: Plan, files: RootedFiles): Promise<Applied> {
   const changes = edits.filter(({ before, after }) => before !== after);
-  if (changes.length === 0) return { written: [], commands: [], notes };
+  if (changes.length === 0) return { written: [], commands, notes };
   const directory = journalDirectory(runtime);
   const made = await files.makeDirectory(directory);
   const journal: Journal = {

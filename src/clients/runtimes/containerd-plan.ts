@@ -33,9 +33,12 @@ export async function planContainerd(target: ClientTarget, machine: MachineFiles
   };
 }
 
-/** Where its certs.d is, whoever has written it. */
-export async function certsDirectoryOf(machine: MachineFiles): Promise<string> {
-  return readSettings(await machine.read(configToml)).certsD;
+/** What is there, whoever has written it. */
+export async function installationOf(
+  machine: MachineFiles,
+): Promise<{ readonly certsD: string; readonly hasCri: boolean }> {
+  const { certsD, registry } = readSettings(await machine.read(configToml));
+  return { certsD, hasCri: registry !== undefined };
 }
 
 async function ownDirectories(target: ClientTarget, certsD: string, machine: MachineFiles) {

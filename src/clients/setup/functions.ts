@@ -119,7 +119,13 @@ apply() {
     count=0
     files_of
   fi
-  if [ "$count" = 0 ]; then say "All of it is there already."; return 0; fi
+  if [ "$count" = 0 ]; then
+    say "All of it is there already."
+    commands_of >"$tmp/commands"
+    [ ! -s "$tmp/commands" ] || say "Unless that has been done since it was written:"
+    sed 's/^/now run   /' "$tmp/commands"
+    return 0
+  fi
   : >"$tmp/made"
   : >"$tmp/files"
   make_directory "$state"
@@ -171,7 +177,11 @@ verify() {
   pull_with "$image" >"$tmp/said" 2>&1 || failed=yes
   sleep 1
   door=$(fetch "$url/setup/probe/$hex" | sed -n 's/.*"door":"\([a-z]*\)","object":"manifest","status":200.*/\1/p')
-  if [ -n "$door" ] && [ -z "$failed" ]; then say "It pulled $image, and that came from $url (door: $door)."; return 0; fi
+  if [ -n "$door" ] && [ -z "$failed" ]; then
+    say "It pulled $image, and that came from $url (door: $door)."
+    [ -z "$unproved" ] || say "$unproved"
+    return 0
+  fi
   cat "$tmp/said" >&2
   [ -z "$door" ] || fail "it was asked for at $url (door: $door), and the runtime made nothing of it"
   fail "nothing of $image was asked for at $url: this $runtime does not use it yet"

@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import type { ClientConfig, ClientFile } from '../client-config.ts';
+import { criUnproved } from '../pulls.ts';
 import { runtimes } from '../runtimes.ts';
 import type { RuntimeName } from '../runtimes.ts';
 import type { ClientTarget } from '../target.ts';
@@ -23,6 +24,7 @@ export function setupScript(target: ClientTarget, unasked?: RuntimeName): string
     `where=${quoted(target.serves === 'none' ? new URL(target.url).host : (target.defaultUpstream ?? ''))}`,
     'root=$ENTREPOT_ROOT',
     'failed=',
+    'unproved=',
     ...(unasked === undefined ? [] : [`[ $# -gt 0 ] || set -- ${unasked} --apply`]),
     setupFunctions,
     ...names.map((name) => runtimeFunctions(name, runtimes[name].config(target))),
@@ -86,8 +88,11 @@ const kinds = [
 const pullsOf: Readonly<Partial<Record<RuntimeName, string>>> = {
   docker: 'docker pull "$1" && docker rmi "$1"',
   'docker-mirror': 'docker pull "$1" && docker rmi "$1"',
-  containerd:
-    'if command -v crictl >/dev/null; then crictl pull "$1" && crictl rmi "$1"; else ctr images pull --hosts-dir /etc/containerd/certs.d "$1" && ctr images rm "$1"; fi',
+  containerd: [
+    'if command -v crictl >/dev/null; then crictl pull "$1" && crictl rmi "$1"',
+    `else grep -qs '^ *disabled_plugins.*cri' "$root/etc/containerd/config.toml" || unproved=${quoted(criUnproved)}`,
+    'ctr images pull --hosts-dir /etc/containerd/certs.d "$1" && ctr images rm "$1"; fi',
+  ].join('\n'),
   podman: 'podman pull "$1" && podman rmi "$1"',
   crio: 'crictl pull "$1" && crictl rmi "$1"',
   k3s: 'k3s crictl pull "$1" && k3s crictl rmi "$1"',
