@@ -17,7 +17,6 @@ export type Support =
 const honoured: Support = { kind: 'honoured' };
 const explained = (text: string): Support => ({ kind: 'explained', text });
 const refused = (text: string, ...unless: readonly Plain[]): Support => ({ kind: 'refused', text, unless });
-const notYet = (...unless: readonly Plain[]): Support => refused('not supported by this version; remove it', ...unless);
 
 /** The longest pattern that leads to a key counts; `*` is a name of the operator's own, indexes of lists are left out. */
 export const support: Readonly<Record<string, Support>> = {
@@ -51,7 +50,7 @@ export const support: Readonly<Record<string, Support>> = {
   'admin.socket': honoured,
   'admin.tokenfile': honoured,
   collect: honoured,
-  mirror: notYet([]),
+  mirror: refused('not supported by this version; remove it, and have cron run entrepot pull', []),
   'proxy.remoteurl': honoured,
   'proxy.username': honoured,
   'proxy.password': honoured,

@@ -91,6 +91,19 @@ describe('the file of the image', () => {
     assert.equal((await loadText(image2, env)).config.mode, 'registry');
   });
 
+  test('with a key of ours that names nothing says that nothing is cached, and what would change that', async () => {
+    const file = 'http: { tls: { auto: true } }\nstorage: { filesystem: { rootdirectory: /srv } }\n';
+    const { config, notices } = await loadText(file);
+    assert.equal(config.mode, 'registry');
+    assert.deepEqual(notices, [
+      "nothing is cached: a file with storage, and without hosted.names, upstreams, defaultupstream, cache, intercept or mirror, is a plain registry's, and http.tls.auto (config.yml:1:16) does not change that; write defaultupstream: docker.io to have the cache, too",
+    ]);
+    const both = await loadText(`${file}defaultupstream: docker.io\n`);
+    assert.deepEqual([both.config.mode, both.notices], ['entrepot', []]);
+    const env = { ENTREPOT_ADMIN_SOCKET: '/run/entrepot/admin.sock' };
+    assert.doesNotMatch((await loadText(image2, env)).notices.join(), /nothing is cached/);
+  });
+
   test('with a key of registry from our variable is still the registry', async () => {
     assert.equal((await loadText(image2, { ENTREPOT_LOG_LEVEL: 'debug' })).config.mode, 'registry');
   });
@@ -278,7 +291,7 @@ compatibility: { schema1: { enabled: true } }
     assert.deepEqual(
       await problemsOf('cache: { size: 1GB }\nmirror:\n  - { from: a, to: b }\nindex: postgres://u:p@db/x\n'),
       [
-        'config.yml:2:1: mirror: not supported by this version; remove it',
+        'config.yml:2:1: mirror: not supported by this version; remove it, and have cron run entrepot pull',
         'config.yml:4:1: index: PostgreSQL is not supported by this version; write sqlite',
       ],
     );

@@ -1,10 +1,7 @@
 import type { CacheConfig, CollectConfig, Config, Mode, UpstreamConfig } from '../config.ts';
-import type { Origin } from '../error.ts';
-import { namingKeys, type FileConfig } from '../schema/schema.ts';
-import { isGiven } from '../support.ts';
+import type { FileConfig } from '../schema/schema.ts';
 import type { KeyNode } from '../tree/keys.ts';
-import { givenKeys, type Plain } from '../tree/plain.ts';
-import type { MapTree } from '../tree/tree.ts';
+import type { Plain } from '../tree/plain.ts';
 import { canonicalName } from '../builtin-upstreams.ts';
 import { upstreamLookup } from '../upstream-lookup.ts';
 import { canonicalPin } from '../value/pin.ts';
@@ -12,6 +9,7 @@ import { resolveHealth } from './health.ts';
 import { resolveHosted, resolveLists } from './hosted.ts';
 import { resolveAccess, resolveAuth } from './access.ts';
 import { resolveHttp, resolveLog } from './http.ts';
+import { resolveMode } from './mode.ts';
 import { resolveNotifications } from './notifications.ts';
 import { resolveIntercept } from './intercept.ts';
 import { resolveRegistryProxy, type RegistryProxy } from './registry-proxy.ts';
@@ -37,7 +35,7 @@ export function resolveConfig({ file, plain, keys }: FileToResolve, resolving: R
     resolving,
   );
   const proxy = resolveRegistryProxy(sections.proxy, table, resolving);
-  const mode = proxy === undefined ? modeOf(resolving.tree, file !== undefined) : 'registry-proxy';
+  const mode = proxy === undefined ? resolveMode(file !== undefined, resolving) : 'registry-proxy';
   const storage = resolveStorage(sections.storage, mode, resolving);
   const http = resolveHttp(sections.http, { mode, hasFile: file !== undefined, storage }, resolving);
   const upstreams = upstreamsOf(mode, table, proxy);
@@ -63,22 +61,6 @@ export function resolveConfig({ file, plain, keys }: FileToResolve, resolving: R
     notifications: resolveNotifications(sections.notifications, resolving),
     health: resolveHealth(sections.health, storage, resolving),
   };
-}
-
-/**
- * One key of ours that says what names mean, and they mean that. Otherwise a file that `registry:2` would start with (it must name a storage) means
- * what it meant there, and so do `REGISTRY_*` alone.
- */
-function modeOf(tree: MapTree, hasFile: boolean): Mode {
-  if (namingKeys.some((key) => isGiven(tree, key))) return 'entrepot';
-  const isRegistrys = hasFile
-    ? isGiven(tree, 'storage')
-    : givenKeys(tree).some((each) => isRegistryVariable(each.tree.origin));
-  return isRegistrys ? 'registry' : 'entrepot';
-}
-
-function isRegistryVariable(origin: Origin): boolean {
-  return origin.kind === 'env' && origin.name.startsWith('REGISTRY_');
 }
 
 function upstreamsOf(

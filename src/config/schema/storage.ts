@@ -52,13 +52,13 @@ export const storageSchema = z.strictObject({
     .strictObject({
       rootdirectory: text()
         .prefault('/var/lib/registry')
-        .describe("The directory; blobs lie in it in registry's layout."),
+        .describe(
+          "The directory; blobs lie in it in registry's layout. Without any driver it is `/var/lib/entrepot`, or `~/.local/share/entrepot` for a user who is not root; in registry mode `/var/lib/registry`.",
+        ),
       maxthreads: count(1, 1_000_000).optional().describe("registry's: operations at once."),
     })
     .optional()
-    .describe(
-      'Keep content in a directory. Default, without any driver: /var/lib/entrepot, or ~/.local/share/entrepot for a user who is not root.',
-    ),
+    .describe('Keep content in a directory.'),
   inmemory: z.strictObject({}).optional().describe('Keep content in memory, for tests: gone when the process ends.'),
   s3: s3Schema.optional().describe('Keep content in S3.'),
   s3aws: free().optional().describe('Another name of `s3`.'),
