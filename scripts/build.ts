@@ -6,8 +6,8 @@ import { build } from 'esbuild';
 import manifest from '../package.json' with { type: 'json' };
 
 const outfile = process.argv[2] ?? manifest.bin.entrepot;
-/** The first Node with all that the program uses. Not in package.json, where npm would hold the machine's own Node to it. */
-const oldestNode = '24.15';
+/** The first with all that the program uses. Not an engine in package.json, to which npm would hold the machine's own Node. */
+const { oldestNode } = manifest.config;
 
 /** What runs in a thread of its own needs a text of its own (`src/access/bcrypt.ts`). */
 const worker = await build({
