@@ -2,12 +2,17 @@
  * The files of `deploy/` that no test of clients starts: they fit together, and what they set is what this server reads.
  */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { parse } from 'yaml';
+import manifest from '../../package.json' with { type: 'json' };
+import { loadConfig } from '../../src/config/load.ts';
 import { loadText } from '../../src/config/testing.ts';
 import { TempDir } from '../support/temp-dir.ts';
 import { readText } from './markdown.ts';
+import { repositoryRoot } from './modules.ts';
 
 interface Service {
   readonly command?: readonly string[];
@@ -33,6 +38,8 @@ function serviceOf(file: string, name: string): { readonly stack: Stack; readonl
 
 const ours = readText('deploy/image/entrepot.yml');
 const registrys = readText('deploy/image/registry.yml');
+const unitPath = 'deploy/systemd/entrepot.service';
+const unit = readText(unitPath);
 const dockerfile = readText('Dockerfile');
 
 describe('deploy/', () => {
@@ -79,4 +86,28 @@ describe('deploy/', () => {
     const names = Object.keys(service.labels ?? {}).filter((label) => label !== 'traefik.enable');
     assert.ok(names.every((label) => /^traefik\.http\.(?:routers|services)\.entrepot\./.test(label)));
   });
+
+  test('systemd/entrepot.service runs what is built, as the cache, in the directory that it may write to', async () => {
+    const settings = [...unit.matchAll(/^(\w+)=(.*)$/gm)].map(([, key = '', value = '']) => ({ key, value }));
+    const of = (wanted: string): string => settings.find(({ key }) => key === wanted)?.value ?? '';
+    assert.equal(of('ExecStart'), `/usr/bin/env node ${manifest.bin.entrepot} serve`);
+    const variables = settings.filter(({ key }) => key === 'Environment').map(({ value }) => value.split('='));
+    const env = Object.fromEntries(variables) as Record<string, string>;
+    const { config } = await loadConfig({ env, machine: { isRoot: false } });
+    assert.equal(config.mode, 'entrepot');
+    assert.deepEqual(config.storage, { driver: 'filesystem', rootDirectory: `/var/lib/${of('StateDirectory')}` });
+    assert.ok(Number(of('TimeoutStopSec')) * 1_000 > config.http.drainMs);
+    assert.notEqual(of('User'), 'root');
+  });
+
+  test('systemd/entrepot.service is a unit as systemd has them', { skip: asksSystemd() }, () => {
+    const { status, stderr } = spawnSync('systemd-analyze', ['verify', join(repositoryRoot, unitPath)], {
+      encoding: 'utf8',
+    });
+    assert.deepEqual([status, stderr], [0, '']);
+  });
 });
+
+function asksSystemd(): string | false {
+  return spawnSync('systemd-analyze', ['--version']).status === 0 ? false : 'there is no systemd-analyze here';
+}
