@@ -2,6 +2,7 @@ import { loadConfig } from '../config/load.ts';
 import { checkLocal } from './check-local.ts';
 import { checkRoutes } from './check-routes.ts';
 import { checkUpstreams } from './check-upstreams.ts';
+import { configArgument } from './config-argument.ts';
 import type { Context } from './context.ts';
 import { printJson } from './output.ts';
 import type { Program } from './program.ts';
@@ -24,7 +25,7 @@ export function addCheck(program: Program, context: Context): void {
     .description(
       'Reads the configuration, contacts every upstream that it names (a ping and the token flow), and looks at the store, the index, the certificates, the ports, and for patterns that can never match. Exits with 1 if anything is wrong.',
     )
-    .argument('[file]', 'the configuration (default: $REGISTRY_CONFIGURATION_PATH, else none)')
+    .addArgument(configArgument())
     .option('-a, --all', 'also the public registries that are known without configuration')
     .option('--no-upstreams', 'contact nobody')
     .addOption(jsonOption())

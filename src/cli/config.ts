@@ -1,6 +1,7 @@
 import { explain } from '../config/explain.ts';
 import { configJsonSchema } from '../config/json-schema.ts';
 import { loadConfig } from '../config/load.ts';
+import { configArgument } from './config-argument.ts';
 import type { Context } from './context.ts';
 import { printJson } from './output.ts';
 import type { Program } from './program.ts';
@@ -12,7 +13,7 @@ export function addConfig(program: Program, context: Context): void {
     .command('config')
     .summary('print every setting, its value, and where that comes from')
     .description('Prints every key that counts with its value and where that comes from. Secrets are shown as ***.')
-    .argument('[file]', 'the configuration (default: $REGISTRY_CONFIGURATION_PATH, else none)')
+    .addArgument(configArgument())
     .option('--schema', 'print the JSON Schema of the file instead, for editors')
     .addOption(jsonOption())
     .action(async (file, options) => {

@@ -2,6 +2,7 @@ import type { CollectLine } from '../admin/views.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Loaded } from '../config/load.ts';
 import { adminClient, ServerAway } from './admin-client.ts';
+import { configArgument } from './config-argument.ts';
 import type { Context } from './context.ts';
 import { endOf, sentences } from './gc.ts';
 import type { Program } from './program.ts';
@@ -13,7 +14,7 @@ export function addGarbageCollect(program: Program, context: Context): void {
     .description(
       'Deletes blobs that no manifest refers to. While a server with this configuration runs, it is asked to, and keeps to its time of grace (collect.grace); otherwise the volume is collected here, without any. No server has to be stopped for it.',
     )
-    .argument('[file]', 'the configuration (default: $REGISTRY_CONFIGURATION_PATH, else none is needed)')
+    .addArgument(configArgument())
     .option('-d, --dry-run', 'do everything except deleting')
     .option('-m, --delete-untagged', 'also manifests that no tag, no index and no subject leads to')
     .option('-q, --quiet', 'print nothing but errors')

@@ -25,7 +25,9 @@ export type Program = Command;
 
 export function createProgram(context: Context): Program {
   const program = new Command('entrepot')
-    .description('One server between your machines and every container registry: it caches what they pull.')
+    .description(
+      'One server between your machines and every container registry: it caches what they pull and hosts what they push.',
+    )
     .version(version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .helpCommand('help [COMMAND]', 'print the help of a command')

@@ -1,5 +1,6 @@
 import { loadConfig } from '../config/load.ts';
 import type { Event } from '../observe/events.ts';
+import { configArgument } from './config-argument.ts';
 import type { Context } from './context.ts';
 import { printJson } from './output.ts';
 import type { Program } from './program.ts';
@@ -12,7 +13,7 @@ export function addRebuild(program: Program, context: Context): void {
     .description(
       'Makes the index anew from the files of the volume, while no server runs on it: everything pushed comes back. What was only cached is fetched again, or used again where it still lies. The index before is kept beside it.',
     )
-    .argument('[file]', 'the configuration (default: $REGISTRY_CONFIGURATION_PATH, else none is needed)')
+    .addArgument(configArgument())
     .addOption(jsonOption())
     .action(async (file, options) => {
       const loaded = await loadConfig({ path: file, env: context.env });

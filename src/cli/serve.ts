@@ -3,6 +3,7 @@ import type { Loaded } from '../config/load.ts';
 import { createLog } from '../observe/log.ts';
 import type { Log } from '../observe/log.ts';
 import { bannerText } from './banner.ts';
+import { configArgument } from './config-argument.ts';
 import type { Context, RunningServer } from './context.ts';
 import type { Program } from './program.ts';
 
@@ -11,7 +12,7 @@ export function addServe(program: Program, context: Context): void {
     .command('serve')
     .summary('run the server')
     .description('Runs the server until it is told to stop (SIGTERM, SIGINT). SIGHUP reads the configuration again.')
-    .argument('[file]', 'the configuration (default: $REGISTRY_CONFIGURATION_PATH, else none is needed)')
+    .addArgument(configArgument())
     .option('-q, --quiet', 'no banner')
     .action(async (file, options) => {
       const loaded = await loadConfig({ path: file, env: context.env });

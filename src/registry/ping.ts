@@ -2,7 +2,7 @@ import type { Reply } from '../http/message.ts';
 
 const registryBody = Buffer.from('{}\n');
 const rootBody = Buffer.from(
-  'This is Entrepot, a cache and mirror for container registries.\nThe registry is at /v2/.\n',
+  'This is Entrepot, a cache of container registries, and one itself.\nThe registry is at /v2/.\n',
 );
 
 /**

@@ -14,6 +14,14 @@ describe('ARCHITECTURE.md', () => {
     assert.deepEqual(drawnEntries(drawing?.text ?? '').toSorted(), found.toSorted());
   });
 
+  test('says of every directory of tests what it is for', () => {
+    const found = readdirSync(join(repositoryRoot, 'test'), { withFileTypes: true }).filter((each) =>
+      each.isDirectory(),
+    );
+    const rows = [...readText('ARCHITECTURE.md').matchAll(/^\| `test\/(\w+)\/` \|/gm)].map(([, name = '']) => name);
+    assert.deepEqual(rows.toSorted(), found.map(({ name }) => name).toSorted());
+  });
+
   test('shows the picture of the download as the code has it', () => {
     const drawn = blocks.find(({ text }) => text.includes('seeking ──'))?.text ?? 'nothing';
     const source = readText('src/cache/download.ts').replaceAll(/^ \* ?/gm, '');
