@@ -163,8 +163,8 @@ export class HttpClient {
   /** A connection that had been idle may turn out to be closed; that costs one more try, not the request. */
   async #ask(outgoing: Outgoing, receiver: Receiver, origin: OriginState): Promise<Ending> {
     const ending = await this.#exchange(outgoing, receiver, origin);
-    const again = ending.stale && (outgoing.method === 'GET' || outgoing.method === 'HEAD');
-    return again ? await this.#exchange(outgoing, receiver, origin) : ending;
+    // Whatever the method: what we POST or PUT asks for a token, and two of them do no harm.
+    return ending.stale ? await this.#exchange(outgoing, receiver, origin) : ending;
   }
 
   #exchange(outgoing: Outgoing, receiver: Receiver, { pool, forward }: OriginState): Promise<Ending> {

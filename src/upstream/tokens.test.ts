@@ -112,6 +112,15 @@ describe('a token', () => {
     const form = new URLSearchParams(post?.body);
     assert.deepEqual([form.get('grant_type'), form.get('scope')], ['password', 'repository:library/redis:pull']);
   });
+
+  test('is asked for by POST once more when the connection turns out to be closed', async () => {
+    await using registry = await start({ users, private: ['library/redis'] });
+    registry.fault({ method: 'GET', path: '/token' }, faults.status(405));
+    registry.fault({ method: 'POST', path: '/token', times: 1 }, faults.close());
+    await using rig = makeRig(registry.origin, { credentials: alice });
+    assert.equal((await rig.repository.manifest(tag, 'own'))?.digest, image.digest);
+    assert.equal(registry.count({ method: 'POST' }), 2);
+  });
 });
 
 describe('credentials', () => {
