@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { RegistryError } from '../oci/errors.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
-import { Circuit, illRunMax, openMsMax } from './circuit.ts';
+import { Circuit, healthOf, illRunMax, openMsMax } from './circuit.ts';
 import type { Health, Leave } from './circuit.ts';
+import type { Breakdown } from './failure.ts';
 
 const error = new RegistryError('UPSTREAM_UNREACHABLE', 'no route');
 const dead: Health = { kind: 'dead', error };
@@ -85,5 +86,49 @@ describe('a circuit', () => {
     circuit.report(early, dead);
     circuit.report(late, well);
     assert.equal(circuit.open, false);
+  });
+
+  test('closes when the body of a probe begins, whose end is nobody waits for', async () => {
+    const { circuit, leave, states, clock } = setUp();
+    circuit.report(leave(), dead);
+    await clock.advance(1000);
+    const first = leave();
+    circuit.answers();
+    assert.equal(circuit.open, false);
+    circuit.report(leave(), dead);
+    assert.equal(circuit.open, true);
+    await clock.advance(1000);
+    leave();
+    circuit.report(first, ill);
+    assert.ok('error' in circuit.enter(), 'the second probe is still under way');
+    assert.deepEqual(states, ['open', 'closed', 'open']);
+  });
+});
+
+describe('the other side', () => {
+  const cases: readonly (readonly [string, Health['kind'], status: number, bytes: number, how?: Partial<Breakdown>])[] =
+    [
+      ['that answers 200 is well', 'well', 200, 7],
+      ['that answers 404 is well', 'well', 404, 0],
+      ['that answers 500 is ill', 'ill', 500, 7],
+      ['that cannot be connected to is dead', 'dead', 0, 0, { stage: 'connect', why: 'refused' }],
+      ['that does not answer in time is dead', 'dead', 0, 0, { stage: 'headers', why: 'timeout' }],
+      ['that breaks off before its answer is ill', 'ill', 0, 0, { stage: 'headers' }],
+      ['that breaks a body off before its first byte is ill', 'ill', 200, 0, {}],
+      ['that breaks a body off after some bytes is well', 'well', 206, 7, {}],
+      ['that sends nothing of a body is ill', 'ill', 200, 0, { why: 'timeout' }],
+      ['that falls silent in the middle of a body may be well or not', 'unknown', 200, 7, { why: 'timeout' }],
+    ];
+  for (const [what, kind, status, bytes, how] of cases) {
+    test(what, () => {
+      const breakdown = how && ({ stage: 'body', why: 'cut', text: 'broken', ...how } as const);
+      const head = status === 0 ? undefined : { status, headers: {} };
+      assert.equal(healthOf({ head, bytes, breakdown, stale: false }, false), kind);
+    });
+  }
+
+  test('that does not end a small body in time is ill', () => {
+    const breakdown = { stage: 'body', why: 'timeout', text: 'late' } as const;
+    assert.equal(healthOf({ head: { status: 200, headers: {} }, bytes: 7, breakdown, stale: false }, true), 'ill');
   });
 });

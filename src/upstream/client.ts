@@ -2,7 +2,7 @@ import type { Pool } from 'undici';
 import type { Clock } from '../observe/clock.ts';
 import type { Observer, UpstreamRequest } from '../observe/events.ts';
 import type { ErrorCode, RegistryError } from '../oci/errors.ts';
-import { Circuit } from './circuit.ts';
+import { Circuit, healthOf } from './circuit.ts';
 import type { Health, Leave } from './circuit.ts';
 import type { RelayAnswer, RelayRequest, Upgraded, UpgradeRequest } from './contract.ts';
 import { createDialer } from './dial.ts';
@@ -167,7 +167,7 @@ export class HttpClient {
     return ending.stale ? await this.#exchange(outgoing, receiver, origin) : ending;
   }
 
-  #exchange(outgoing: Outgoing, receiver: Receiver, { pool, forward }: OriginState): Promise<Ending> {
+  #exchange(outgoing: Outgoing, receiver: Receiver, { pool, circuit, forward }: OriginState): Promise<Ending> {
     const { clock, timeouts, userAgent, mark } = this.#options;
     const { url, method, body } = outgoing;
     const path = url.pathname + url.search;
@@ -189,22 +189,22 @@ export class HttpClient {
       small: outgoing.small,
       signal: outgoing.signal,
       fresh: () => this.#dialer.handingOver,
+      begun: () => outgoing.small || circuit.answers(),
     });
   }
 
   #judge(outgoing: Outgoing, ending: Ending, { origin, leave, startedAt }: Journey): Head {
     const { head, breakdown } = ending;
     const question = this.#question(outgoing);
+    const kind = healthOf(ending, outgoing.small);
     if (head === undefined || breakdown !== undefined) {
       const how = breakdown ?? { stage: 'headers', why: 'cut', text: 'no answer' };
       const error = brokenFailure(question, how);
-      const dead = breakdown?.stage === 'connect' || (breakdown?.why === 'timeout' && breakdown.stage === 'headers');
-      origin.circuit.report(leave, { kind: dead ? 'dead' : 'ill', error: brokenFailure(unnamed(question), how) });
+      origin.circuit.report(leave, { kind, error: brokenFailure(unnamed(question), how) });
       this.#tell(outgoing, startedAt, ending, error.code);
       throw error;
     }
-    const health: Health =
-      head.status >= 500 ? { kind: 'ill', error: statusFailure(unnamed(question), head.status) } : { kind: 'well' };
+    const health: Health = kind === 'well' ? { kind } : { kind, error: statusFailure(unnamed(question), head.status) };
     origin.circuit.report(leave, health);
     this.#tell(outgoing, startedAt, ending, undefined);
     return head;

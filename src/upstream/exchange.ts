@@ -31,6 +31,8 @@ export interface ExchangeOptions {
   readonly signal: AbortSignal | undefined;
   /** Whether the connection that is being written to has never carried a request. */
   readonly fresh: () => boolean;
+  /** Told once, when the first bytes of a body arrive that somebody takes. */
+  readonly begun: () => void;
 }
 
 export interface Ending {
@@ -123,6 +125,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     // The parser begins again after a pause with a chunk of nothing; held back once more, it would do so for ever.
     if (this.#settled || chunk.length === 0) return;
+    if (this.#bytes === 0 && !this.#draining) this.#options.begun();
     this.#bytes += chunk.length;
     if (!this.#options.small) this.#movedAt = this.#options.clock.monotonic();
     if (this.#draining) {

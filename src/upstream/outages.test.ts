@@ -5,9 +5,12 @@ import { CountingUpstream } from '../../test/support/counting-upstream.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { makeBlob, makeImage } from '../../test/support/images.ts';
 import * as faults from '../../test/support/upstream-faults.ts';
+import { illRunMax } from './circuit.ts';
 import { failureOf, fetchBlob, makeRig } from './testing.ts';
 
 const image = makeImage();
+const [layer] = image.layers;
+assert.ok(layer);
 const tag = parseReference('7');
 
 async function start(): Promise<CountingUpstream> {
@@ -60,8 +63,6 @@ describe('an upstream that', () => {
     await using registry = await CountingUpstream.start({ blobRedirects: {} });
     registry.publish('library/redis:7', image);
     await using rig = makeRig(registry.origin, {}, { clock });
-    const [layer] = image.layers;
-    assert.ok(layer);
     await registry.down('cdn');
     await failureOf(fetchBlob(rig.repository, layer.digest));
     await registry.down('registry');
@@ -103,6 +104,58 @@ describe('an upstream that', () => {
     assert.equal(registry.count(), 5);
   });
 
+  test('cuts bodies off once they have begun is well', async () => {
+    await using registry = await start();
+    registry.fault({ path: '/blobs/' }, faults.cut(100));
+    await using rig = makeRig(registry.origin);
+    for (let asked = 0; asked < 2 * illRunMax; asked++) {
+      assert.equal((await failureOf(fetchBlob(rig.repository, layer.digest))).code, 'UPSTREAM_UNREACHABLE');
+    }
+    assert.ok(await rig.repository.resolve(tag, 'anonymous'));
+    assert.equal(rig.upstream.status().circuit, 'closed');
+  });
+
+  test('cuts bodies off before their first byte is left alone for a while', async () => {
+    await using registry = await start();
+    registry.fault({ path: '/blobs/' }, faults.cut(0));
+    await using rig = makeRig(registry.origin, {}, { clock: new FakeClock() });
+    for (let asked = 0; asked < illRunMax; asked++) await failureOf(fetchBlob(rig.repository, layer.digest));
+    assert.equal(rig.upstream.status().circuit, 'open');
+  });
+
+  test('falls silent in the middle of many blobs at once is still asked', async () => {
+    const clock = new FakeClock();
+    await using registry = await start();
+    registry.fault({ path: '/blobs/' }, faults.stall(100));
+    await using rig = makeRig(registry.origin, {}, { clock });
+    const pieces: Uint8Array[] = [];
+    const stalled = Array.from({ length: illRunMax }, () =>
+      failureOf(fetchBlob(rig.repository, layer.digest, {}, 'anonymous', pieces)),
+    );
+    while (Buffer.concat(pieces).length < illRunMax * 100) await new Promise((resolve) => setImmediate(resolve));
+    await clock.advance(30_000);
+    for (const failure of await Promise.all(stalled)) assert.equal(failure.code, 'UPSTREAM_TIMEOUT');
+    assert.ok(await rig.repository.resolve(tag, 'anonymous'));
+  });
+
+  test('comes back with a long body is asked by others before that has ended', async () => {
+    const clock = new FakeClock();
+    await using registry = await start();
+    await using rig = makeRig(registry.origin, {}, { clock });
+    await registry.down();
+    await failureOf(rig.repository.resolve(tag, 'anonymous'));
+    await registry.up();
+    await clock.advance(1000);
+    registry.fault({ path: '/blobs/' }, faults.stall(100));
+    const pieces: Uint8Array[] = [];
+    const probe = failureOf(fetchBlob(rig.repository, layer.digest, {}, 'anonymous', pieces));
+    while (pieces.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    assert.ok(await rig.repository.resolve(tag, 'anonymous'));
+    await clock.advance(30_000);
+    await probe;
+    assert.equal(rig.upstream.status().circuit, 'closed');
+  });
+
   test('answers 4xx is well', async () => {
     await using registry = await start();
     registry.fault({}, faults.status(404));
@@ -122,8 +175,6 @@ describe('an upstream that', () => {
     assert.equal(failure.code, 'UPSTREAM_LIMITED');
     assert.equal(failure.retryAfterSeconds, 20);
     assert.equal(registry.count(), 1);
-    const [layer] = image.layers;
-    assert.ok(layer);
     assert.ok((await fetchBlob(rig.repository, layer.digest)).found);
     await clock.advance(20_000);
     assert.ok(await rig.repository.resolve(tag, 'anonymous'));
