@@ -9,7 +9,7 @@ import type { Credential, CredentialSource } from './credentials.ts';
 import type { Head } from './exchange.ts';
 import { failure, realmFailure, statusFailure } from './failure.ts';
 import type { Question } from './failure.ts';
-import { Pauses } from './pauses.ts';
+import { Pauses, pauseSecondsDefault } from './pauses.ts';
 import { sendFollowing } from './redirects.ts';
 import { retryAfterSeconds } from './retry-after.ts';
 import { parseGrant, Tokens } from './tokens.ts';
@@ -159,7 +159,8 @@ export class Authorizer {
     if ((answer.status === 404 || answer.status === 405) && credential?.kind === 'password') {
       answer = await this.#ask(this.#post(request));
     }
-    const wait = retryAfterSeconds(answer.headers, this.#options.clock.now());
+    const told = retryAfterSeconds(answer.headers, this.#options.clock.now());
+    const wait = answer.status === 429 ? (told ?? pauseSecondsDefault) : told;
     if (answer.status === 429) this.#pauses.pause(pause, wait);
     if (answer.status === 401 && credential !== undefined) this.#options.source?.refused();
     if (answer.status !== 200) throw tokenFailure(question, answer.status, wait);

@@ -11,7 +11,7 @@ import type { CredentialSource } from './credentials.ts';
 import type { Head, Receiver } from './exchange.ts';
 import { clientFailure, invalidFailure, statusFailure } from './failure.ts';
 import type { Question } from './failure.ts';
-import { Pauses } from './pauses.ts';
+import { Pauses, pauseSecondsDefault } from './pauses.ts';
 import { parseRateLimit } from './ratelimit.ts';
 import type { RateLimit } from './ratelimit.ts';
 import { sendFollowing } from './redirects.ts';
@@ -83,12 +83,12 @@ export class Endpoint {
       const outgoing = this.#outgoing(ask, authorization);
       const arrival = await sendFollowing(this.#options.client, outgoing, receiver, travel);
       const { head, url, role } = arrival;
-      this.#note(ask, head, role);
+      const withCredentials = role === 'registry' && authorization.withCredentials;
+      const answer = { head, question: { ...this.#question(ask), host: url.host, role, withCredentials } };
+      this.#note(ask, answer);
       const again = !refusedAt.has(url.origin) && this.#mayTryAgain(ask, arrival, authorization);
       refusedAt.add(url.origin);
-      if (again) continue;
-      const withCredentials = role === 'registry' && authorization.withCredentials;
-      return { head, question: { ...this.#question(ask), host: url.host, role, withCredentials } };
+      if (!again) return answer;
     }
   }
 
@@ -107,12 +107,13 @@ export class Endpoint {
   }
 
   /** The error for an answer whose status is not what was hoped for. */
-  fail({ head, question }: Answer): RegistryError {
-    const { status, headers } = head;
+  fail(answer: Answer): RegistryError {
+    const { question } = answer;
+    const { status, headers } = answer.head;
     if (question.forClient === true && question.role === 'registry' && (status === 401 || status === 403)) {
       return clientFailure(question, status, headers['www-authenticate']?.toString());
     }
-    return statusFailure(question, head.status, retryAfterSeconds(head.headers, this.#options.clock.now()));
+    return statusFailure(question, status, this.#secondsToWait(answer));
   }
 
   urlOf(path: string): URL {
@@ -136,13 +137,19 @@ export class Endpoint {
     if (seconds !== undefined) throw statusFailure(this.#question(ask), 429, seconds);
   }
 
-  #note(ask: Ask, head: Head, role: Outgoing['role']): void {
-    // What a client is limited to is its own.
-    if (typeof ask.as === 'object') return;
-    const { clock, onLimit } = this.#options;
-    if (head.status === 429) this.#pauses.pause(pauseOf(ask), retryAfterSeconds(head.headers, clock.now()));
-    const limit = role === 'registry' ? parseRateLimit(head.headers) : undefined;
-    if (limit) onLimit(limit);
+  #note(ask: Ask, answer: Answer): void {
+    if (!isOwnMatter(answer)) return;
+    const { head } = answer;
+    if (head.status === 429) this.#pauses.pause(pauseOf(ask), this.#secondsToWait(answer));
+    const limit = parseRateLimit(head.headers);
+    if (limit) this.#options.onLimit(limit);
+  }
+
+  /** As it says; as long as we pause where it does not. */
+  #secondsToWait(answer: Answer): number | undefined {
+    const { status, headers } = answer.head;
+    const otherwise = status === 429 && isOwnMatter(answer) ? pauseSecondsDefault : undefined;
+    return retryAfterSeconds(headers, this.#options.clock.now()) ?? otherwise;
   }
 
   #outgoing(ask: Ask, { header, withCredentials }: Authorization): Outgoing {
@@ -162,6 +169,11 @@ export class Endpoint {
       withCredentials: false,
     };
   }
+}
+
+/** Between the registry and us. What a client is limited to is its own; what others, to whom we are sent on, allow is theirs. */
+function isOwnMatter({ question }: Answer): boolean {
+  return question.role === 'registry' && question.forClient !== true;
 }
 
 const bodiless: Receiver = { head: () => 'drain', data: () => true };

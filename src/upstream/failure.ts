@@ -138,8 +138,10 @@ function describeStatus(question: Question, status: number, retryAfterSeconds?: 
   }
   if (status === 429) {
     const wait = retryAfterSeconds === undefined ? 'later' : `in ${retryAfterSeconds} s`;
-    const advice = `try again ${wait}, or set upstreams.${upstream}.credentials for a higher limit`;
-    return ['UPSTREAM_LIMITED', `${who} limits our requests (429) for ${subject}; ${advice}`];
+    // Whom we were sent on to never sees our credentials.
+    const isAsked = question.role === 'registry' || question.role === 'token';
+    const advice = isAsked ? `, or set upstreams.${upstream}.credentials for a higher limit` : '';
+    return ['UPSTREAM_LIMITED', `${who} limits our requests (429) for ${subject}; try again ${wait}${advice}`];
   }
   if (status === 508) {
     const advice = `let not both be each other's upstream, mirror or proxy: check upstreams.${upstream} here, and there`;

@@ -53,10 +53,19 @@ describe('Retry-After', () => {
   const cases = [
     ['120', 120],
     ['0', 0],
+    ['1.5', 2],
     ['Tue, 01 Jan 2030 12:01:30 GMT', 90],
-    ['Tue, 01 Jan 2030 11:00:00 GMT', 0],
+    ['Tuesday, 01-Jan-30 12:01:30 GMT', 90],
+    ['Tue Jan  1 12:01:30 2030', 90],
+    ['Tue, 01 Jan 2030 11:00:00 GMT', undefined],
     ['99999999999', retryAfterSecondsMax],
+    ['Fri, 31 Dec 2199 00:00:00 GMT', retryAfterSecondsMax],
+    ['Tue, 99 Foo 2030 12:01:30 GMT', undefined],
+    ['2030-02-01', undefined],
+    ['-5', undefined],
+    ['1.', undefined],
     ['soon', undefined],
+    ['', undefined],
     [undefined, undefined],
   ] as const;
   for (const [field, seconds] of cases) {

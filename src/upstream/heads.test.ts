@@ -54,7 +54,13 @@ const cases: Readonly<Record<string, Case>> = {
   'HEAD 403, GET 403': { head: status(403), get: status(403), ends: 'UPSTREAM_DENIED', gets: 1 },
   'HEAD 405, GET 405': { head: status(405), get: status(405), ends: 'UPSTREAM_INVALID', gets: 1 },
   'HEAD 404, GET 503': { head: status(404), get: status(503), ends: 'UPSTREAM_FAILED', gets: 1 },
-  'HEAD 404, GET 429': { head: status(404), get: status(429), ends: 'UPSTREAM_LIMITED', gets: 1 },
+  'HEAD 404, GET 429': {
+    head: status(404),
+    get: status(429),
+    ends: 'UPSTREAM_LIMITED',
+    gets: 1,
+    retryAfterSeconds: 10,
+  },
   'HEAD 429': {
     head: status(429, { 'retry-after': '77' }),
     ends: 'UPSTREAM_LIMITED',

@@ -6,6 +6,7 @@ import { FakeClock } from '../../test/support/fake-clock.ts';
 import { makeBlob, makeImage } from '../../test/support/images.ts';
 import * as faults from '../../test/support/upstream-faults.ts';
 import { illRunMax } from './circuit.ts';
+import { pauseSecondsDefault } from './pauses.ts';
 import { failureOf, fetchBlob, makeRig } from './testing.ts';
 
 const image = makeImage();
@@ -179,6 +180,29 @@ describe('an upstream that', () => {
     await clock.advance(20_000);
     assert.ok(await rig.repository.resolve(tag, 'anonymous'));
     assert.equal(rig.upstream.status().circuit, 'closed');
+  });
+
+  for (const unsaid of [undefined, '-5', 'Sat, 01 Jan 2000 00:00:00 GMT']) {
+    test(`limits us, and says ${unsaid ?? 'nothing'} of how long, is left alone for as long as everybody is told`, async () => {
+      const clock = new FakeClock();
+      await using registry = await start();
+      registry.fault({}, faults.status(429, unsaid === undefined ? {} : { 'retry-after': unsaid }));
+      await using rig = makeRig(registry.origin, {}, { clock });
+      const first = await failureOf(rig.repository.resolve(tag, 'anonymous'));
+      assert.equal(first.retryAfterSeconds, pauseSecondsDefault);
+      assert.match(first.message, /try again in 10 s, or set upstreams\.reg\.test\.credentials/);
+      const second = await failureOf(rig.repository.resolve(tag, 'anonymous'));
+      assert.equal(second.retryAfterSeconds, pauseSecondsDefault);
+      assert.equal(registry.count(), 1);
+    });
+  }
+
+  test('limits us for no time at all is asked again at once', async () => {
+    await using registry = await start();
+    registry.fault({ times: 1 }, faults.status(429, { 'retry-after': '0' }));
+    await using rig = makeRig(registry.origin);
+    assert.equal((await failureOf(rig.repository.resolve(tag, 'anonymous'))).retryAfterSeconds, 0);
+    assert.ok(await rig.repository.resolve(tag, 'anonymous'));
   });
 
   test('closed an idle connection is asked on a new one, once', async () => {

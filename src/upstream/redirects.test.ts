@@ -29,6 +29,17 @@ describe('a redirect', () => {
     });
   }
 
+  test('to a host that limits us holds up no other blob of the registry', async () => {
+    await using registry = await CountingUpstream.start({ blobRedirects: {} });
+    for (const each of [blob, makeBlob(10, 'other')]) registry.publishBlob('library/redis', each);
+    registry.fault({ host: 'cdn', times: 1 }, faults.status(429, { 'retry-after': '60' }));
+    await using rig = makeRig(registry.origin);
+    const failure = await failureOf(fetchBlob(rig.repository, blob.digest));
+    assert.equal(failure.retryAfterSeconds, 60);
+    assert.match(failure.message, /, where reg\.test sent us, limits our requests \(429\) .*; try again in 60 s$/);
+    assert.ok((await fetchBlob(rig.repository, makeBlob(10, 'other').digest)).found);
+  });
+
   test('to another host is not trusted with Authorization when it leads back', async () => {
     await using registry = await CountingUpstream.start({ auth, blobRedirects: {} });
     await using other = await CountingUpstream.start();

@@ -11,6 +11,7 @@ import { makeImage } from '../../test/support/images.ts';
 import { TempDir } from '../../test/support/temp-dir.ts';
 import * as faults from '../../test/support/upstream-faults.ts';
 import type { AuthOptions } from '../../test/support/upstream-auth.ts';
+import { pauseSecondsDefault } from './pauses.ts';
 import { failureOf, fetchBlob, makeRig } from './testing.ts';
 
 const image = makeImage();
@@ -224,6 +225,17 @@ describe('a token service', () => {
     await using rig = makeRig(registry.origin, { credentials: alice, caPath: await authorityFile(directory.path) });
     const failure = await failureOf(rig.repository.manifest(tag, 'own'));
     assert.match(failure.message, /plain http/);
+  });
+
+  test('that limits us and does not say for how long is left alone for as long as everybody is told', async () => {
+    await using registry = await start();
+    registry.fault({ path: '/token' }, faults.status(429));
+    await using rig = makeRig(registry.origin, {}, { clock: new FakeClock() });
+    for (let asked = 0; asked < 2; asked++) {
+      const failure = await failureOf(rig.repository.manifest(tag, 'anonymous'));
+      assert.equal(failure.retryAfterSeconds, pauseSecondsDefault);
+    }
+    assert.equal(registry.count({ path: '/token' }), 1);
   });
 
   const troubles = [
