@@ -84,6 +84,33 @@ test('the list of a repository that we may read is shown, though a client brough
   assert.deepEqual(asked, ['own']);
 });
 
+test('a mirror is not asked whether anybody, or we ourselves, may read a blob', async () => {
+  await using index = await openSqliteIndex({ path: ':memory:' });
+  const asked: unknown[] = [];
+  const repository: Partial<UpstreamRepository> = {
+    resolve: async () => undefined,
+    blobSize: async (_, as, how) => {
+      asked.push([as, how]);
+      return as === 'own' ? 7 : undefined;
+    },
+    tags: async () => {
+      throw new RegistryError('UPSTREAM_DENIED', 'not for you');
+    },
+  };
+  const upstream = { hasCredentials: true, repository: () => repository } as Partial<Upstream> as Upstream;
+  const wanted = { object: 'blob', reference: digestOf('secret') } as const;
+  const toAll = accessTo(upstream, index, new FakeClock(), 'anyone');
+  await toAll.rights.bring(key);
+  assert.equal(await toAll.access.mayRead({ kind: 'anonymous' }, key, wanted), 'own');
+  const toUsers = accessTo(upstream, index, new FakeClock(), 'authenticated');
+  const other = { ...key, name: parseRepositoryName('team/other') };
+  await assert.rejects(toUsers.access.mayRead({ kind: 'anonymous' }, other, wanted), { code: 'UNAUTHORIZED' });
+  assert.deepEqual(asked, [
+    ['own', { direct: true }],
+    ['anonymous', { direct: true }],
+  ]);
+});
+
 /** Where nothing that a client was seen to have counts for a later request. */
 function accessTo(upstream: Upstream, index: Index, clock: FakeClock, exposure: 'anyone' | 'authenticated') {
   const upstreams = { find: () => upstream, list: () => [upstream], close: async () => {} };

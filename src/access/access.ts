@@ -255,7 +255,8 @@ export function createAccess(options: AccessOptions): Access {
 
 async function has(repository: UpstreamRepository, reference: Reference): Promise<boolean> {
   if ((await repository.resolve(reference, 'anonymous')) !== undefined) return true;
-  return isDigestReference(reference) && (await repository.blobSize(reference, 'anonymous')) !== undefined;
+  if (!isDigestReference(reference)) return false;
+  return (await repository.blobSize(reference, 'anonymous', { direct: true })) !== undefined;
 }
 
 async function orDenied<T>(asked: Promise<T>): Promise<T | 'denied'> {

@@ -239,7 +239,7 @@ interface Client {
 /** Something, when our own credentials are shown it. */
 async function shownToUs(repository: UpstreamRepository, wanted: Wanted): Promise<unknown> {
   if (wanted.object === 'list') return await repository.tags({ limit: 1, last: undefined }, 'own');
-  if (wanted.object === 'blob') return await repository.blobSize(wanted.reference, 'own');
+  if (wanted.object === 'blob') return await repository.blobSize(wanted.reference, 'own', { direct: true });
   return await repository.resolve(wanted.reference, 'own');
 }
 

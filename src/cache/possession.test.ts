@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { digestOf } from '../oci/digest.ts';
+import type { UpstreamRepository } from '../upstream/contract.ts';
 import { possesses } from './possession.ts';
 import { PlayUpstream, small } from './testing.ts';
 import type { Manners } from './testing.ts';
@@ -11,7 +12,11 @@ const digest = digestOf(small);
 function registry(says: number | undefined, manners: Manners = {}) {
   const upstream = new PlayUpstream(small, () => manners);
   const source = upstream.source();
-  const repository = { ...source.repository, blobSize: async () => says };
+  const blobSize: UpstreamRepository['blobSize'] = async (_digest, _as, how) => {
+    assert.ok(how?.direct, 'a mirror proves nothing');
+    return says;
+  };
+  const repository = { ...source.repository, blobSize };
   const has = (isBelieved: boolean): Promise<boolean> =>
     possesses(digest, { ...source, repository }, { ...word, isBelieved });
   return { upstream, has };

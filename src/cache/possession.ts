@@ -13,7 +13,7 @@ const pieceBytes = 64 * 1024;
  * @throws RegistryError `UPSTREAM_INVALID` when it sends something else
  */
 export async function possesses(digest: Digest, source: Source, { isBelieved }: Policy): Promise<boolean> {
-  const size = await source.repository.blobSize(digest, source.identity);
+  const size = await source.repository.blobSize(digest, source.identity, { direct: true });
   if (size === undefined || isBelieved) return size !== undefined;
   const algorithm = algorithmOf(digest);
   if (size === 0) return digestOfHash(algorithm, startHash(algorithm)) === digest;

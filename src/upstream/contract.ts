@@ -108,8 +108,11 @@ export interface UpstreamRepository {
   prove(reference: Reference, object: 'manifest' | 'blob', as: ClientIdentity): Promise<Proven | undefined>;
   /** One GET; verified against the digest when asked by one. */
   manifest(reference: Reference, as: Identity): Promise<Manifest | undefined>;
-  /** Size in bytes by HEAD (or a GET that is cut short where HEAD is refused). */
-  blobSize(digest: Digest, as: Identity): Promise<number | undefined>;
+  /**
+   * Size in bytes by HEAD (or a GET that is cut short where HEAD is refused); a mirror's word while the upstream cannot be
+   * asked. That a mirror has a blob proves nothing of the repository: who wants a proof asks `direct`.
+   */
+  blobSize(digest: Digest, as: Identity, how?: Pick<BlobRequest, 'direct'>): Promise<number | undefined>;
   /**
    * One transfer of a blob or of a part of it. Resolves to true when all that was asked for has arrived or the sink had
    * enough, to false when the upstream does not have it; throws when it broke off, whatever had arrived by then having
@@ -141,7 +144,7 @@ export interface BlobRequest {
   /** The validator of an earlier answer, sent as If-Range (RFC 9110, 13.1.5). */
   readonly etag: string | undefined;
   readonly signal: AbortSignal;
-  /** Ask the upstream itself, not its mirrors: after bytes that were not what their digest says. */
+  /** Ask the upstream itself, not its mirrors: for a proof, or after bytes that were not what their digest says. */
   readonly direct?: boolean;
 }
 

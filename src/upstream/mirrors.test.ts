@@ -108,6 +108,42 @@ describe('a mirror', () => {
     assert.match(failure.message, /cannot go on from byte 120000/);
   });
 
+  test('is believed about the size of a blob while the upstream is away, and asked without our credentials', async () => {
+    await using pair = await start();
+    const { rig, registry, mirror } = pair;
+    assert.equal(await rig.repository.blobSize(parseDigest(layer.digest), 'own'), layer.size);
+    assert.equal(mirror.count(), 0);
+    await registry.down();
+    assert.equal(await rig.repository.blobSize(parseDigest(layer.digest), 'own'), layer.size);
+    assert.equal(mirror.count({ authorization: 'none' }), 1);
+    assert.equal(mirror.count(), 1);
+  });
+
+  test('that has no such blob either leaves the failure of the upstream', async () => {
+    await using pair = await start();
+    await pair.registry.down();
+    const absent = parseDigest(`sha256:${'0'.repeat(64)}`);
+    assert.equal((await failureOf(pair.rig.repository.blobSize(absent, 'own'))).code, 'UPSTREAM_UNREACHABLE');
+    assert.ok(pair.mirror.count() > 0);
+  });
+
+  test('is not asked for the size of a blob that the upstream does not have, or lets nobody see', async () => {
+    for (const code of [404, 403]) {
+      await using pair = await start();
+      pair.registry.fault({ path: '/blobs/' }, faults.status(code));
+      await pair.rig.repository.blobSize(parseDigest(layer.digest), 'own').catch(() => undefined);
+      assert.equal(pair.mirror.count(), 0, `${code}`);
+    }
+  });
+
+  test('is no proof that a repository has a blob', async () => {
+    await using pair = await start();
+    await pair.registry.down();
+    const size = pair.rig.repository.blobSize(parseDigest(layer.digest), 'own', { direct: true });
+    assert.equal((await failureOf(size)).code, 'UPSTREAM_UNREACHABLE');
+    assert.equal(pair.mirror.count(), 0);
+  });
+
   test('is passed over when the upstream itself is meant', async () => {
     await using pair = await start();
     assert.ok((await fetchBlob(pair.rig.repository, layer.digest, { direct: true }, 'own')).found);

@@ -24,6 +24,8 @@ import { invalidFailure } from './failure.ts';
 import { descriptorIn } from './head-answer.ts';
 import type { Bandwidth, Semaphore } from './limits.ts';
 import { listReferrers, listTags } from './lists.ts';
+import { firstOf, mainOrElse, mirrorsFor } from './mirrors.ts';
+import type { Mirror } from './mirrors.ts';
 import { oddBody, rangeHeaders, Transfer } from './transfer.ts';
 import type { Progress } from './transfer.ts';
 
@@ -31,7 +33,7 @@ import type { Progress } from './transfer.ts';
 export interface Sources {
   readonly main: Endpoint;
   /** Asked first for bytes; those with `resolve` also where a tag points. */
-  readonly mirrors: readonly { readonly endpoint: Endpoint; readonly resolve: boolean }[];
+  readonly mirrors: readonly Mirror[];
   readonly transfers: Semaphore;
   readonly requests: Semaphore;
   readonly bandwidth: Bandwidth;
@@ -66,7 +68,7 @@ class Repository implements UpstreamRepository {
 
   resolve(reference: Reference, as: Identity): Promise<Resolution | undefined> {
     return this.#small((sources) =>
-      firstOf(mirrorsFor(reference, sources), sources.main, as, (endpoint, identity) =>
+      firstOf(mirrorsFor(reference, sources.mirrors), sources.main, as, (endpoint, identity) =>
         this.#resolveAt(endpoint, reference, identity),
       ),
     );
@@ -74,7 +76,7 @@ class Repository implements UpstreamRepository {
 
   manifest(reference: Reference, as: Identity): Promise<Manifest | undefined> {
     return this.#small((sources) =>
-      firstOf(mirrorsFor(reference, sources), sources.main, as, (endpoint, identity) =>
+      firstOf(mirrorsFor(reference, sources.mirrors), sources.main, as, (endpoint, identity) =>
         this.#manifestAt(endpoint, reference, identity),
       ),
     );
@@ -84,8 +86,10 @@ class Repository implements UpstreamRepository {
     return this.#small(({ main }) => this.#proveAt(main, reference, object, as));
   }
 
-  blobSize(digest: Digest, as: Identity): Promise<number | undefined> {
-    return this.#small(({ main }) => this.#blobSizeAt(main, digest, as));
+  blobSize(digest: Digest, as: Identity, { direct = false } = {}): Promise<number | undefined> {
+    return this.#small(({ main, mirrors }) =>
+      mainOrElse(main, direct ? [] : mirrors, as, (endpoint, identity) => this.#blobSizeAt(endpoint, digest, identity)),
+    );
   }
 
   async blob(digest: Digest, request: BlobRequest, sink: BlobSink, as: Identity): Promise<boolean> {
@@ -266,30 +270,6 @@ function delivered(endpoint: Endpoint, answer: Answer, transfer: Transfer): bool
   const { missing } = transfer;
   if (missing !== undefined) throw invalidFailure(question, `sent ${missing} bytes less than it promised`);
   return true;
-}
-
-/** Mirrors are believed about bytes, which their digest proves; about tags only where the operator says so. */
-function mirrorsFor(reference: Reference, { mirrors }: Sources): readonly Endpoint[] {
-  const chosen = isDigestReference(reference) ? mirrors : mirrors.filter(({ resolve }) => resolve);
-  return chosen.map(({ endpoint }) => endpoint);
-}
-
-/** The first mirror's answer that is one; otherwise the upstream's own, whatever it is. */
-async function firstOf<T>(
-  mirrors: readonly Endpoint[],
-  main: Endpoint,
-  as: Identity,
-  ask: (endpoint: Endpoint, as: Identity) => Promise<T | undefined>,
-): Promise<T | undefined> {
-  for (const mirror of mirrors) {
-    try {
-      const found = await ask(mirror, 'anonymous');
-      if (found !== undefined) return found;
-    } catch (error) {
-      if (!(error instanceof RegistryError)) throw error;
-    }
-  }
-  return await ask(main, as);
 }
 
 const headOnly: Receiver = {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { drain, get, head } from '../support/client.ts';
+import { CountingUpstream } from '../support/counting-upstream.ts';
 import { makeImage } from '../support/images.ts';
 import { assertWhole, mib, urlOf, World } from './world.ts';
 import type { WorldOptions } from './world.ts';
@@ -45,6 +46,26 @@ describe('a private blob that another repository holds', () => {
     world.upstream.reset();
     assertWhole(await drain(world.ours), world.blob);
     assert.equal(world.upstream.count(), 0, 'once is enough');
+  });
+});
+
+describe('a private blob that a mirror has, too', () => {
+  test('is not there for a repository whose upstream cannot be asked', async () => {
+    await using mirror = await CountingUpstream.start();
+    const mirrors = [mirror.origin];
+    await using world = await World.start({
+      ...private_,
+      habits: { ...private_.habits, mirrors, dial: ['127.0.0.1'] },
+    });
+    world.upstream.publishBlob('team/theirs', world.blob);
+    assertWhole(await drain(urlOf(world.entrepot.origin, world.blob, 'team/theirs')), world.blob);
+    await world.onlyKept();
+    mirror.publishBlob('team/ours', world.blob);
+    await world.upstream.down();
+    const ours = urlOf(world.entrepot.origin, world.blob, 'team/ours');
+    assert.equal((await head(ours)).status, 503);
+    assert.equal((await get(ours)).status, 503);
+    assert.equal(mirror.count({ path: '/team/ours/' }), 0);
   });
 });
 

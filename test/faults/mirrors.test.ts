@@ -1,11 +1,12 @@
 /** Mirrors are asked first for bytes. Whatever they do wrong, the upstream itself is there. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { head } from '../support/client.ts';
 import { CountingUpstream } from '../support/counting-upstream.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { corrupt, cut, html200, stall, status } from '../support/upstream-faults.ts';
 import type { Fault } from '../support/upstream-faults.ts';
-import { assertRefused, assertWhole, mib, World } from './world.ts';
+import { assertRefused, assertWhole, mib, urlOf, World } from './world.ts';
 
 const blobs = { path: '/blobs/' };
 
@@ -53,6 +54,16 @@ describe('a mirror', () => {
       await world.onlyKept();
     });
   }
+
+  test('answers HEAD as it answers GET while the upstream is away', async () => {
+    await using setting = await startWithMirror();
+    const { world } = setting;
+    await world.upstream.down();
+    const answer = await head(urlOf(world.entrepot.origin, world.blob));
+    assert.equal(answer.status, 200);
+    assert.equal(answer.headers['content-length'], String(world.blob.size));
+    assertWhole(await world.drain(), world.blob);
+  });
 
   test('that sends wrong bytes is not asked for this blob again: the next client has the right ones', async () => {
     await using setting = await startWithMirror();
