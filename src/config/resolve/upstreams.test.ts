@@ -144,6 +144,15 @@ describe('an upstream', () => {
     assert.deepEqual(find('a.b')?.resolver, []);
   });
 
+  test('waits for some time: a deadline of nothing is refused', async () => {
+    const problems = await problemsOf('upstreams: { a.b: { timeouts: { connect: 0s, headers: 0, stall: 0ms } } }');
+    assert.deepEqual(problems, [
+      'config.yml:1:42: upstreams.a.b.timeouts.connect: leaves no time; write a duration such as 30s, or remove it',
+      'config.yml:1:55: upstreams.a.b.timeouts.headers: leaves no time; write a duration such as 30s, or remove it',
+      'config.yml:1:65: upstreams.a.b.timeouts.stall: leaves no time; write a duration such as 30s, or remove it',
+    ]);
+  });
+
   test('with one wrong key has its other mistakes reported too', async () => {
     assert.deepEqual(await problemsOf('upstreams: { a.b: { ranges: 0, credentials: { username: u } } }'), [
       'config.yml:1:29: upstreams.a.b.ranges: 0 is too small; write at least 1',

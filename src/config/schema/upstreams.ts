@@ -4,7 +4,7 @@ import { parseGlob } from '../value/glob.ts';
 import { parseHost } from '../value/upstream-name.ts';
 import { parseProxyUrl, parseRegistryUrl } from '../value/url.ts';
 import { parsedBy } from '../value/value-error.ts';
-import { bandwidth, count, duration, durationOrForever, flag, globs, listOf, text } from './values.ts';
+import { bandwidth, count, durationOrForever, flag, globs, listOf, text, timeout } from './values.ts';
 
 const mirror = z.union([
   parsedBy(z.string(), (url) => ({ url: parseRegistryUrl(url), resolve: false })),
@@ -82,9 +82,9 @@ export const upstreamSchema = z.strictObject({
     .describe('The outbound proxy: http, https or socks5. Without it HTTP(S)_PROXY and NO_PROXY count.'),
   timeouts: z
     .strictObject({
-      connect: duration().prefault('5s').describe('Until connected.'),
-      headers: duration().prefault('10s').describe('Until an answer begins.'),
-      stall: duration().prefault('30s').describe('Between two pieces of it.'),
+      connect: timeout().prefault('5s').describe('Until connected.'),
+      headers: timeout().prefault('10s').describe('Until an answer begins.'),
+      stall: timeout().prefault('30s').describe('Between two pieces of it.'),
     })
     .prefault({})
     .describe('How long to wait.'),

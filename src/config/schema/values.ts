@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { parseFiniteDuration, parseDuration, parseRegistryDuration } from '../value/duration.ts';
+import { parseFiniteDuration, parseDuration, parsePositiveDuration, parseRegistryDuration } from '../value/duration.ts';
 import { parseGlob } from '../value/glob.ts';
 import { parseBandwidth, parseBytes, parseSizeLimit } from '../value/size.ts';
 import { parsedBy, ValueError } from '../value/value-error.ts';
@@ -12,6 +12,9 @@ const textOrNumber = z.union([z.string(), z.number()]);
 
 /** Milliseconds; "forever" is refused. */
 export const duration = () => parsedBy(textOrNumber, parseFiniteDuration);
+
+/** The same for a deadline; 0 is refused, too. */
+export const timeout = () => parsedBy(textOrNumber, parsePositiveDuration);
 
 /** Milliseconds; "forever" is `Infinity`. */
 export const durationOrForever = () => parsedBy(textOrNumber, parseDuration);

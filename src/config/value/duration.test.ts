@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { parseDuration, parseFiniteDuration, parseRegistryDuration } from './duration.ts';
+import { parseDuration, parseFiniteDuration, parsePositiveDuration, parseRegistryDuration } from './duration.ts';
 import { ValueError } from './value-error.ts';
 
 describe('a duration', () => {
@@ -52,5 +52,12 @@ describe('a duration', () => {
   test('that must end is refused when it says forever', () => {
     assert.throws(() => parseFiniteDuration('forever'), /needs an end/u);
     assert.equal(parseFiniteDuration('1s'), 1_000);
+  });
+
+  test('of a deadline is refused when it is none', () => {
+    for (const none of [0, '0', '0s', '0m0s'])
+      assert.throws(() => parsePositiveDuration(none), /leaves no time; write/u);
+    assert.throws(() => parsePositiveDuration('forever'), /needs an end/u);
+    assert.equal(parsePositiveDuration('1ms'), 1);
   });
 });

@@ -43,3 +43,10 @@ export function parseFiniteDuration(value: string | number): number {
   if (ms === Number.POSITIVE_INFINITY) throw new ValueError('needs an end; write a duration such as 30s');
   return ms;
 }
+
+/** @throws ValueError for "forever", and for none at all: nothing is done in no time */
+export function parsePositiveDuration(value: string | number): number {
+  const ms = parseFiniteDuration(value);
+  if (ms === 0) throw new ValueError('leaves no time; write a duration such as 30s, or remove it');
+  return ms;
+}
