@@ -6,7 +6,7 @@ import type { Page, PageRequest, Referrer, Sealed } from '../oci/repository.ts';
 import type { ByteStream } from '../oci/upload.ts';
 
 /**
- * The only way out of the building. Absence (a 404 that was believed) is `undefined`; every other failure is a
+ * The only way out of the building. Absence (a 404 or 410 that was believed) is `undefined`; every other failure is a
  * RegistryError with an `UPSTREAM_*` code, the upstream's name and, where there was one, its status and Retry-After.
  * Deadlines, redirects, tokens, retries of what is safe to retry, the circuit and the concurrency and bandwidth limits
  * are dealt with inside. Nothing here caches content.
@@ -97,7 +97,7 @@ export interface UpstreamRepository {
   /** Whether an origin of the upstream's has failed and not answered since: an answer may take as long as the deadlines. */
   readonly isAiling: boolean;
   /**
-   * Where a tag points: a HEAD; on 401, 403, 404, 405 or without a digest a GET, whose manifest comes along so that it
+   * Where a tag points: a HEAD; on 401, 403, 404, 405, 410 or without a digest a GET, whose manifest comes along so that it
    * is not asked for twice.
    */
   resolve(reference: Reference, as: Identity): Promise<Resolution | undefined>;

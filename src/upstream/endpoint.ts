@@ -176,6 +176,11 @@ function isOwnMatter({ question }: Answer): boolean {
   return question.role === 'registry' && question.forClient !== true;
 }
 
+/** It is not there, or no longer. The 410 of a link may be about the link. */
+export function isAbsent({ head, question }: Answer): boolean {
+  return head.status === 404 || (head.status === 410 && question.role !== 'link');
+}
+
 const bodiless: Receiver = { head: () => 'drain', data: () => true };
 
 /** Built here, never taken from a challenge, which could ask for more. */

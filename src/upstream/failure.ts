@@ -127,6 +127,10 @@ export function failure(
 function describeStatus(question: Question, status: number, retryAfterSeconds?: number): readonly [ErrorCode, string] {
   const { upstream, subject } = question;
   const who = hostOf(question);
+  if (status === 451) {
+    const advice = 'ask whoever publishes it, or pull it from elsewhere';
+    return ['UPSTREAM_DENIED', `${who} may not give us ${subject} for legal reasons (451); ${advice}`];
+  }
   if (question.role === 'link' && status >= 400 && status < 500 && status !== 429) {
     const advice = `check the clock of this machine and ${upstream}'s storage`;
     return ['UPSTREAM_FAILED', `${who} refused the link that ${upstream} gave for ${subject} (${status}); ${advice}`];

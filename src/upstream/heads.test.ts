@@ -47,9 +47,14 @@ const cases: Readonly<Record<string, Case>> = {
   },
   'GET is no JSON': { head: status(404), get: status(200, {}, 'hello'), ends: 'UPSTREAM_INVALID', gets: 1 },
   ...Object.fromEntries(
-    [401, 403, 404, 405].map((code) => [`HEAD ${code}, GET 200`, { head: status(code), ends: 'manifest', gets: 1 }]),
+    [401, 403, 404, 405, 410].map((code) => [
+      `HEAD ${code}, GET 200`,
+      { head: status(code), ends: 'manifest', gets: 1 },
+    ]),
   ),
   'HEAD 404, GET 404': { head: status(404), get: status(404), ends: 'nothing', gets: 1 },
+  'HEAD 410, GET 410': { head: status(410), get: status(410), ends: 'nothing', gets: 1 },
+  'HEAD 451': { head: status(451), ends: 'UPSTREAM_DENIED', gets: 0 },
   'HEAD 401, GET 401': { head: status(401), get: status(401), ends: 'UPSTREAM_DENIED', gets: 1 },
   'HEAD 403, GET 403': { head: status(403), get: status(403), ends: 'UPSTREAM_DENIED', gets: 1 },
   'HEAD 405, GET 405': { head: status(405), get: status(405), ends: 'UPSTREAM_INVALID', gets: 1 },

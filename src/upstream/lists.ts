@@ -65,7 +65,7 @@ export async function listReferrers(
     headers: { accept: mediaTypes.ociIndex },
   } as const;
   const path = `${name}/referrers/${subject}${query}`;
-  const first = await readPage(endpoint, { ...about, path }, parseReferrers, [400, 404, 405, 501]);
+  const first = await readPage(endpoint, { ...about, path }, parseReferrers, [400, 404, 405, 410, 501]);
   if (first === undefined) return undefined;
   const all = await readOn(endpoint, about, first, parseReferrers);
   return artifactType === undefined ? all : all.filter((entry) => entry.artifactType === artifactType);
@@ -83,7 +83,7 @@ async function readPage<T>(
   endpoint: Endpoint,
   about: About & { readonly path: string },
   parse: (body: Uint8Array) => readonly T[] | undefined,
-  absent: readonly number[] = [404],
+  absent: readonly number[] = [404, 410],
 ): Promise<ReadPage<T> | undefined> {
   const answer = await endpoint.read({ ...about, method: 'GET', small: true }, pageBytesMax);
   const { status, headers } = answer.head;

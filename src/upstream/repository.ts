@@ -18,6 +18,7 @@ import type {
   Resolution,
   UpstreamRepository,
 } from './contract.ts';
+import { isAbsent } from './endpoint.ts';
 import type { Answer, Ask, Endpoint } from './endpoint.ts';
 import type { Receiver } from './exchange.ts';
 import { invalidFailure } from './failure.ts';
@@ -143,7 +144,7 @@ class Repository implements UpstreamRepository {
     if (status === 200) {
       const descriptor = descriptorIn(headers, reference);
       if (descriptor !== undefined) return { descriptor, manifest: undefined };
-    } else if (![401, 403, 404, 405].includes(status)) {
+    } else if (![401, 403, 404, 405, 410].includes(status)) {
       throw endpoint.fail(answer);
     }
     const manifest = await this.#manifestAt(endpoint, reference, as);
@@ -164,7 +165,7 @@ class Repository implements UpstreamRepository {
     const { status, headers } = answer.head;
     // A registry that gives a link to a blob has let the client in, whatever there is at the link's end.
     if (answer.question.role === 'link') return { descriptor: undefined };
-    if (status === 404) return undefined;
+    if (isAbsent(answer)) return undefined;
     if (status !== 200) throw endpoint.fail(answer);
     return { descriptor: isBlob ? undefined : descriptorIn(headers, reference) };
   }
@@ -172,7 +173,7 @@ class Repository implements UpstreamRepository {
   async #manifestAt(endpoint: Endpoint, reference: Reference, as: Identity): Promise<Manifest | undefined> {
     const answer = await endpoint.read(this.#manifestAsk('GET', reference, as), manifestBytesMax);
     const { head, question, body } = answer;
-    if (head.status === 404) return undefined;
+    if (isAbsent(answer)) return undefined;
     if (head.status !== 200) throw endpoint.fail(answer);
     const odd = oddBody(head.headers);
     if (odd !== undefined) throw invalidFailure(question, odd);
@@ -195,10 +196,10 @@ class Repository implements UpstreamRepository {
     const hint = await endpoint.peek({ ...ask, method: 'HEAD' });
     const size = parseLength(hint.head.headers['content-length']);
     if (hint.head.status === 200 && size !== undefined && oddBody(hint.head.headers) === undefined) return size;
-    if (![200, 401, 403, 404, 405].includes(hint.head.status)) throw endpoint.fail(hint);
+    if (![200, 401, 403, 404, 405, 410].includes(hint.head.status)) throw endpoint.fail(hint);
     const answer = await endpoint.send({ ...ask, headers: { range: 'bytes=0-0' } }, headOnly);
     const { status, headers } = answer.head;
-    if (status === 404) return undefined;
+    if (isAbsent(answer)) return undefined;
     if (status !== 200 && status !== 206) throw endpoint.fail(answer);
     const odd = oddBody(headers);
     if (odd !== undefined) throw invalidFailure(answer.question, odd);
@@ -264,7 +265,7 @@ interface Transport {
 function delivered(endpoint: Endpoint, answer: Answer, transfer: Transfer): boolean {
   const { head, question } = answer;
   if (transfer.lie !== undefined) throw invalidFailure(question, transfer.lie, { upstreamStatus: head.status });
-  if (head.status === 404) return false;
+  if (isAbsent(answer)) return false;
   if (head.status === 416) throw invalidFailure(question, 'has no such range of bytes', { upstreamStatus: 416 });
   if (head.status !== 200 && head.status !== 206) throw endpoint.fail(answer);
   const { missing } = transfer;
