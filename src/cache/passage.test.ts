@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import * as fc from 'fast-check';
 import { makeBlob } from '../../test/support/blobs.ts';
+import { promisesMade } from '../../test/support/promises.ts';
 import { withheldBytes } from '../bytes/growth.ts';
 import type { ByteSource } from '../oci/blob.ts';
 import { digestOf, startHash } from '../oci/digest.ts';
@@ -116,6 +117,18 @@ describe('a passage', () => {
       assert.ok((await passage.read(piece, position)) > 0);
       assert.equal(piece[0], content[position]);
     }
+    await passage[Symbol.asyncDispose]();
+  });
+
+  test('skips in chunks, however little its reader takes at a time', async () => {
+    const { upstream, passage } = setUp();
+    const byte = Buffer.alloc(1);
+    for (const position of [1_000_001, 1_950_000, content.length - 1]) {
+      const made = await promisesMade(() => passage.read(byte, position));
+      assert.equal(byte[0], content[position]);
+      assert.ok(made < 5_000, `${made} promises for one byte at ${position}`);
+    }
+    assert.deepEqual(upstream.asked, ['0-']);
     await passage[Symbol.asyncDispose]();
   });
 

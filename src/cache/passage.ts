@@ -47,7 +47,7 @@ export class Passage implements ByteSource {
   async read(into: Uint8Array, position: number): Promise<number> {
     if (position >= this.#load.size) return 0;
     const flow = this.#flowTo(position);
-    while (flow.position < position) await flow.take(new Uint8Array(Math.min(into.length, position - flow.position)));
+    await flow.moveTo(position);
     return flow.take(into);
   }
 
@@ -95,12 +95,18 @@ class Flow {
   }
 
   async take(into: Uint8Array): Promise<number> {
-    for (;;) {
-      const first = this.#queue[0];
-      const allowed = this.#handOutEnd() - this.position;
-      if (first !== undefined && allowed > 0) return this.#handOut(first, into, allowed);
-      if (this.#failure !== undefined) throw this.#failure;
-      await this.#changed.promise;
+    const ready = await this.#ready();
+    const length = Math.min(ready.length, into.length);
+    into.set(ready.subarray(0, length));
+    this.#drop(length);
+    return length;
+  }
+
+  /** Drops what comes before the position, in whole chunks. */
+  async moveTo(position: number): Promise<void> {
+    while (this.position < position) {
+      const ready = await this.#ready();
+      this.#drop(Math.min(ready.length, position - this.position));
     }
   }
 
@@ -110,19 +116,29 @@ class Flow {
     this.#fail(reason);
   }
 
+  /** Of the first chunk what may be handed out, once that is something. */
+  async #ready(): Promise<Uint8Array> {
+    for (;;) {
+      const first = this.#queue[0];
+      const allowed = this.#handOutEnd() - this.position;
+      if (first !== undefined && allowed > 0) return first.subarray(0, allowed);
+      if (this.#failure !== undefined) throw this.#failure;
+      await this.#changed.promise;
+    }
+  }
+
   #handOutEnd(): number {
     return this.#hash === undefined || this.#verified ? this.#load.size : this.#load.size - withheldBytes;
   }
 
-  #handOut(first: Uint8Array, into: Uint8Array, allowed: number): number {
-    const length = Math.min(first.length, into.length, allowed);
-    into.set(first.subarray(0, length));
-    if (length === first.length) this.#queue.shift();
-    else this.#queue[0] = first.subarray(length);
-    this.position += length;
-    this.#queuedBytes -= length;
+  /** Of the first chunk. */
+  #drop(bytes: number): void {
+    const [first] = this.#queue;
+    if (first === undefined || bytes === first.length) this.#queue.shift();
+    else this.#queue[0] = first.subarray(bytes);
+    this.position += bytes;
+    this.#queuedBytes -= bytes;
     this.#change();
-    return length;
   }
 
   async #run(): Promise<void> {

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { withheldBytes } from '../../src/bytes/growth.ts';
-import { together } from '../support/client.ts';
+import { get, together } from '../support/client.ts';
+import { promisesMade } from '../support/promises.ts';
 import { corrupt } from '../support/upstream-faults.ts';
 import { failOpen, failReads, failSync, failWrites } from './broken-disk.ts';
 import { assertPiece, assertRefused, assertWhole, kib, mib, World } from './world.ts';
@@ -135,6 +136,17 @@ describe('a blob that the cache may not hold', () => {
     for (const client of await together(3, () => world.drain())) assertWhole(client, world.blob);
     await world.nothingKept();
     assert.equal(world.entrepot.told('download').at(-1)?.step, 'unstored');
+  });
+
+  test('gives a client its last byte at the price of one pass', async () => {
+    await using world = await World.start({ size: 8 * mib, config: { cache: { size: '1MiB' } } });
+    const whole = await promisesMade(async () => assertWhole(await world.drain(), world.blob));
+    const last = world.blob.size - 1;
+    const made = await promisesMade(async () => {
+      const { body } = await get(world.url, { headers: { range: `bytes=${last}-` } });
+      assertPiece(body, world.blob, last);
+    });
+    assert.ok(made < 2 * whole, `${made} promises for a byte, ${whole} for the whole`);
   });
 
   test('is not verified any less for that', async () => {
