@@ -160,6 +160,20 @@ describe('a blob', () => {
     assert.equal(rig.upstream.status().circuit, 'closed');
   });
 
+  test('ends with what the sink threw also while the rate holds it back', async () => {
+    const clock = new FakeClock();
+    await using registry = await start();
+    await using rig = makeRig(registry.origin, { bandwidthBytesPerSecond: 1_000 }, { clock });
+    const disk = new Error('disk full');
+    const data = async (): Promise<boolean> => {
+      await new Promise((resolve) => setImmediate(resolve));
+      throw disk;
+    };
+    const request = { start: 0, end: undefined, etag: undefined, signal: new AbortController().signal };
+    const running = rig.repository.blob(parseDigest(blob.digest), request, { head: () => true, data }, 'anonymous');
+    await assert.rejects(running, disk);
+  });
+
   test('that is cut is handed over as far as it came, and said to be broken', async () => {
     for (const how of ['close', 'reset'] as const) {
       await using registry = await start();

@@ -84,8 +84,8 @@ export class Transfer implements Receiver {
 
   async #slowly(wish: boolean | Promise<boolean>, waitMs: number): Promise<boolean> {
     const { progress, clock, request } = this.#options;
-    if (waitMs > 0) await clock.sleep(waitMs, request.signal);
     try {
+      if (waitMs > 0) await Promise.all([wish, clock.sleep(waitMs, request.signal)]);
       const more = await wish;
       progress.left = !more;
       return more;
