@@ -152,6 +152,25 @@ describe('a passage', () => {
     assert.ok((await readAll(passage, 1)).equals(content.subarray(1)));
     await passage[Symbol.asyncDispose]();
   });
+
+  test('goes at the pace of its reader, and before others only until he has something of the blob', async () => {
+    const { upstream, passage } = setUp((nth) => (nth === 1 ? { breaksAfter: 200_000 } : { breaksAfter: 0 }));
+    await readUntilFailure(passage);
+    assert.ok(upstream.requests.every(({ paced }) => paced));
+    assert.deepEqual(
+      upstream.requests.map(({ cold }) => cold),
+      [true, true, false, false, false, false, false],
+    );
+    await passage[Symbol.asyncDispose]();
+  });
+
+  test('has its end once that has arrived, however much its reader has still to take', async () => {
+    const { upstream, passage } = setUp(() => ({}), forkAt(1_450_000));
+    await passage.read(Buffer.alloc(1), 1_450_000);
+    while (upstream.running > 0) await nextTurn();
+    assert.ok((await readAll(passage, 1_450_001)).equals(content.subarray(1_450_001)));
+    await passage[Symbol.asyncDispose]();
+  });
 });
 
 describe('a passage that breaks off', () => {

@@ -61,7 +61,7 @@ export class Passage implements ByteSource {
       if (this.#fork !== undefined || position - this.#flow.position <= queuedBytesMax) return this.#flow;
     }
     this.#flow?.stop();
-    this.#flow = new Flow(this.#load, ...this.#beginning(position));
+    this.#flow = new Flow(this.#load, this.#flow === undefined, ...this.#beginning(position));
     return this.#flow;
   }
 
@@ -82,13 +82,16 @@ class Flow {
   readonly #queue: Uint8Array[] = [];
   #queuedBytes = 0;
   #arrived: number;
+  #cold: boolean;
   #verified = false;
   #failure: Error | undefined;
   #changed = Promise.withResolvers<void>();
 
-  constructor(load: Load, start: number, hash: Hash | undefined) {
+  /** @param cold its reader has nothing of the blob yet */
+  constructor(load: Load, cold: boolean, start: number, hash: Hash | undefined) {
     this.position = start;
     this.#arrived = start;
+    this.#cold = cold;
     this.#load = load;
     this.#hash = hash;
     this.#run().catch((error: unknown) => this.#fail(error));
@@ -169,13 +172,21 @@ class Flow {
     const { repository, direct = false } = this.#load.source;
     return repository.blob(
       this.#load.digest,
-      { start: this.#arrived, end, etag: undefined, signal: this.#abort.signal, direct },
+      {
+        start: this.#arrived,
+        end,
+        etag: undefined,
+        signal: this.#abort.signal,
+        direct,
+        cold: this.#cold,
+        paced: true,
+      },
       {
         head: (head) => {
           skip = this.#arrived - head.start;
           return true;
         },
-        data: async (chunk) => {
+        data: (chunk) => {
           const skipped = Math.min(skip, chunk.length);
           skip -= skipped;
           if (skipped < chunk.length && this.#arrived === this.#load.size) return false;
@@ -186,15 +197,26 @@ class Flow {
     );
   }
 
-  async #arrive(chunk: Uint8Array): Promise<boolean> {
+  #arrive(chunk: Uint8Array): boolean | Promise<boolean> {
     if (chunk.length > 0) {
       this.#hash?.update(chunk);
       this.#queue.push(chunk);
       this.#queuedBytes += chunk.length;
       this.#arrived += chunk.length;
+      this.#cold = false;
       this.#change();
     }
-    while (this.#queuedBytes > queuedBytesMax && !this.#abort.signal.aborted) await this.#changed.promise;
+    return this.#mayGoOn || this.#untilRead();
+  }
+
+  /** What follows the last byte is nothing that could be held back. */
+  get #mayGoOn(): boolean {
+    return this.#queuedBytes <= queuedBytesMax || this.#arrived === this.#load.size;
+  }
+
+  /** Resolves once the reader has taken enough, to false when he has left. */
+  async #untilRead(): Promise<boolean> {
+    while (!this.#mayGoOn && !this.#abort.signal.aborted) await this.#changed.promise;
     return !this.#abort.signal.aborted;
   }
 

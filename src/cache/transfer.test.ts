@@ -26,6 +26,23 @@ describe('a transfer', () => {
     assert.ok(stage.upstream.asked.every((range) => /^\d+-\d+$/.test(range)));
   });
 
+  test('goes before others only with the request that nobody has a byte before', async () => {
+    const refuses = new RegistryError('UPSTREAM_FAILED', 'Range Not Satisfiable', { upstreamStatus: 416 });
+    for (const [manners, colds] of [
+      [() => ({}), 1],
+      [(nth: number) => (nth === 0 ? { refuses } : {}), 2],
+    ] as const) {
+      const stage = transferStage({ content: big, manners });
+      await assertBrought(stage, big);
+      const { requests } = stage.upstream;
+      assert.deepEqual(
+        requests.map(({ cold }) => cold),
+        requests.map((_, nth) => nth < colds),
+      );
+      assert.ok(requests.every(({ paced }) => paced === undefined));
+    }
+  });
+
   test('asks for a big one as a whole where ranges are switched off', async () => {
     const stage = transferStage({ content: big, ranges: 1 });
     await assertBrought(stage, big);

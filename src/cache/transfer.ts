@@ -128,8 +128,9 @@ export class Transfer {
     const whole = first || this.#wrongRanges >= wrongRangesMax;
     const requestedEnd = whole || claim.end === Infinity ? undefined : claim.end;
     const start = whole ? 0 : claim.start;
-    const { repository, identity, direct } = source;
-    const request = { start, end: requestedEnd, etag: this.#etag, signal: this.#abort.signal, direct: direct === true };
+    const { repository, identity, direct = false } = source;
+    const cold = !this.#heard && this.#claims.length === 1;
+    const request = { start, end: requestedEnd, etag: this.#etag, signal: this.#abort.signal, direct, cold };
     const intake = new Intake(claim, this.#clock, () => (this.#failures = 0));
     const sink = this.#sink(claim, intake, requestedEnd ?? Infinity);
     try {

@@ -146,6 +146,10 @@ export interface BlobRequest {
   readonly signal: AbortSignal;
   /** Ask the upstream itself, not its mirrors: for a proof, or after bytes that were not what their digest says. */
   readonly direct?: boolean;
+  /** Nobody has a byte of the blob yet: its turn is before that of further parts of others. */
+  readonly cold?: boolean;
+  /** A reader may hold the sink back for as long as he likes; meanwhile others are transferred in its place. */
+  readonly paced?: boolean;
 }
 
 export interface BlobSink {

@@ -27,6 +27,7 @@ import type { Bandwidth, Semaphore } from './limits.ts';
 import { listReferrers, listTags } from './lists.ts';
 import { firstOf, mainOrElse, mirrorsFor } from './mirrors.ts';
 import type { Mirror } from './mirrors.ts';
+import { pacedSink } from './paced-sink.ts';
 import { oddBody, rangeHeaders, Transfer } from './transfer.ts';
 import type { Progress } from './transfer.ts';
 
@@ -95,8 +96,9 @@ class Repository implements UpstreamRepository {
 
   async blob(digest: Digest, request: BlobRequest, sink: BlobSink, as: Identity): Promise<boolean> {
     const sources = this.#owner.sources();
-    using _place = await sources.transfers.acquire(request.signal);
-    return await this.#noted(this.#fetch(digest, request, { sink, sources, as }));
+    using place = await sources.transfers.acquire(request.signal, request.cold === true ? 'cold' : 'warm');
+    const paced = request.paced === true ? pacedSink(sink, place, sources.clock) : sink;
+    return await this.#noted(this.#fetch(digest, request, { sink: paced, sources, as }));
   }
 
   async #fetch(digest: Digest, request: BlobRequest, how: Omit<Transport, 'progress'>): Promise<boolean> {

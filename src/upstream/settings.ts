@@ -78,7 +78,7 @@ export function buildSettings(
       endpoint: new Endpoint({ ...shared, client: mirrors, url, source: undefined, onLimit: () => {} }),
       resolve,
     })),
-    transfers: new Semaphore(config.concurrency),
+    transfers: new Semaphore(config.concurrency, Math.floor(config.concurrency / 4)),
     requests: new Semaphore(smallRequestsMax),
     bandwidth: new Bandwidth(config.bandwidthBytesPerSecond, clock),
     clock,

@@ -1,12 +1,12 @@
 /** What the operator allows an upstream: so many transfers at once, so many bytes a second. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { drain } from '../support/client.ts';
+import { drain, together } from '../support/client.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { makeBlob } from '../support/images.ts';
 import { stall } from '../support/upstream-faults.ts';
 import { overTime } from '../support/over-time.ts';
-import { assertWhole, mib, urlOf, World } from './world.ts';
+import { assertPiece, assertWhole, mib, urlOf, World } from './world.ts';
 
 const blobs = { path: '/blobs/' };
 
@@ -51,6 +51,34 @@ describe('a limit of transfers at once', () => {
     const [first, second] = await overTime(clock, Promise.all([stalled, waiting]));
     assertWhole(first, world.blob);
     assertWhole(second, other);
+  });
+
+  test('is not used up by clients that hardly read what the cache may not hold', async () => {
+    const config = { cache: { size: '1MiB' } };
+    await using world = await World.start({ size: 32 * mib, config, habits: { concurrency: 1 } });
+    const other = makeBlob(100_000, 'other');
+    world.upstream.publishBlob('library/redis', other);
+    const slow = await together(2, () => world.open());
+    for (const client of slow) assertPiece(await client.read(1), world.blob);
+    assertWhole(await drain(urlOf(world.entrepot.origin, other)), other);
+    for (const client of slow) assertPiece(await client.read(mib), world.blob, 1);
+    const rests = await Promise.all(slow.map((client) => client.drain()));
+    for (const { bytes, complete } of rests) assert.ok(complete && bytes === world.blob.size - 1 - mib);
+  });
+
+  test('leaves some of them for blobs that nobody has a byte of, before the parts of others', async () => {
+    await using world = await World.start({ size: 128 * mib, habits: { concurrency: 4, ranges: 8 } });
+    const other = makeBlob(100_000, 'other');
+    world.upstream.publishBlob('library/redis', other);
+    const gate = world.upstream.gate({ path: world.blob.digest });
+    const client = world.drain();
+    gate.release(1);
+    await gate.arrived(4);
+    assert.equal(open(world), 3, world.upstream.summary());
+    assertWhole(await drain(urlOf(world.entrepot.origin, other)), other);
+    gate.release();
+    assertWhole(await client, world.blob);
+    world.assertFetchedOnce();
   });
 
   test('does not stand in the way of manifests', async () => {

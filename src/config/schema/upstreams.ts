@@ -72,7 +72,9 @@ export const upstreamSchema = z.strictObject({
     .describe('What a refusal of the upstream does to what we hold.'),
   allow: globs().prefault(['**']).describe('Globs of the repositories that may be pulled.'),
   deny: globs().prefault([]).describe('Globs of those that may not; counts more than `allow`.'),
-  concurrency: count(1, 1024).prefault(16).describe('Transfers at once.'),
+  concurrency: count(1, 1024)
+    .prefault(16)
+    .describe('Transfers at once. Parts of big blobs leave a quarter to blobs that nobody has a byte of yet.'),
   ranges: count(1, 64).prefault(4).describe('How many ranges one big blob is fetched in; 1 = off.'),
   bandwidth: bandwidth().prefault(0).describe('Bytes a second, such as 50MB; 0 = no limit.'),
   ca: text().optional().describe('A PEM file with further certificate authorities.'),
