@@ -1,7 +1,7 @@
 import { RegistryError } from '../oci/errors.ts';
 import { isDigestReference } from '../oci/reference.ts';
 import type { Reference } from '../oci/reference.ts';
-import type { Identity } from './contract.ts';
+import type { BlobSink, Identity } from './contract.ts';
 import type { Endpoint } from './endpoint.ts';
 
 export interface Mirror {
@@ -44,6 +44,11 @@ export async function mainOrElse<T>(
     if (found === undefined) throw error;
     return found;
   }
+}
+
+/** A validator is of who gave it: the whole would be sent anew by another one that was asked with it (RFC 9110, 13.1.5). */
+export function withoutValidator(sink: BlobSink): BlobSink {
+  return { head: (head) => sink.head({ ...head, etag: undefined }), data: (chunk) => sink.data(chunk) };
 }
 
 /** Our credentials are the upstream's alone. */

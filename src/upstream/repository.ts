@@ -25,7 +25,7 @@ import { invalidFailure } from './failure.ts';
 import { descriptorIn } from './head-answer.ts';
 import type { Bandwidth, Semaphore } from './limits.ts';
 import { listReferrers, listTags } from './lists.ts';
-import { firstOf, mainOrElse, mirrorsFor } from './mirrors.ts';
+import { firstOf, mainOrElse, mirrorsFor, withoutValidator } from './mirrors.ts';
 import type { Mirror } from './mirrors.ts';
 import { pacedSink } from './paced-sink.ts';
 import { oddBody, rangeHeaders, Transfer } from './transfer.ts';
@@ -104,9 +104,11 @@ class Repository implements UpstreamRepository {
   async #fetch(digest: Digest, request: BlobRequest, how: Omit<Transport, 'progress'>): Promise<boolean> {
     const { sources } = how;
     const progress: Progress = { position: request.start, begun: false, left: false, sinkFailed: false };
+    const asked = { ...request, etag: undefined };
+    const atMirror = { ...how, sink: withoutValidator(how.sink), progress, as: 'anonymous' } as const;
     for (const { endpoint } of request.direct === true ? [] : sources.mirrors) {
       try {
-        if (await this.#blobAt(endpoint, digest, request, { ...how, progress, as: 'anonymous' })) return true;
+        if (await this.#blobAt(endpoint, digest, asked, atMirror)) return true;
       } catch (error) {
         if (!(error instanceof RegistryError) || progress.sinkFailed) throw error;
       }
