@@ -227,7 +227,7 @@ async function sizeLimitOf(size: Config['cache']['size'], store: BlobStore, inde
   const { freeBytes, totalBytes } = await store.capacity();
   if (size.kind !== 'free-at-first-start') return bytesOf(size, totalBytes);
   // What is held already was free at the first start.
-  return ((freeBytes + (await index.keeping.heldBytes())) * size.percent) / 100;
+  return ((freeBytes + (await index.keeping.cachedBytes())) * size.percent) / 100;
 }
 
 function bytesOf(limit: SizeLimit, totalBytes: number): number {

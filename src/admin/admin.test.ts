@@ -55,6 +55,19 @@ describe('the admin API', () => {
     assert.ok(byUpstream.heldBytes >= 5200);
   });
 
+  test('holds what is hosted as much as what is cached', async () => {
+    await using dir = await TempDir.make();
+    await using admin = await stage(dir.path, new FakeClock(startMs));
+    await admin.hold('team/app', '1', { layers: ['x'.repeat(5000)] });
+    const { heldBytes, rows } = (await admin.get('/v1/usage')) as UsageView;
+    assert.deepEqual(
+      rows.map(({ name, images }) => `${name} ${images}`),
+      ['hosted 1'],
+    );
+    assert.equal(heldBytes, rows[0]?.heldBytes);
+    assert.equal(((await admin.get('/v1/statistics')) as StatisticsView).heldBytes, heldBytes);
+  });
+
   test('counts an index and what it lists as one image', async () => {
     await using dir = await TempDir.make();
     await using admin = await stage(dir.path, new FakeClock(startMs));

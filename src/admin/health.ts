@@ -25,7 +25,7 @@ export async function checkHealth({
   const [storeProblem, indexProblem] = await Promise.all([
     problem(clock, () => writeOneByte(store)),
     problem(clock, async () => {
-      await index.keeping.heldBytes();
+      await index.keeping.cachedBytes();
     }),
   ]);
   return {

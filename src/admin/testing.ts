@@ -117,8 +117,10 @@ export const adopted: Pick<Adoption, 'progress'> = {
   progress: { state: 'done', repositories: 0, manifests: 0, blobs: 0, dangling: 0, troubles: 0 },
 };
 
+/** Without a registry in front: hosted here. */
 export function keyOf(name: string): RepositoryKey {
   const slash = name.indexOf('/');
+  if (!name.slice(0, Math.max(slash, 0)).includes('.')) return { upstream: undefined, name: parseRepositoryName(name) };
   return { upstream: name.slice(0, slash), name: parseRepositoryName(name.slice(slash + 1)) };
 }
 

@@ -15,7 +15,10 @@ function setUp() {
   };
   const keeper = new Keeper({
     store: { capacity: async () => ({ freeBytes: 200, totalBytes: 1_000 }) } as Partial<BlobStore> as BlobStore,
-    index: { keeping: { heldBytes: async () => 300, candidates } } as Partial<Record<keyof Index, unknown>> as Index,
+    index: {
+      keeping: { cachedBytes: async () => 300, candidates },
+      repositories: { statistics: async () => ({ heldBytes: 700 }) },
+    } as Partial<Record<keyof Index, unknown>> as Index,
     clock: new FakeClock(),
     observer: silent,
     dispose: async () => 0,

@@ -109,7 +109,7 @@ export class Keeper {
     const excessBytes = await this.#excessBytes(bytes);
     if (excessBytes > 0) {
       // Where even an empty cache would not do, emptying it would be for nothing.
-      if (excessBytes > (await index.keeping.heldBytes())) return undefined;
+      if (excessBytes > (await index.keeping.cachedBytes())) return undefined;
       await this.trim(bytes);
       if ((await this.#excessBytes(bytes)) > 0) return undefined;
     }
@@ -120,12 +120,13 @@ export class Keeper {
   async #excessBytes(bytes: number): Promise<number> {
     const { index, store, limits, observer } = this.#context;
     const { freeBytes, totalBytes } = await store.capacity();
-    const heldBytes = await index.keeping.heldBytes();
+    const cachedBytes = await index.keeping.cachedBytes();
+    const { heldBytes } = await index.repositories.statistics();
     // Looked at together: what has come to rest in between would count twice, or not at all.
     const arriving = this.#context.arriving();
-    observer.emit({ type: 'cache.size', bytes: heldBytes, limitBytes: limits.sizeBytesMax });
+    observer.emit({ type: 'cache.size', bytes: cachedBytes, limitBytes: limits.sizeBytesMax, heldBytes });
     const ahead = bytes + this.#reservedBytes;
-    const overLimit = heldBytes + arriving.bytes + ahead - limits.sizeBytesMax;
+    const overLimit = cachedBytes + arriving.bytes + ahead - limits.sizeBytesMax;
     const underFloor = limits.freeBytesMin(totalBytes) + arriving.leftBytes + ahead - freeBytes;
     return Math.max(overLimit, underFloor);
   }

@@ -3,8 +3,8 @@ import type { RepositoryKey } from '../oci/repository.ts';
 
 /** What stays and what goes. The unit is a manifest of a repository with the blobs that only it refers to. */
 export interface KeepingIndex {
-  /** Bytes of blobs in the store that are not hosted content, kept up to date by every change. O(1). */
-  heldBytes(): Promise<number>;
+  /** Bytes of blobs in the store that no hosted repository has, kept up to date by every change: what limits are about. O(1). */
+  cachedBytes(): Promise<number>;
   /** A use of a manifest or blob; its parents in that repository (the 64 newest) and theirs count as used too. */
   touch(uses: readonly Use[]): Promise<void>;
   /**

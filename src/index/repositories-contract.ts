@@ -46,5 +46,6 @@ export interface IndexStatistics {
   readonly manifests: number;
   readonly tags: number;
   readonly blobs: number;
+  /** Of those blobs, cached or hosted, each counted once. */
   readonly heldBytes: number;
 }

@@ -63,7 +63,14 @@ export type Event =
   | { readonly type: 'proxy.passed'; readonly host: string; readonly how: 'tunnelled' | 'refused' }
   /** A client ended the handshake at our certificate for that host. */
   | { readonly type: 'proxy.distrusted'; readonly host: string; readonly clientAddress: string }
-  | { readonly type: 'cache.size'; readonly bytes: number; readonly limitBytes: number }
+  | {
+      readonly type: 'cache.size';
+      /** What the limit is about: not what is hosted as well. */
+      readonly bytes: number;
+      readonly limitBytes: number;
+      /** Of everything in the store. */
+      readonly heldBytes: number;
+    }
   | { readonly type: 'cache.quarantined'; readonly digest: Digest; readonly reason: string }
   | {
       readonly type: 'upload.expired';

@@ -27,8 +27,11 @@ export const metricDefinitions = {
     'object',
     'outcome',
   ),
-  cache_bytes: gauge('Bytes of cached content in the store.'),
+  cache_bytes: gauge(
+    'Bytes of cached content in the store, as the limit counts it: without what a hosted repository has as well.',
+  ),
   cache_limit_bytes: gauge('Bytes of cached content that may be in the store.'),
+  held_bytes: gauge('Bytes of all content in the store, cached and hosted, each blob once.'),
   evictions_total: counter('Images and blobs evicted.', 'reason'),
   evicted_bytes_total: counter('Bytes freed by eviction.', 'reason'),
   quarantined_total: counter('Blobs at rest that were found to be wrong and put aside.'),

@@ -93,7 +93,7 @@ describe('metrics', () => {
       metrics.emit({ type: 'upstream.circuit', upstream: 'ghcr.io', state: 'open', reason: 'dns' });
       metrics.emit({ type: 'upstream.circuit', upstream: 'ghcr.io', state: 'closed', reason: '' });
       metrics.emit({ type: 'upstream.limit', upstream: 'docker.io', limit: 100, remaining: 76 });
-      metrics.emit({ type: 'cache.size', bytes: 5, limitBytes: 50 });
+      metrics.emit({ type: 'cache.size', bytes: 5, limitBytes: 50, heldBytes: 8 });
       metrics.emit({ type: 'cache.evicted', repository: 'a', digest, bytes: 9, reason: 'size' });
     });
     assert.equal(found.get('entrepot_upstream_circuit_open{upstream="quay.io"}'), 1);
@@ -102,6 +102,7 @@ describe('metrics', () => {
     assert.equal(found.get('entrepot_upstream_limit_remaining{upstream="docker.io"}'), 76);
     assert.equal(found.get('entrepot_cache_bytes'), 5);
     assert.equal(found.get('entrepot_cache_limit_bytes'), 50);
+    assert.equal(found.get('entrepot_held_bytes'), 8);
     assert.equal(found.get('entrepot_evicted_bytes_total{reason="size"}'), 9);
     assert.equal(found.get('entrepot_log_lines_dropped_total'), 7);
     assert.equal(found.get(`entrepot_build_info{version="1.2.3",node="${process.versions.node}"}`), 1);

@@ -69,6 +69,7 @@ function instrumentsOf(make: ReturnType<typeof makers>, options: MetricsOptions)
     answers: make.counter('cache_answers_total'),
     cacheBytes: make.gauge('cache_bytes'),
     cacheLimit: make.gauge('cache_limit_bytes'),
+    heldBytes: make.gauge('held_bytes'),
     evictions: make.counter('evictions_total'),
     evictedBytes: make.counter('evicted_bytes_total'),
     quarantined: make.counter('quarantined_total'),
@@ -112,9 +113,10 @@ function counting(to: Instruments, among: Gathered): Counting {
   return {
     'request.done': countRequests(to, upstreamLabel, among),
     'cache.answered': countAnswers(to, upstreamLabel, among),
-    'cache.size': ({ bytes, limitBytes }) => {
+    'cache.size': ({ bytes, limitBytes, heldBytes }) => {
       to.cacheBytes.set(bytes);
       to.cacheLimit.set(limitBytes);
+      to.heldBytes.set(heldBytes);
     },
     'cache.evicted': ({ reason, bytes }) => {
       to.evictions.inc({ reason });

@@ -13,21 +13,21 @@ export function keepingContract(make: MakeIndex): void {
   const two = image([base, twoLayer]);
   const both = imageIndex([one, two]);
 
-  test('held bytes are those in the store that are not hosted', async () => {
+  test('cached bytes are those in the store that are not hosted', async () => {
     await using subject = await make();
     const { keeping, manifests, blobs } = subject.index;
     await hold(subject.index, redis, one, 1);
-    assert.equal(await keeping.heldBytes(), 1_010);
+    assert.equal(await keeping.cachedBytes(), 1_010);
     await hold(subject.index, redis, two, 1);
-    assert.equal(await keeping.heldBytes(), 1_210);
+    assert.equal(await keeping.cachedBytes(), 1_210);
     await manifests.put(app, one, 2);
-    assert.equal(await keeping.heldBytes(), 200);
+    assert.equal(await keeping.cachedBytes(), 200);
     await manifests.remove(app, one.digest);
-    assert.equal(await keeping.heldBytes(), 1_210);
+    assert.equal(await keeping.cachedBytes(), 1_210);
     await blobs.addMember(app, base.digest, 3);
-    assert.equal(await keeping.heldBytes(), 210);
+    assert.equal(await keeping.cachedBytes(), 210);
     await blobs.forget(twoLayer.digest);
-    assert.equal(await keeping.heldBytes(), 10);
+    assert.equal(await keeping.cachedBytes(), 10);
   });
 
   test('the least recently used goes first, and what the upstream no longer has goes last', async () => {
@@ -124,7 +124,7 @@ export function keepingContract(make: MakeIndex): void {
     assert.equal(await blobs.standing(redis, oneLayer.digest), 'none');
     assert.equal(await blobs.stored(base.digest), base.size);
     assert.deepEqual([...(await keeping.evict(candidateOf(etcd, two.digest)))].sort(), digests([base, twoLayer]));
-    assert.equal(await keeping.heldBytes(), 0);
+    assert.equal(await keeping.cachedBytes(), 0);
     assert.deepEqual(await keeping.evict(candidateOf(etcd, two.digest)), []);
   });
 

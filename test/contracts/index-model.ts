@@ -184,7 +184,7 @@ export class IndexModel {
     return this.#pins.delete(pattern);
   }
 
-  heldBytes(): number {
+  cachedBytes(): number {
     return sum([...this.#stored].filter(([digest]) => !this.#isHosted(digest)).map(([, { size }]) => size));
   }
 
@@ -195,7 +195,7 @@ export class IndexModel {
       manifests: sum(rooms.map(({ held }) => held.size)),
       tags: sum(rooms.map(({ tags }) => [...tags.values()].filter(({ digest }) => digest !== undefined).length)),
       blobs: this.#stored.size,
-      heldBytes: this.heldBytes(),
+      heldBytes: sum([...this.#stored.values()].map(({ size }) => size)),
     };
   }
 

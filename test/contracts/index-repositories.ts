@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
+  addBlob,
   app,
   blob,
   displayOf,
@@ -183,5 +184,19 @@ export function repositoriesContract(make: MakeIndex): void {
       blobs: 2,
       heldBytes: 510,
     });
+  });
+
+  test('statistics count what is pushed, and once what is cached as well', async () => {
+    await using subject = await make();
+    const { blobs, keeping, repositories } = subject.index;
+    const heldBytes = async () => (await repositories.statistics()).heldBytes;
+    const pushed = blob('pushed', 3);
+    await hold(subject.index, redis, one, 1);
+    await addBlob(subject.index, app, layer);
+    assert.deepEqual([await heldBytes(), await keeping.cachedBytes()], [510, 10]);
+    await addBlob(subject.index, app, pushed);
+    assert.deepEqual([await heldBytes(), await keeping.cachedBytes()], [513, 10]);
+    await blobs.forget(layer.digest);
+    assert.deepEqual([await heldBytes(), await keeping.cachedBytes()], [13, 10]);
   });
 }

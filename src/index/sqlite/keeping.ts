@@ -19,18 +19,18 @@ export class SqliteKeeping implements KeepingIndex {
   readonly #parts: KeepingParts;
   readonly #uses: Uses;
   readonly #eviction: Eviction;
-  readonly #heldBytes: Query<{ held_bytes: number }>;
+  readonly #cachedBytes: Query<{ held_bytes: number }>;
 
   constructor(parts: KeepingParts) {
     const { database } = parts;
     this.#parts = parts;
     this.#uses = new Uses(parts);
     this.#eviction = new Eviction(parts);
-    this.#heldBytes = database.query('SELECT held_bytes FROM totals');
+    this.#cachedBytes = database.query('SELECT held_bytes FROM totals');
   }
 
-  async heldBytes(): Promise<number> {
-    return this.#heldBytes.get()?.held_bytes ?? 0;
+  async cachedBytes(): Promise<number> {
+    return this.#cachedBytes.get()?.held_bytes ?? 0;
   }
 
   async touch(uses: readonly Use[]): Promise<void> {

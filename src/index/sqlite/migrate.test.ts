@@ -8,6 +8,7 @@ import { Database } from './database.ts';
 import { openSqliteIndex } from './index.ts';
 import { migrate } from './migrate.ts';
 import { migrations } from './schema.ts';
+import { storedBytesMigration } from './schema-stored-bytes.ts';
 
 const steps = [
   'CREATE TABLE one (text TEXT) STRICT',
@@ -50,6 +51,22 @@ describe('the schema of an index', () => {
       assert.equal(versionOf(path), migrations.length);
     });
   }
+
+  test('counts all that rests in the store when it comes from a version that left out what is hosted', async () => {
+    await using dir = await TempDir.make();
+    const path = dir.join('index.db');
+    {
+      using database = new Database(path);
+      migrate(database, migrations.slice(0, migrations.indexOf(storedBytesMigration)));
+      database.execute("INSERT INTO repositories (id, upstream, name, display) VALUES (1, '', 'app', 'app')");
+      database.execute("INSERT INTO contents (id, digest) VALUES (1, x'01'), (2, x'02'), (3, x'03')");
+      database.execute('UPDATE contents SET size = 100 * id WHERE id < 3');
+      database.execute('INSERT INTO members (content, repository, added_at) VALUES (1, 1, 0)');
+    }
+    await using index = await openSqliteIndex({ path });
+    assert.equal((await index.repositories.statistics()).heldBytes, 300);
+    assert.equal(await index.keeping.cachedBytes(), 200);
+  });
 
   test('keeps what is there while it goes forward over several versions', async () => {
     await using dir = await TempDir.make();
@@ -113,7 +130,7 @@ describe('the schema of an index', () => {
       import('${module}').then(({ openSqliteIndex }) => {
         parentPort.once('message', async () => {
           const index = await openSqliteIndex({ path: '${path}' });
-          await index.keeping.heldBytes();
+          await index.keeping.cachedBytes();
           parentPort.postMessage('open');
         });
         parentPort.postMessage('ready');

@@ -36,7 +36,7 @@ export class SqliteRepositories implements RepositoryIndex {
     `);
     this.#visibility = database.query('SELECT public, checked_at FROM repositories WHERE id = ?');
     this.#setVisibility = database.command('UPDATE repositories SET public = ?, checked_at = ? WHERE id = ?');
-    this.#statistics = database.query('SELECT repositories, manifests, tags, blobs, held_bytes FROM totals');
+    this.#statistics = database.query('SELECT repositories, manifests, tags, blobs, stored_bytes FROM totals');
   }
 
   async list(page: PageRequest): Promise<Page<RepositoryRow>> {
@@ -71,7 +71,7 @@ export class SqliteRepositories implements RepositoryIndex {
     const row = this.#statistics.get();
     if (row === undefined) throw new Error('the row of totals is missing');
     const { repositories, manifests, tags, blobs } = row;
-    return { repositories, manifests, tags, blobs, heldBytes: row.held_bytes };
+    return { repositories, manifests, tags, blobs, heldBytes: row.stored_bytes };
   }
 }
 
@@ -95,7 +95,7 @@ interface StatisticsRow {
   readonly manifests: number;
   readonly tags: number;
   readonly blobs: number;
-  readonly held_bytes: number;
+  readonly stored_bytes: number;
 }
 
 /** Held manifests by the displayed name of their repository, then by digest. A page ends with `name@digest`. */

@@ -3,6 +3,7 @@ import { proofsSchema } from './proofs-schema.ts';
 import { noticesSchema } from './notices.ts';
 import { outboxMigration } from './schema-outbox.ts';
 import { statisticsMigration } from './schema-statistics.ts';
+import { storedBytesMigration } from './schema-stored-bytes.ts';
 
 /*
  * The schema, as one picture. `id`s are small integers, so that the two big tables (`refs`, `contents`) stay small.
@@ -17,7 +18,8 @@ import { statisticsMigration } from './schema-statistics.ts';
  *              `parents` counts refs to it, `hosted` those, the members and the held manifests that belong to hosted
  *              repositories.
  *   tags       `manifest` is what a tag points at here, `seen` the digest of what the upstream has moved it to meanwhile.
- *   totals     one row of sums, kept by the triggers, so that no answer ever counts a table.
+ *   totals     one row of sums, kept by the triggers, so that no answer ever counts a table. `stored_bytes` are those of
+ *              all blobs in the store, `held_bytes` those that no hosted repository has.
  *   members    `added_at` is when it was last uploaded, mounted or asked for; of a hosted repository it is `unreferenced`
  *              while no manifest there refers to it.
  *   uploads    unfinished; `writer` is the process that receives it, NULL between requests.
@@ -208,4 +210,5 @@ export const migrations: readonly string[] = [
   collectionSchema,
   proofsSchema,
   statisticsMigration,
+  storedBytesMigration,
 ];
