@@ -29,6 +29,7 @@ COPY deploy/image/entrypoint.sh /entrypoint.sh
 COPY deploy/image/registry.yml /etc/docker/registry/config.yml
 COPY deploy/image/registry.yml /etc/distribution/config.yml
 COPY deploy/image/entrepot.yml /etc/entrepot/config.yml
+COPY deploy/image/proxy.yml /etc/entrepot/proxy.yml
 # By registry's name, too: commands in scripts stay as they are.
 RUN chmod 755 /entrypoint.sh /usr/local/bin/entrepot && ln -s entrepot /usr/local/bin/registry
 

@@ -44,7 +44,7 @@ for a new one, \`__\` stands for a dot: \`ENTREPOT_UPSTREAMS_REGISTRY__EXAMPLE__
 docker-registry-proxy's variables keep their meaning as well, as soon as one is there that only it has (\`REGISTRIES\`, \`AUTH_REGISTRIES\`,
 \`CACHE_MAX_SIZE\`, \`ENABLE_MANIFEST_CACHE\`, \`ALLOW_PUSH\`, \`CA_CRT_FILE\` ...): the registries that are intercepted, their credentials, the tiers
 of tags, the size, the authority, port 3128. What is not needed here is said at start; a pattern of tags that has no globs is an error.
-A file, and variables of ours, count more.
+A file, and variables of ours, count more; the image leaves out its default file then.
 
 The file itself is named by \`ENTREPOT_CONFIGURATION_PATH\` or \`REGISTRY_CONFIGURATION_PATH\`, where the command line doesn't.`;
 

@@ -138,6 +138,15 @@ describe('the image', { skip: obstacle ?? false }, () => {
     await at.push('local/app:1');
     await at.pulls('local/app:1');
   });
+
+  test('has the port of docker-registry-proxy where that has stood, and its content in its own volume', async () => {
+    const volume = await at.volume('interception');
+    const variables = ['REGISTRIES=quay.io', 'ENABLE_MANIFEST_CACHE=true', 'CACHE_MAX_SIZE=32g'];
+    const options = ['--volume', `${volume}:/var/lib/registry`, ...variables.flatMap((each) => ['--env', each])];
+    await using container = await at.start(options, [], 3128);
+    await container.healthy();
+    assert.notDeepEqual(await readdir(volume), []);
+  });
 });
 
 async function setUp(resources: AsyncDisposableStack) {

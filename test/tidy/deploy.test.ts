@@ -2,12 +2,14 @@
  * The files of `deploy/` that no test of clients starts: they fit together, and what they set is what this server reads.
  */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
+import { execFile, spawnSync } from 'node:child_process';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { promisify } from 'node:util';
 import { parse } from 'yaml';
 import manifest from '../../package.json' with { type: 'json' };
+import { proxysOwn } from '../../src/config/env/proxy/settings.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { loadText } from '../../src/config/testing.ts';
 import { TempDir } from '../support/temp-dir.ts';
@@ -41,6 +43,28 @@ const registrys = readText('deploy/image/registry.yml');
 const unitPath = 'deploy/systemd/entrepot.service';
 const unit = readText(unitPath);
 const dockerfile = readText('Dockerfile');
+const registryPath = '/etc/docker/registry/config.yml';
+
+/** What the entry point of the image runs, where the image's files lie in this directory. */
+async function entered(
+  { path }: TempDir,
+  words: readonly string[],
+  env: Readonly<Record<string, string>>,
+  mounted = registrys,
+): Promise<string> {
+  for (const folder of ['bin', 'etc/docker/registry', 'etc/distribution'])
+    await mkdir(`${path}/${folder}`, { recursive: true });
+  await writeFile(`${path}${registryPath}`, mounted);
+  await writeFile(`${path}/etc/distribution/config.yml`, registrys);
+  await writeFile(`${path}/bin/entrepot`, '#!/bin/sh\necho entrepot "$@"\n');
+  await chmod(`${path}/bin/entrepot`, 0o755);
+  const script = readText('deploy/image/entrypoint.sh').replaceAll('/etc/', `${path}/etc/`);
+  const here = words.map((word) => word.replace(/^\/etc\//, `${path}/etc/`));
+  const { stdout } = await promisify(execFile)('/bin/sh', ['-c', script, 'entrypoint.sh', ...here], {
+    env: { PATH: `${path}/bin:${process.env['PATH']}`, ...env },
+  });
+  return stdout.trim().replaceAll(`${path}/etc/`, '/etc/');
+}
 
 describe('deploy/', () => {
   test('compose.yml serves the file that the image has where it says, on a volume that it declares', async () => {
@@ -51,6 +75,39 @@ describe('deploy/', () => {
     const { config } = await loadText(ours);
     assert.deepEqual([service.ports, config.http.listen], [['5000:5000'], [{ host: undefined, port: 5000 }]]);
     assert.deepEqual(config.storage, { driver: 'filesystem', rootDirectory: '/var/lib/registry' });
+  });
+
+  test("the image's entry point serves registry's file, and any other that it is told of", async () => {
+    await using dir = await TempDir.make();
+    assert.ok(dockerfile.includes(`COPY deploy/image/registry.yml ${registryPath}`));
+    assert.ok(dockerfile.includes(`CMD ["${registryPath}"]`));
+    assert.equal(await entered(dir, [registryPath], { REGISTRIES: '' }), `entrepot serve ${registryPath}`);
+    assert.equal(await entered(dir, ['explain', 'redis'], {}), 'entrepot explain redis');
+    const told = '/etc/entrepot/config.yml';
+    assert.equal(await entered(dir, [told], { REGISTRIES: 'quay.io' }), `entrepot serve ${told}`);
+  });
+
+  test("the image serves as docker-registry-proxy does once there is one of that one's variables", async () => {
+    await using dir = await TempDir.make();
+    assert.ok(dockerfile.includes('COPY deploy/image/proxy.yml /etc/entrepot/proxy.yml'));
+    for (const name of proxysOwn)
+      assert.equal(
+        await entered(dir, [registryPath], { [name]: '1g' }),
+        'entrepot serve /etc/entrepot/proxy.yml',
+        name,
+      );
+    const { config } = await loadText(readText('deploy/image/proxy.yml'), { REGISTRIES: 'quay.io' });
+    assert.equal(config.mode, 'entrepot');
+    assert.deepEqual(config.http.listen, [{ host: undefined, port: 3128 }]);
+    assert.deepEqual(config.storage, { driver: 'filesystem', rootDirectory: '/var/lib/registry' });
+    assert.ok(dockerfile.includes('VOLUME ["/var/lib/registry"]'));
+  });
+
+  test("a file that somebody has put in the place of the image's counts more than docker-registry-proxy's variables", async () => {
+    await using dir = await TempDir.make();
+    const mounted = `${registrys}redis: {}\n`;
+    const served = await entered(dir, [registryPath], { REGISTRIES: 'quay.io' }, mounted);
+    assert.equal(served, `entrepot serve ${registryPath}`);
   });
 
   test('stack.yml serves TLS with the secrets that it declares, once, on a machine that is chosen', async () => {

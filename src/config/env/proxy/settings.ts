@@ -9,7 +9,7 @@ import type { Said, Understood, Variables } from './said.ts';
  */
 export function proxyVariables(env: Variables): Understood {
   const understood: Understood = { settings: [], problems: [], notices: [] };
-  if (!itsOwn.some((name) => isGiven(env, name))) return understood;
+  if (!proxysOwn.some((name) => isGiven(env, name))) return understood;
   const hosts = (env['REGISTRIES'] ?? registriesByDefault).split(/\s+/u).filter((host) => host !== '');
   const said = { env, hosts, understood };
   hostsOf(said);
@@ -20,7 +20,8 @@ export function proxyVariables(env: Variables): Understood {
   return understood;
 }
 
-const itsOwn = [
+/** The entry point of the image (`deploy/image/`) has them, too. */
+export const proxysOwn = [
   'REGISTRIES',
   'AUTH_REGISTRIES',
   'CACHE_MAX_SIZE',
@@ -33,7 +34,9 @@ const itsOwn = [
 const registriesByDefault = 'registry.k8s.io gcr.io quay.io ghcr.io';
 
 function hostsOf({ env, hosts, understood: { settings } }: Said): void {
-  const name = isGiven(env, 'REGISTRIES') ? 'REGISTRIES' : (itsOwn.find((each) => isGiven(env, each)) ?? 'REGISTRIES');
+  const name = isGiven(env, 'REGISTRIES')
+    ? 'REGISTRIES'
+    : (proxysOwn.find((each) => isGiven(env, each)) ?? 'REGISTRIES');
   settings.push({ path: ['intercept', 'hosts'], value: ['docker.io', ...hosts], name });
   for (const host of hosts) settings.push({ path: ['upstreams', host], value: {}, name });
   settings.push({ path: ['intercept', 'others'], value: 'tunnel', name });
