@@ -3,7 +3,9 @@ import { challengeOf } from './access/challenge.ts';
 import type { Logins } from './access/logins.ts';
 import { provideUsers } from './access/new-htpasswd.ts';
 import { refusalOf } from './access/rules.ts';
+import { isClaimed, isPushed } from './adopt/pushed.ts';
 import { createAdmin } from './admin/admin.ts';
+import type { FindRepository } from './admin/locate.ts';
 import { withRemoteAdmin } from './admin/remote.ts';
 import { createDebug } from './admin/debug.ts';
 import { createLobby } from './admin/lobby.ts';
@@ -42,6 +44,7 @@ import type { AdmissionOptions } from './registry/admission.ts';
 import type { News } from './registry/news.ts';
 import { failureReply } from './registry/failure.ts';
 import { isManifestUrl } from './registry/manifests.ts';
+import { placeOfImage } from './registry/place-of-image.ts';
 import { createRegistry } from './registry/registry.ts';
 import { RouteMemo } from './registry/route-memo.ts';
 import type { RegistryOptions } from './registry/registry.ts';
@@ -100,7 +103,7 @@ async function start(scope: AsyncDisposableStack, options: Required<ServerOption
   const failure = (error: unknown, request: Request, challenge?: string): Reply =>
     failureReply(error, request, { label: undefined, challenge });
   const rows = { config: () => settings.config, configRows: () => explain(settings.loaded) };
-  const admin = createAdmin({ ...told, ...rows, failure });
+  const admin = createAdmin({ ...told, ...rows, findRepository: findRepositoryIn(rooms, settings), failure });
   const remote = { token: () => settings.loaded.authFiles.adminToken, clock, failure };
   const open = withRemoteAdmin(remote, admin, publicHandler(rooms, settings, proxy));
   const ours = behind(rooms, settings, { handler: open, lobby: lobbyOf(rooms, settings, sightings) }, proxy);
@@ -228,18 +231,23 @@ function registryOf(
       await adoption.look(key);
       return cache.repository(key);
     },
-    isClaimed: async (name) => {
-      // Links may make another claim, and take none away.
-      if (await index.claims.has(name)) return true;
-      await adoption.look({ upstream: undefined, name: parseRepositoryName(name) });
-      return index.claims.has(name);
-    },
+    isClaimed: (name) => isClaimed({ index, adoption }, parseRepositoryName(name)),
     origin: () => originOf(settings.config),
     lists: () => settings.config.lists,
     news: () => newsOf(notify, settings.config),
     catalog: (page, ask) => catalogOf(index, settings.config, page, (key) => mayList(key, ask.asker)),
     judge,
     admission: admissionOf(logins, settings),
+  };
+}
+
+/** Which repository an image is of that an operator names; what the volume says of it is known then. */
+function findRepositoryIn(rooms: Rooms, settings: Settings): FindRepository {
+  const isKnown = (name: string): Promise<boolean> => isPushed(rooms, parseRepositoryName(name));
+  return async (name) => {
+    const { key } = await placeOfImage(name, settings.routing, isKnown);
+    await rooms.adoption.look(key);
+    return key;
   };
 }
 

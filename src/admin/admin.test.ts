@@ -154,6 +154,25 @@ describe('the admin API', () => {
     assert.deepEqual(admin.cache.calls, []);
   });
 
+  test('fetches and forgets nothing that is hosted, and says what to do instead', async () => {
+    await using dir = await TempDir.make();
+    await using admin = await stage(dir.path, new FakeClock(startMs));
+    await admin.hold('local/team/app', '1');
+    const image = 'image=local/team/app:1';
+    assert.match(
+      await admin.refused('POST', `/v1/pull?${image}`),
+      /^UNSUPPORTED .* is hosted here: .*nothing to fetch$/,
+    );
+    assert.match(await admin.refused('POST', `/v1/refresh?${image}`), /^UNSUPPORTED .* is hosted here: /);
+    assert.match(await admin.refused('POST', `/v1/purge?${image}`), /DELETE \/v2\/local\/team\/app\/manifests\/1$/);
+    assert.match(
+      await admin.refused('POST', '/v1/purge?image=local/team/app&whole=true'),
+      /DELETE \/v2\/local\/team\/app\/manifests\/REFERENCE$/,
+    );
+    assert.match(await admin.refused('POST', `/v1/pin?${image}`), /never evicted, and needs no pin$/);
+    assert.deepEqual([admin.cache.calls, admin.events], [[], []]);
+  });
+
   test('understands a name that was copied from a docker command', async () => {
     await using dir = await TempDir.make();
     await using admin = await stage(dir.path, new FakeClock(startMs));

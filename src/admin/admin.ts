@@ -16,9 +16,11 @@ import { authoritiesOf, renewAuthority } from './authorities.ts';
 import { collectLines } from './collect.ts';
 import { explain } from './explain.ts';
 import { checkHealth } from './health.ts';
+import { refuseHosted } from './hosted.ts';
+import type { Unneeded } from './hosted.ts';
 import { imagesPage, usage } from './images.ts';
 import { locate, repositoryText } from './locate.ts';
-import type { Located } from './locate.ts';
+import type { FindRepository, Located } from './locate.ts';
 import { pin, pinsOf, unpin } from './pins.ts';
 import { remoteBase } from './remote.ts';
 import { pullLines } from './pull.ts';
@@ -34,6 +36,8 @@ export interface AdminOptions {
   readonly adoption: Pick<Adoption, 'progress'>;
   readonly collect: Collect;
   readonly upstreams: Upstreams;
+  /** As the doors for clients have it. */
+  readonly findRepository: FindRepository;
   readonly certificates: Certificates;
   readonly store: BlobStore;
   readonly clock: Clock;
@@ -85,7 +89,7 @@ function readingRoutes(options: AdminOptions, startedAtMs: number): Routes {
     'GET /v1/usage': async (query) => jsonReply(await usage(index, query)),
     'GET /v1/explain': async (query) => {
       const from = { index, cache, upstreams, config: config(), nowMs: options.clock.now() };
-      return jsonReply(await explain(from, located(options, query)));
+      return jsonReply(await explain(from, await located(options, query)));
     },
     'GET /v1/downloads': async () => jsonReply(downloads(cache)),
     'GET /v1/pins': async () => jsonReply(await pinsOf(index, config().cache.pins)),
@@ -98,12 +102,12 @@ function readingRoutes(options: AdminOptions, startedAtMs: number): Routes {
 }
 
 function changingRoutes(options: AdminOptions): Routes {
-  const { index, upstreams, config } = options;
+  const { index, upstreams, findRepository, config } = options;
   const told = (action: string, target: string, { id }: Request): void =>
     options.observer.emit({ type: 'admin.acted', action, target, requestId: id });
   return {
     'POST /v1/pull': async (query, request) => {
-      const image = located(options, query);
+      const image = await fetched('pull', options, query);
       told('pull', image.text, request);
       return linesReply(pullLines(options.cache, image, query.all('platform'), request.id));
     },
@@ -114,23 +118,23 @@ function changingRoutes(options: AdminOptions): Routes {
       return linesReply(collectLines(options.collect, { dryRun, untagged }));
     },
     'POST /v1/pin': async (query, request) => {
-      const done = await pin(index, upstreams, query.required('image'));
+      const done = await pin(index, findRepository, query.required('image'));
       told('pin', done.pattern, request);
       return jsonReply(done);
     },
     'POST /v1/unpin': async (query, request) => {
-      const done = await unpin(index, upstreams, config().cache.pins, query.required('image'));
+      const done = await unpin(index, findRepository, config().cache.pins, query.required('image'));
       told('unpin', done.pattern, request);
       return jsonReply(done);
     },
     'POST /v1/refresh': async (query, request) => {
-      const image = located(options, query);
+      const image = await fetched('refresh', options, query);
       const done = await refresh(options.cache, image, request.id);
       told('refresh', done.image, request);
       return jsonReply(done);
     },
     'POST /v1/purge': async (query, request) => {
-      const image = located(options, query);
+      const image = await fetched('purge', options, query);
       const whole = query.optional('whole') === 'true';
       const done = await purge(options.cache, image, whole);
       told('purge', done.image, request);
@@ -148,8 +152,15 @@ function changingRoutes(options: AdminOptions): Routes {
   };
 }
 
-function located(options: AdminOptions, query: Query): Located {
-  return locate(options.upstreams, query.required('image'));
+async function located({ findRepository }: AdminOptions, query: Query): Promise<Located> {
+  return locate(findRepository, query.required('image'));
+}
+
+/** @throws RegistryError where it is hosted here */
+async function fetched(what: Unneeded, options: AdminOptions, query: Query): Promise<Located> {
+  const image = await located(options, query);
+  refuseHosted(what, image);
+  return image;
 }
 
 async function statistics(options: AdminOptions, startedAtMs: number): Promise<StatisticsView> {

@@ -23,6 +23,23 @@ describe('explaining an image', () => {
     ]);
   });
 
+  test('that is hosted says so, and that its tag is never asked about', async () => {
+    await using dir = await TempDir.make();
+    await using admin = await stage(dir.path, new FakeClock(startMs));
+    await admin.hold('local/team/app', '1', { layers: ['a', 'b'], blobs: 2 });
+    const view = (await admin.get('/v1/explain?image=local/team/app:1')) as ExplainView;
+    assert.deepEqual([view.image, view.repository, view.upstream], ['local/team/app:1', 'local/team/app', undefined]);
+    assert.deepEqual(view.routes, ['CACHE:5000/local/team/app:1']);
+    assert.deepEqual([view.tag?.state, view.tag?.dueAtMs], ['fresh', undefined]);
+    assert.equal(view.manifest?.kept, 'pushed here: never evicted');
+    assert.equal(
+      view.verdict,
+      'Hosted here: a pull is served from here. 1 of its 3 parts is not held, and nobody else is asked for them.',
+    );
+    const nothing = (await admin.get('/v1/explain?image=local/team/app:2')) as ExplainView;
+    assert.equal(nothing.verdict, 'Hosted here, and not held: a pull finds nothing until it is pushed.');
+  });
+
   test('tells a fresh tag from a due one, and when it becomes due', async () => {
     await using dir = await TempDir.make();
     const clock = new FakeClock(startMs);

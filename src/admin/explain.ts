@@ -95,7 +95,8 @@ function explainUpstream(
 
 function routesTo(config: Config, key: RepositoryKey, text: string): readonly string[] {
   const host = hostText(config);
-  if (key.upstream === undefined || config.mode !== 'entrepot') return [`${host}/${text.slice(text.indexOf('/') + 1)}`];
+  if (key.upstream === undefined) return [`${host}/${text}`];
+  if (config.mode !== 'entrepot') return [`${host}/${text.slice(text.indexOf('/') + 1)}`];
   const mirror = key.upstream === config.defaultUpstream ? [`${text} (dockerd with registry-mirrors)`] : [];
   return [...mirror, `${text} (containerd with hosts.toml, Podman with registries.conf)`, `${host}/${text}`];
 }

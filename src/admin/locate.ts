@@ -1,11 +1,15 @@
-import { RegistryError } from '../oci/errors.ts';
-import { imageNameText, parseImageName, referenceOf } from '../oci/image-name.ts';
+import { parseImageName, referenceOf, referencePart, repositoryPart } from '../oci/image-name.ts';
 import type { ImageName } from '../oci/image-name.ts';
 import type { Reference } from '../oci/reference.ts';
 import type { RepositoryKey } from '../oci/repository.ts';
-import type { Upstreams } from '../upstream/contract.ts';
 
-/** An image that somebody named, found among the upstreams. */
+/**
+ * Which repository a name means, with or without a registry in front: as for what clients ask for.
+ * @throws RegistryError when its registry is not a known upstream (`UPSTREAM_UNKNOWN`)
+ */
+export type FindRepository = (name: string) => Promise<RepositoryKey>;
+
+/** An image that somebody named, of an upstream or hosted here. */
 export interface Located {
   readonly key: RepositoryKey;
   readonly reference: Reference;
@@ -16,29 +20,17 @@ export interface Located {
   readonly text: string;
 }
 
-/** @throws RegistryError when the text is not an image name, or its registry is not a known upstream (`UPSTREAM_UNKNOWN`) */
-export function locate(upstreams: Upstreams, text: string): Located {
+/** @throws RegistryError when the text is not an image name, or as `find` does */
+export async function locate(find: FindRepository, text: string): Promise<Located> {
   const image = parseImageName(text);
-  const upstream = upstreams.find(image.host);
-  if (upstream === undefined) return locate(upstreams, withoutOurName(image, text));
+  const key = await find(repositoryPart(image));
   return {
-    key: { upstream: upstream.name, name: image.name },
+    key,
     reference: referenceOf(image),
     explicit: image.explicit,
     image,
-    text: imageNameText({ ...image, host: upstream.name }),
+    text: repositoryText(key) + referencePart(image),
   };
-}
-
-/** `cache:5000/quay.io/a/b`, copied from a docker command, is about `quay.io/a/b`. */
-function withoutOurName(image: ImageName, text: string): string {
-  const rest = text.slice(text.indexOf('/') + 1);
-  if (image.name.includes('/') && parseImageName(rest).host !== 'docker.io') return rest;
-  throw new RegistryError(
-    'UPSTREAM_UNKNOWN',
-    `${image.host} is not a known registry; add it under upstreams in the configuration`,
-    { origin: 'operator' },
-  );
 }
 
 /** How a repository is called in listings, and how pins match it: `docker.io/library/redis`, or a hosted name. */

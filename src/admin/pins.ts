@@ -1,9 +1,9 @@
 import { canonicalPin } from '../config/value/pin.ts';
 import type { Index } from '../index/contract.ts';
 import { RegistryError } from '../oci/errors.ts';
-import { parseImageName } from '../oci/image-name.ts';
-import type { Upstreams } from '../upstream/contract.ts';
+import { refuseHosted } from './hosted.ts';
 import { locate, repositoryText } from './locate.ts';
+import type { FindRepository } from './locate.ts';
 import type { PinView, PinsView } from './views.ts';
 
 /** Longest pattern, in characters. */
@@ -21,8 +21,8 @@ export async function pinsOf(index: Index, configured: readonly string[]): Promi
   };
 }
 
-export async function pin(index: Index, upstreams: Upstreams, text: string): Promise<PinView> {
-  const pattern = pinPattern(upstreams, text);
+export async function pin(index: Index, find: FindRepository, text: string): Promise<PinView> {
+  const pattern = await pinPattern(find, text);
   const changed = !(await index.pins.list()).includes(pattern);
   await index.pins.pin(pattern);
   return { pattern, changed };
@@ -30,11 +30,11 @@ export async function pin(index: Index, upstreams: Upstreams, text: string): Pro
 
 export async function unpin(
   index: Index,
-  upstreams: Upstreams,
+  find: FindRepository,
   configured: readonly string[],
   text: string,
 ): Promise<PinView> {
-  const pattern = pinPattern(upstreams, text);
+  const pattern = await pinPattern(find, text);
   if (configured.includes(pattern)) {
     throw new RegistryError('UNSUPPORTED', `${pattern} is pinned by the configuration; remove it from cache.pins`, {
       origin: 'operator',
@@ -47,7 +47,7 @@ export async function unpin(
  * `redis:7` becomes `docker.io/library/redis:7`; `redis` alone pins every tag; a glob may stand in the tag (`redis:7*`)
  * and in the name (`grafana/*`). The registry is looked up only where no glob hides it.
  */
-export function pinPattern(upstreams: Upstreams, text: string): string {
+async function pinPattern(find: FindRepository, text: string): Promise<string> {
   if (text.length > patternCharactersMax) {
     throw new RegistryError('REQUEST_INVALID', `a pin has at most ${patternCharactersMax} characters`);
   }
@@ -55,10 +55,8 @@ export function pinPattern(upstreams: Upstreams, text: string): string {
   const tagAt = !text.includes('@') && colon > text.lastIndexOf('/') ? colon : text.length;
   const name = text.slice(0, tagAt);
   if (/[*?[{]/.test(name)) return canonicalPin(text);
-  if (name.includes('@')) {
-    const { key, image } = locate(upstreams, name);
-    return `${repositoryText(key)}@${image.digest}`;
-  }
-  parseImageName(name);
-  return `${repositoryText(locate(upstreams, name).key)}${text.slice(tagAt)}`;
+  const located = await locate(find, name);
+  refuseHosted('pin', located);
+  const { digest } = located.image;
+  return repositoryText(located.key) + (digest === undefined ? text.slice(tagAt) : `@${digest}`);
 }

@@ -4,6 +4,8 @@ import type { Cache, DownloadView, PurgeReport, WarmOptions, WarmReport } from '
 import type { Certificates } from '../certificates/certificates.ts';
 import { createCollect } from '../collect/collect.ts';
 import { loadConfig } from '../config/load.ts';
+import { Settings } from '../settings.ts';
+import { placeOfImage } from '../registry/place-of-image.ts';
 import type { Config } from '../config/config.ts';
 import type { Handler, Reply, Request } from '../http/message.ts';
 import { noBody } from '../http/request-body.ts';
@@ -64,13 +66,16 @@ const playCertificates: Certificates = {
 };
 
 export async function stage(directory: string, clock: Clock, yaml = 'version: 0.1\n'): Promise<Stage> {
-  const { config } = await loadConfig({ text: yaml, env: {} });
+  const loaded = await loadConfig({ text: yaml, env: {} });
+  const { config } = loaded;
+  const { routing } = new Settings(loaded);
   const index = await openSqliteIndex({ path: `${directory}/index.db` });
   const store = createMemoryStore({ bytesMax: 1_000_000 });
   const cache = playCache();
   const statuses = new Map<string, Partial<UpstreamStatus>>();
   const events: Event[] = [];
   const around = { store, index, clock, observer: { emit: (event: Event) => void events.push(event) } };
+  const isPushed = async (name: string) => (await index.repositories.manifests(keyOf(name), 1)).length > 0;
   const handler = createAdmin({
     ...around,
     version: '1.2.3',
@@ -85,6 +90,7 @@ export async function stage(directory: string, clock: Clock, yaml = 'version: 0.
       rules: () => ({ graceMs: 0, untaggedMs: undefined, notNow: undefined, byItself: true }),
     }),
     upstreams: playUpstreams(config, statuses),
+    findRepository: async (name) => (await placeOfImage(name, routing, isPushed)).key,
     certificates: playCertificates,
     metrics: { upstreamTotals: async () => [] },
     config: () => config,

@@ -1,6 +1,7 @@
 import type { ExplainedManifest, ExplainedTag, ExplainedUpstream } from './views.ts';
 
 export interface Findings {
+  /** Of what is hosted there is none. */
   readonly upstream: ExplainedUpstream | undefined;
   readonly tag: ExplainedTag | undefined;
   readonly manifest: ExplainedManifest | undefined;
@@ -10,13 +11,14 @@ export interface Findings {
 
 /** One sentence: what a pull would get now. */
 export function verdictOf({ upstream, tag, manifest, byDigest, offline }: Findings): string {
-  const name = upstream?.name ?? 'the upstream';
-  if (upstream !== undefined && !upstream.allowed) {
+  if (upstream === undefined) return hostedVerdict(manifest);
+  const { name } = upstream;
+  if (!upstream.allowed) {
     return `Clients are refused: upstreams.${name}.allow and deny keep them from this repository.`;
   }
   const away = offline
     ? 'cache.offline is set'
-    : upstream?.circuit === 'open'
+    : upstream.circuit === 'open'
       ? `${name} fails at the moment`
       : undefined;
   if (manifest === undefined) {
@@ -32,11 +34,22 @@ export function verdictOf({ upstream, tag, manifest, byDigest, offline }: Findin
   return `Held: the next pull asks ${name} once whether the tag has moved; if it has not, or ${name} cannot be asked, it is served from here.${parts}`;
 }
 
-function partsSentence({ members }: ExplainedManifest, away: string | undefined, name: string): string {
-  const missing = members.filter(({ state }) => state !== 'held').length;
-  if (missing === 0) return '';
-  const what = `${missing} of its ${members.length} parts ${missing === 1 ? 'is' : 'are'} not held`;
+function hostedVerdict(manifest: ExplainedManifest | undefined): string {
+  if (manifest === undefined) return 'Hosted here, and not held: a pull finds nothing until it is pushed.';
+  const missing = missingParts(manifest);
+  return `Hosted here: a pull is served from here.${missing === undefined ? '' : ` ${missing}, and nobody else is asked for them.`}`;
+}
+
+function partsSentence(manifest: ExplainedManifest, away: string | undefined, name: string): string {
+  const what = missingParts(manifest);
+  if (what === undefined) return '';
   return away === undefined
     ? ` ${what}; ${name} is asked for them when a client wants them.`
     : ` ${what}, and ${away}.`;
+}
+
+function missingParts({ members }: ExplainedManifest): string | undefined {
+  const missing = members.filter(({ state }) => state !== 'held').length;
+  if (missing === 0) return undefined;
+  return `${missing} of its ${members.length} parts ${missing === 1 ? 'is' : 'are'} not held`;
 }

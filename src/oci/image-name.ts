@@ -4,10 +4,10 @@ import { RegistryError } from './errors.ts';
 import { parseRepositoryName, parseTag } from './reference.ts';
 import type { Reference, RepositoryName, Tag } from './reference.ts';
 
-/** An image as people name it, made complete: `redis` is `docker.io/library/redis:latest`. */
+/** An image as people name it; which registry has it without a `host` is not said here. */
 export interface ImageName {
-  /** The registry's host in lower case, with its port where one was given. `docker.io` for Docker Hub. */
-  readonly host: string;
+  /** The registry's host in lower case, with its port where one was given. */
+  readonly host: string | undefined;
   readonly name: RepositoryName;
   /** `latest` where neither a tag nor a digest was given; undefined where only a digest was. */
   readonly tag: Tag | undefined;
@@ -21,8 +21,8 @@ export const imageNameCharactersMax = 1024;
 
 /**
  * Parses `[host[:port]/]name[:tag][@digest]` as Docker does: what stands before the first slash is a host only if it
- * holds a dot, a colon or an upper-case letter, or is `localhost`; without one the image is Docker Hub's, and a name of
- * one part there is `library/`'s (the reference grammar of github.com/distribution/reference).
+ * holds a dot, a colon or an upper-case letter, or is `localhost` (the reference grammar of
+ * github.com/distribution/reference).
  * @throws RegistryError `NAME_INVALID`, `TAG_INVALID` or `DIGEST_INVALID`
  */
 export function parseImageName(text: string): ImageName {
@@ -38,11 +38,9 @@ export function parseImageName(text: string): ImageName {
       `"${rest}" looks like the ID of an image; give its name, or NAME@sha256:ID`,
     );
   }
-  const canonical = host === undefined || hubNames.has(host) ? 'docker.io' : host;
-  const name = canonical === 'docker.io' && !rest.includes('/') ? `library/${rest}` : rest;
   return {
-    host: canonical,
-    name: parseRepositoryName(rest === '' ? rest : name),
+    host,
+    name: parseRepositoryName(rest),
     tag: tag ?? (digest === undefined ? parseTag('latest') : undefined),
     digest,
     explicit: tag !== undefined || digest !== undefined,
@@ -54,14 +52,15 @@ export function referenceOf(image: ImageName): Reference {
   return image.digest ?? image.tag ?? parseTag('latest');
 }
 
-/** The complete name, which `parseImageName` reads back as the same image. */
-export function imageNameText(image: ImageName): string {
-  const tag = image.tag === undefined ? '' : `:${image.tag}`;
-  const digest = image.digest === undefined ? '' : `@${image.digest}`;
-  return `${image.host}/${image.name}${tag}${digest}`;
+/** Its name with the registry in front, where that was given. */
+export function repositoryPart({ host, name }: ImageName): string {
+  return host === undefined ? name : `${host}/${name}`;
 }
 
-const hubNames: ReadonlySet<string> = new Set(['docker.io', 'index.docker.io', 'registry-1.docker.io']);
+/** What follows the name: `:7`, `@sha256:...`, or both. */
+export function referencePart({ tag, digest }: ImageName): string {
+  return `${tag === undefined ? '' : `:${tag}`}${digest === undefined ? '' : `@${digest}`}`;
+}
 
 function splitDigest(text: string): { head: string; digest: Digest | undefined } {
   const at = text.indexOf('@');

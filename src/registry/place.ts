@@ -55,21 +55,21 @@ export function locate(
   authority: string | undefined,
   table: RoutingTable,
 ): Place {
-  if (table.mode === 'registry') return hosted(asked.text, undefined);
+  if (table.mode === 'registry') return hostedPlace(asked.text, undefined);
   if (table.mode === 'registry-proxy') return defaultPlace(asked.text, table);
   if (authority !== undefined && !isOwn(authority, table)) {
     const upstream = upstreamOf(authority, table);
     return at(upstream, withinUpstream(asked, upstream, table), 'name', upstream.name);
   }
   if (ns !== undefined) {
-    if (isOwn(ns, table)) return hosted(asked.text, ns);
+    if (isOwn(ns, table)) return hostedPlace(asked.text, ns);
     const upstream = upstreamOf(ns, table);
     return at(upstream, withinUpstream(asked, upstream, table), 'ns', ns);
   }
-  if (isRepositoryName(asked.text) && table.isHosted(asked.text)) return hosted(asked.text, undefined);
+  if (isRepositoryName(asked.text) && table.isHosted(asked.text)) return hostedPlace(asked.text, undefined);
   const [host, name] = splitHost(asked.text);
   if (host === undefined) return defaultPlace(asked.text, table);
-  if (isOwn(host, table)) return hosted(name, undefined);
+  if (isOwn(host, table)) return hostedPlace(name, undefined);
   const upstream = upstreamOf(host, table);
   return at(upstream, name, 'path', upstream.name);
 }
@@ -111,7 +111,7 @@ function withinUpstream(asked: AskedName, upstream: RoutedUpstream, table: Routi
   );
 }
 
-function hosted(name: string, namespace: string | undefined): Place {
+export function hostedPlace(name: string, namespace: string | undefined): Place {
   return { key: { upstream: undefined, name: parseRepositoryName(name) }, door: 'own', namespace };
 }
 
@@ -143,7 +143,7 @@ export function looksLikeHost(text: string): boolean {
   return text.includes('.') || text.includes(':') || text.toLowerCase() === 'localhost';
 }
 
-function splitHost(name: string): readonly [host: string | undefined, name: string] {
+export function splitHost(name: string): readonly [host: string | undefined, name: string] {
   const slash = name.indexOf('/');
   const first = name.slice(0, Math.max(slash, 0));
   return slash > 0 && looksLikeHost(first) ? [first, name.slice(slash + 1)] : [undefined, name];
@@ -159,12 +159,16 @@ const visible = /^[!-~]+$/;
 
 /** A key into a closed table; never a place to connect to. */
 export function upstreamOf(text: string, table: RoutingTable): RoutedUpstream {
-  const host = visible.test(text) ? upstreamName(text) : undefined;
-  const upstream = host === undefined ? undefined : table.findUpstream(host);
+  const upstream = knownUpstream(text, table);
   if (upstream !== undefined) return upstream;
   throw new RegistryError(
     'UPSTREAM_UNKNOWN',
     `${shown(text)} is not a registry that this server knows; add it under "upstreams:" in its configuration`,
     { origin: 'client' },
   );
+}
+
+export function knownUpstream(text: string, table: RoutingTable): RoutedUpstream | undefined {
+  const host = visible.test(text) ? upstreamName(text) : undefined;
+  return host === undefined ? undefined : table.findUpstream(host);
 }

@@ -13,6 +13,7 @@ import { Entrepot } from '../support/entrepot.ts';
 import { makeImage, makeIndex } from '../support/images.ts';
 import { freePort } from '../support/ports.ts';
 import { pull } from '../support/pull.ts';
+import { push } from '../support/push.ts';
 
 const amd64 = makeImage({ platform: 'linux/amd64' });
 const arm64 = makeImage({ platform: 'linux/arm64/v8' });
@@ -109,6 +110,45 @@ describe('operating', () => {
       (await run(entrepot, ['pull', 'nowhere.example/a'], 1)).notes,
       /nowhere\.example is not a known registry; add it/,
     );
+  });
+
+  test('an image that is hosted is explained from here, and nobody is asked for it', async () => {
+    await using hub = await CountingUpstream.start(likeDockerHub);
+    for (const name of ['local/app', 'library/app']) hub.publish(`${name}:1`, redis);
+    await using entrepot = await Entrepot.start({ upstreams: { 'docker.io': hub } });
+    hub.forbid();
+    const host = new URL(entrepot.origin).host;
+    for (const name of ['local/app', 'app']) {
+      await push(entrepot.origin, name, '1', amd64);
+      for (const image of [`${name}:1`, `${host}/${name}:1`, `alias.example:5000/${name}:1`]) {
+        const { out } = await run(entrepot, ['explain', image]);
+        assert.match(out, new RegExp(`^${name}:1\nHosted here: a pull is served from here\\.\n`));
+        assert.match(out, new RegExp(`^clients ask for +${host.replace(/:.*/, '')}.*/${name}:1$`, 'm'));
+      }
+      assert.match((await run(entrepot, ['explain', `${name}:2`])).out, /^Hosted here, and not held: /m);
+      const hint = /is hosted here: .*there is nothing to/;
+      assert.match((await run(entrepot, ['pull', `${name}:1`], 1)).notes, hint);
+      assert.match((await run(entrepot, ['refresh', `${name}:1`], 1)).notes, hint);
+      assert.match((await run(entrepot, ['pin', `${name}:1`], 1)).notes, /is hosted here: .*never evicted/);
+      const { notes } = await run(entrepot, ['purge', `${name}:1`], 1);
+      const [, path] = /DELETE (\S+)/.exec(notes) ?? [];
+      assert.equal((await get(entrepot.origin + path, { method: 'DELETE' })).status, 202, notes);
+    }
+    hub.assertUntouched();
+  });
+
+  test('in a plain registry every image is hosted, and of one upstream every bare name is its', async () => {
+    await using plain = await Entrepot.start({ registryMode: true });
+    await push(plain.origin, 'team/app', '1', amd64);
+    assert.match((await run(plain, ['explain', 'team/app:1'])).out, /^Hosted here: a pull is served from here\.$/m);
+    assert.match((await run(plain, ['pull', 'redis'], 1)).notes, /redis:latest is hosted here/);
+    await using mirror = await CountingUpstream.start();
+    mirror.publish('library/redis:7', redis);
+    const config = { proxy: { remoteurl: mirror.origin } };
+    await using cache = await Entrepot.start({ registryMode: true, config });
+    const name = new URL(mirror.origin).host;
+    assert.match((await run(cache, ['pull', 'library/redis:7'])).out, new RegExp(`^${name}/library/redis:7 is held`));
+    assert.match((await run(cache, ['explain', `${name}/library/redis:7`])).out, /^Held: /m);
   });
 
   test('the metrics count what the upstream saw', async () => {
