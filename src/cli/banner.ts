@@ -1,8 +1,11 @@
 import type { Config, SizeLimit, UpstreamConfig } from '../config/config.ts';
 import type { Loaded } from '../config/load.ts';
 import { version } from '../observe/version.ts';
-import { clientTarget } from './client-target.ts';
-import { hostOf } from '../clients/target.ts';
+import { clientTarget, isEveryAddress } from './client-target.ts';
+import { hostOf, isPlainHttp } from '../clients/target.ts';
+import type { ClientTarget } from '../clients/target.ts';
+import { isLoopback } from '../config/value/address.ts';
+import { whoMay } from './banner-access.ts';
 import { bytesText } from './units.ts';
 
 /** What an operator should see at start: where it listens, what to tell clients, who sees what, what is kept. */
@@ -23,14 +26,19 @@ function routes(config: Config, addresses: readonly string[]): readonly string[]
   // A port that was given as 0 is known only now.
   const bound = address !== undefined && config.http.listen[0]?.port === 0 ? address : undefined;
   const target = clientTarget(config, bound);
-  const host = hostOf(target);
+  const { host, condition } = fromHere(config.http, target, bound);
   if (target.serves === 'none') {
-    return ['A plain registry, as this configuration says; nothing is cached.', `  docker pull ${host}/NAME:TAG`];
+    return [
+      'A plain registry, as this configuration says; nothing is cached.',
+      `Try it from here:  docker pull ${host}/NAME:TAG`,
+      ...condition,
+    ];
   }
   if (target.serves === 'one') {
     return [
       `A cache of ${target.defaultUpstream} alone, as this configuration says.`,
-      `  docker pull ${host}/NAME:TAG`,
+      `Try it from here:  docker pull ${host}/NAME:TAG`,
+      ...condition,
       '  For docker, containerd and podman on client machines:  entrepot client RUNTIME',
     ];
   }
@@ -38,33 +46,45 @@ function routes(config: Config, addresses: readonly string[]): readonly string[]
     'Try it from here:',
     `  docker pull ${host}/library/redis`,
     `  docker pull ${host}/quay.io/prometheus/prometheus`,
+    ...condition,
     'On client machines (all of it: entrepot client docker|containerd|podman):',
     `  dockerd      /etc/docker/daemon.json: {"registry-mirrors": ["${target.url}"]}, for Docker Hub only`,
     `  containerd   /etc/containerd/certs.d/_default/hosts.toml: [host."${target.url}"]`,
-    `  podman       a [[registry.mirror]] of each registry: location = "${host}/quay.io"`,
-    ...(/:\/\/(127\.|\[::1\]|localhost)/.test(target.url)
-      ? ['  No other machine reaches this address: start with ENTREPOT_HTTP_ADDR=:5000 to serve them.']
-      : []),
+    `  podman       a [[registry.mirror]] of each registry: location = "${hostOf(target)}/quay.io"`,
+    ...distance(config.http, target),
   ];
+}
+
+/** How docker on this machine asks for it. Over plain HTTP it takes nothing but from loopback, unless it is told to. */
+function fromHere(
+  { listen: [listen] }: Config['http'],
+  target: ClientTarget,
+  bound: string | undefined,
+): { readonly host: string; readonly condition: readonly string[] } {
+  const host = hostOf(target);
+  if (!isPlainHttp(target) || isLoopback(new URL(target.url).hostname)) return { host, condition: [] };
+  if (listen !== undefined && isEveryAddress(listen)) {
+    const port = bound === undefined ? listen.port : new URL(bound).port;
+    return { host: `127.0.0.1:${port}`, condition: [] };
+  }
+  return { host, condition: [`  once /etc/docker/daemon.json has it: {"insecure-registries": ["${host}"]}`] };
+}
+
+/** Where no other machine gets to that URL: why, and what helps. */
+function distance({ listen }: Config['http'], { url }: ClientTarget): readonly string[] {
+  if (!isLoopback(new URL(url).hostname)) return [];
+  return listen.every(({ host }) => isLoopback(host))
+    ? ['  No other machine reaches this address: start with ENTREPOT_HTTP_ADDR=:5000 to serve them.']
+    : ['  This machine has no other address yet: put the one by which others reach it in the place of this.'];
 }
 
 function exposure(config: Config): readonly string[] {
   const withCredentials = config.upstreams.filter(({ credentials }) => credentials.kind !== 'none');
   return [
-    visitors(config),
+    ...whoMay(config),
     ...withCredentials.map((upstream) => `  ${upstream.name}: our credentials are used; ${exposureText(upstream)}`),
     ...(config.cache.offline ? ['Offline: no upstream is asked for anything; only what is held is served.'] : []),
   ];
-}
-
-/** What somebody finds who has not logged in. */
-function visitors({ access: { rules }, mode, defaultUpstream }: Config): string {
-  const open = rules.filter(({ who, may }) => may.length > 0 && who.some(({ kind }) => kind === 'anybody'));
-  if (open.length === 0) return 'Users may do what the rules let them; who has not logged in may do nothing.';
-  const where = mode === 'entrepot' ? 'every known public registry' : defaultUpstream;
-  const what = mode === 'registry' ? 'what is held here' : `what is public at ${where}`;
-  if (rules.length === 1 && open[0]?.on.includes('**')) return `Anonymous clients may pull ${what}.`;
-  return `Anonymous clients may pull what the rules leave to them, of ${what}.`;
 }
 
 function exposureText({ exposure: who }: UpstreamConfig): string {

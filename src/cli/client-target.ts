@@ -1,7 +1,8 @@
 import { networkInterfaces } from 'node:os';
 import { factsOf, targetAt } from '../clients/facts.ts';
 import type { ClientTarget } from '../clients/target.ts';
-import type { Config } from '../config/config.ts';
+import type { Config, ListenAddress } from '../config/config.ts';
+import { urlHost } from '../config/value/address.ts';
 import { version } from '../observe/version.ts';
 
 /** The cache as clients of this configuration see it, at `url` where one is given; no server is asked. */
@@ -18,9 +19,13 @@ export function clientUrl({ http }: Config): string {
   if (http.externalUrl !== undefined) return http.externalUrl;
   const [listen] = http.listen;
   const scheme = http.tls === undefined ? 'http' : 'https';
-  const host = listen?.host ?? machineAddress();
-  const bracketed = host.includes(':') ? `[${host}]` : host;
-  return `${scheme}://${bracketed}:${listen?.port ?? 5000}`;
+  const host = listen?.host === undefined || isEveryAddress(listen) ? machineAddress() : listen.host;
+  return `${scheme}://${urlHost(host)}:${listen?.port ?? 5000}`;
+}
+
+/** Of the machine, whichever it has. */
+export function isEveryAddress({ host }: ListenAddress): boolean {
+  return host === undefined || host === '0.0.0.0' || host === '::';
 }
 
 /** An address of this machine that others reach, if it has one. */

@@ -1,6 +1,7 @@
 import { Argument, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { clientConfigText } from '../clients/client-config.ts';
 import { isRuntime, runtimes } from '../clients/runtimes.ts';
+import { isLoopback } from '../config/value/address.ts';
 import type { Context } from './context.ts';
 import { applyClient, undoClient } from './client-apply.ts';
 import { findTarget } from './client-server.ts';
@@ -38,9 +39,9 @@ export function addClient(program: Program, context: Context): void {
       const made = runtimes[name].config(found.target);
       if (options.json === true) return printJson(context.out, made);
       context.out.print(clientConfigText(made));
-      if (/^https?:\/\/(127\.|\[::1\]|localhost)/.test(found.target.url)) {
+      if (isLoopback(new URL(found.target.url).hostname)) {
         context.out.note(
-          `\nThe cache listens on ${found.target.url} only, which no other machine reaches; set http.addr to :5000, or give --url.\n`,
+          `\nNo other machine reaches ${found.target.url}: give --url as they know it; for them the cache has to listen on more than this address (http.addr: :5000).\n`,
         );
       }
     });

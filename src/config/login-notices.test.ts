@@ -36,6 +36,10 @@ describe('an operator is told', () => {
       `http: { addr: ":5000" }\n${users}`,
       /^passwords come over plain http: set http\.tls, or have a proxy/,
     ],
+    'that passwords can be read on their way beside TLS': [
+      `http: { addr: ":5000", tls: { certificate: $cert, key: $key } }\n${users}`,
+      /^passwords may come over plain http, .*: set http\.tls\.plain to false$/,
+    ],
   };
   for (const [what, [text, said]] of Object.entries(rows)) {
     test(what, async () => assert.match(await noticesOf(text), said));

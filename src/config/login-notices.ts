@@ -1,17 +1,12 @@
 import type { AuthFiles } from './auth-files.ts';
 import type { Config, Who } from './config.ts';
+import { isLoopback } from './value/address.ts';
 
 /** What an operator should know of logins: what can be loaded, but hardly is what was meant. */
 export function loginNotices({ auth, access, http }: Config, { users }: AuthFiles): readonly string[] {
   const named = access.rules.flatMap(({ who }) => who).filter(({ kind }) => kind !== 'anybody' && kind !== 'bearer');
   const notices = http.tls?.clients?.verified === true ? [] : nameless(named, auth.kind, users);
-  if (auth.kind === 'htpasswd' && isOpenNetwork(http)) {
-    return [
-      ...notices,
-      'passwords come over plain http: set http.tls, or have a proxy with TLS in front and name it in http.trustedproxies',
-    ];
-  }
-  return notices;
+  return auth.kind === 'htpasswd' && isOpenNetwork(http) ? [...notices, openPasswords(http)] : notices;
 }
 
 /** Certificates can be made out to anybody; without them, whoever a rule names has to be in the file. */
@@ -34,7 +29,14 @@ function namesOf(named: readonly Who[], kind: 'user' | 'group'): readonly string
   return [...new Set(named.flatMap((who) => (who.kind === kind && 'name' in who ? [who.name] : [])))];
 }
 
+function openPasswords({ tls }: Config['http']): string {
+  return tls === undefined
+    ? 'passwords come over plain http: set http.tls, or have a proxy with TLS in front and name it in http.trustedproxies'
+    : 'passwords may come over plain http, which the port takes beside TLS: set http.tls.plain to false';
+}
+
 function isOpenNetwork({ tls, trustedProxies, listen }: Config['http']): boolean {
-  const isNear = (host: string | undefined): boolean => host !== undefined && /^(?:127\.|::1$|localhost$)/.test(host);
-  return (tls === undefined || tls.plain) && trustedProxies.length === 0 && !listen.every(({ host }) => isNear(host));
+  return (
+    (tls === undefined || tls.plain) && trustedProxies.length === 0 && !listen.every(({ host }) => isLoopback(host))
+  );
 }

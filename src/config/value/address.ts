@@ -42,6 +42,11 @@ export function urlHost(host: string): string {
   return isIPv6(host) ? `[${host}]` : host;
 }
 
+/** A host that only programs of the same machine reach, as it stands in an address or a URL. */
+export function isLoopback(host: string | undefined): boolean {
+  return host !== undefined && /^(?:127\.|\[?::1\]?$|localhost$)/u.test(host);
+}
+
 /**
  * An address or a CIDR range, as written.
  * @throws ValueError
