@@ -251,4 +251,15 @@ describe('a blob', () => {
     const tookMs = performance.now() - startedAt;
     assert.ok(tookMs >= 75, `150 ms of bytes, less a burst and the last piece, took ${tookMs} ms`);
   });
+
+  test('ends with what the sink failed with, while the bandwidth still makes it wait', async () => {
+    await using registry = await start();
+    const clock = new FakeClock();
+    await using rig = makeRig(registry.origin, { bandwidthBytesPerSecond: 10 }, { clock });
+    const noRoom = new Error('no room for it');
+    const sink = { head: () => true, data: () => Promise.reject(noRoom) };
+    const request = { start: 0, end: undefined, etag: undefined, signal: new AbortController().signal };
+    await assert.rejects(rig.repository.blob(parseDigest(blob.digest), request, sink, 'anonymous'), noRoom);
+    assert.equal(clock.monotonic(), 0);
+  });
 });

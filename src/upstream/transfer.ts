@@ -85,8 +85,8 @@ export class Transfer implements Receiver {
   async #slowly(wish: boolean | Promise<boolean>, waitMs: number): Promise<boolean> {
     const { progress, clock, request } = this.#options;
     try {
-      if (waitMs > 0) await Promise.all([wish, clock.sleep(waitMs, request.signal)]);
-      const more = await wish;
+      // Together: the sink may fail while there is still time to wait.
+      const [more] = await Promise.all([wish, waitMs > 0 ? clock.sleep(waitMs, request.signal) : undefined]);
       progress.left = !more;
       return more;
     } catch (error) {

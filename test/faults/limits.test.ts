@@ -105,6 +105,13 @@ describe('a limit of bytes a second', () => {
     world.assertFetchedOnce();
   });
 
+  test('and a cache without room for the blob do no harm to what the client gets', async () => {
+    const clock = new FakeClock();
+    const options = { size: 4 * mib, habits: { bandwidth: '1MiB' }, config: { cache: { size: '1MiB' } } };
+    await using world = await World.start({ clock, ...options });
+    assertWhole(await world.overTime(world.drain()), world.blob);
+  });
+
   test('is no stall', async () => {
     const clock = new FakeClock();
     const habits = { bandwidth: '100KiB', timeouts: { stall: '1s' } };
