@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createSocket } from 'node:dgram';
 import { writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { describe, test } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { buildConnector } from 'undici';
 import { parseReference } from '../oci/reference.ts';
 import { systemClock } from '../observe/clock.ts';
@@ -21,7 +23,8 @@ import { failureOf, makeRig } from './testing.ts';
 const tag = parseReference('7');
 const image = makeImage();
 
-function connect(options: Partial<DialOptions>, port: number, hostname = 'reg.test'): Promise<string> {
+function connect(options: Partial<DialOptions>, port: number, protocol = 'http:'): Promise<string> {
+  const hostname = 'reg.test';
   const dialer = createDialer({
     policy: makeDialPolicy({ upstream: 'reg.test', allowed: ['127.0.0.0/24'], named: () => false, own: () => [] }),
     lookup: async () => ['127.0.0.1'],
@@ -32,7 +35,7 @@ function connect(options: Partial<DialOptions>, port: number, hostname = 'reg.te
     ...options,
   });
   return new Promise((resolve, reject) => {
-    const target: buildConnector.Options = { hostname, host: hostname, protocol: 'http:', port: String(port) };
+    const target: buildConnector.Options = { hostname, host: hostname, protocol, port: String(port) };
     dialer.connect(target, (error, socket) => {
       if (error !== null) return reject(error);
       resolve(socket.remoteAddress ?? '');
@@ -121,6 +124,34 @@ describe('TLS', () => {
     assert.ok(await friend.repository.manifest(tag, 'anonymous'));
     await using careless = makeRig(registry.origin, { insecure: true });
     assert.ok(await careless.repository.manifest(tag, 'anonymous'));
+  });
+
+  test('that is reset before it begins is a failure, however long it takes to read whom to trust', async () => {
+    const server = createServer((socket) => void setImmediate(() => socket.resetAndDestroy()));
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const address = server.address();
+    assert.ok(address !== null && typeof address === 'object');
+    const ca = async (): Promise<undefined> => {
+      for (let turn = 0; turn < 500; turn++) await nextTurn();
+    };
+    try {
+      await assert.rejects(connect({ tls: { insecure: false, ca } }, address.port, 'https:'));
+    } finally {
+      server.close();
+    }
+  });
+
+  test('is given up in time while it is read whom to trust', async () => {
+    await using registry = await CountingUpstream.start({ tls: true });
+    const clock = new FakeClock();
+    const tls = { insecure: false, ca: () => new Promise<undefined>(() => {}) };
+    const port = Number(new URL(registry.origin).port);
+    const givenUp = assert.rejects(connect({ clock, tls }, port, 'https:'), { code: 'ETIMEDOUT' });
+    await clock.pending(1);
+    await clock.advance(5000);
+    await givenUp;
+    assert.equal(registry.connections(), 0);
   });
 
   test('towards plain http says so', async () => {

@@ -134,19 +134,21 @@ async function dialJudged(
 ): Promise<Socket> {
   const tunnel = options.tunnel(target);
   if (tunnel !== undefined) refuseLiteral(target.host, options.policy);
+  const secure = target.secure ? await prepareTls(servername, options.tls, sessions, signal) : undefined;
   const socket =
     tunnel === undefined
       ? await tcp(target, await permitted(target.host, options, signal), signal)
       : await tunnel(dialNamed(options, sessions), signal);
-  return target.secure ? await tls(socket, servername, options.tls, sessions, signal) : socket;
+  return secure === undefined ? socket : await secure(socket);
 }
 
 /** For proxies: the operator named them, wherever they are. */
 function dialNamed(options: DialOptions, sessions: TlsSessions): DialDirectly {
   return async (target, signal) => {
+    const secure = target.secure ? await prepareTls(target.host, options.tls, sessions, signal) : undefined;
     const addresses = isIP(target.host) ? [target.host] : await abortable(options.lookup(target.host), signal);
     const socket = await tcp(target, addresses, signal);
-    return target.secure ? await tls(socket, target.host, options.tls, sessions, signal) : socket;
+    return secure === undefined ? socket : await secure(socket);
   };
 }
 
@@ -182,27 +184,29 @@ async function tcp(target: Target, addresses: readonly string[], signal: AbortSi
   return await arrival(socket, 'connect', signal);
 }
 
-async function tls(
-  socket: Socket,
+/** TLS for a connection that is still to be made: while files are read, nobody would hear what happens to a socket. */
+async function prepareTls(
   servername: string,
   trust: TlsTrust,
   sessions: TlsSessions,
   signal: AbortSignal,
-): Promise<Socket> {
-  const session = sessions.get(servername);
-  const ca = await trust.ca();
-  const options: ConnectionOptions = {
-    socket,
-    // RFC 6066, 3: never an address.
-    ...(isIP(servername) ? { host: servername } : { servername }),
-    ALPNProtocols: ['http/1.1'],
-    rejectUnauthorized: !trust.insecure,
-    ...(ca === undefined ? {} : { ca: [...ca] }),
-    ...(session === undefined ? {} : { session }),
+): Promise<(socket: Socket) => Promise<Socket>> {
+  const ca = await abortable(trust.ca(), signal);
+  return (socket) => {
+    const session = sessions.get(servername);
+    const options: ConnectionOptions = {
+      socket,
+      // RFC 6066, 3: never an address.
+      ...(isIP(servername) ? { host: servername } : { servername }),
+      ALPNProtocols: ['http/1.1'],
+      rejectUnauthorized: !trust.insecure,
+      ...(ca === undefined ? {} : { ca: [...ca] }),
+      ...(session === undefined ? {} : { session }),
+    };
+    const secured = connectTls(options);
+    secured.on('session', (ticket) => sessions.set(servername, ticket));
+    return arrival(secured, 'secureConnect', signal);
   };
-  const secured = connectTls(options);
-  secured.on('session', (ticket) => sessions.set(servername, ticket));
-  return await arrival(secured, 'secureConnect', signal);
 }
 
 function arrival<S extends Socket>(socket: S, event: 'connect' | 'secureConnect', signal: AbortSignal): Promise<S> {
@@ -227,6 +231,7 @@ function arrival<S extends Socket>(socket: S, event: 'connect' | 'secureConnect'
     socket.once('error', failed);
     socket.once('close', closed);
     signal.addEventListener('abort', aborted, { once: true });
+    if (signal.aborted) aborted();
   });
 }
 
@@ -235,6 +240,7 @@ export function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<
   return new Promise((resolve, reject) => {
     const aborted = (): void => reject(signal.reason);
     signal.addEventListener('abort', aborted, { once: true });
+    if (signal.aborted) aborted();
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', aborted));
   });
 }
