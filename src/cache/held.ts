@@ -38,9 +38,10 @@ export async function takeHeld(keeping: Keeping, digest: Digest): Promise<BlobRe
   return undefined;
 }
 
-/** Moves what is damaged out of the way, for a look where the store can do that. */
+/** Moves what is damaged out of the way, for a look where the store can do that. What was pushed is always kept for it. */
 export async function setAside({ store, index, observer }: Keeping, digest: Digest, reason: string): Promise<void> {
-  await (canQuarantine(store) ? store.quarantine(digest) : store.delete(digest));
+  const room = (await index.hosted.holds(digest)) ? 'unlimited' : 'limited';
+  await (canQuarantine(store) ? store.quarantine(digest, room) : store.delete(digest));
   await index.blobs.forget(digest);
   observer.emit({ type: 'cache.quarantined', digest, reason });
 }

@@ -1,11 +1,13 @@
 import { algorithmOf, digestOfHash, startHash } from '../oci/digest.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { BlobReader } from '../oci/blob.ts';
+import { asError } from '../oci/errors.ts';
 import type { Index } from '../index/contract.ts';
 import { downloadKeyOf } from '../index/settling.ts';
 import type { Clock } from '../observe/clock.ts';
 import type { Observer } from '../observe/events.ts';
 import type { BlobStore } from '../store/blob-store.ts';
+import { isStoreLoss } from '../store/failure.ts';
 import { setAside } from './held.ts';
 import type { Holder } from './holder.ts';
 import { leaseMs } from './publishing.ts';
@@ -32,18 +34,23 @@ export class Scrub {
     this.#context = context;
   }
 
-  /** Over everything, until it is done or `signal` aborts. */
+  /**
+   * Over everything, until it is done or `signal` aborts.
+   * @throws Error at the end, when some could not be read (they are left alone, for they may be whole) or fetched again
+   */
   async round(signal: AbortSignal): Promise<void> {
+    const troubles = new Troubles();
     let after: Digest | undefined;
     for (;;) {
       const page = await this.#context.index.blobs.list(after, pageSize);
       for (const { digest } of page) {
         if (signal.aborted) return;
-        await this.#examine(digest, signal);
+        await this.#examine(digest, signal).catch((error: unknown) => troubles.note(digest, error));
         after = digest;
       }
-      if (page.length < pageSize) return;
+      if (page.length < pageSize) break;
     }
+    if (!signal.aborted) troubles.throwIfAny();
   }
 
   async #examine(digest: Digest, signal: AbortSignal): Promise<void> {
@@ -79,10 +86,29 @@ export class Scrub {
         await this.#context.clock.sleep((length / bytesPerSecond) * 1000, signal);
       }
     } catch (error) {
-      if (signal.aborted) return undefined;
-      return `it cannot be read: ${error instanceof Error ? error.message : String(error)}`;
+      if (!isStoreLoss(error)) throw error;
+      return `it cannot be read: ${asError(error).message}`;
     }
     const digest = digestOfHash(algorithmOf(blob.digest), hash);
     return digest === blob.digest ? undefined : `its content has digest ${digest}`;
+  }
+}
+
+/** What went wrong with single blobs while the others were seen to. */
+class Troubles {
+  #count = 0;
+  #first: { readonly digest: Digest; readonly cause: Error } | undefined;
+
+  note(digest: Digest, thrown: unknown): void {
+    const cause = asError(thrown);
+    this.#count += 1;
+    this.#first ??= { digest, cause };
+  }
+
+  throwIfAny(): void {
+    if (this.#first === undefined) return;
+    const { digest, cause } = this.#first;
+    const which = `${this.#count} could not be read or fetched again, first ${digest}`;
+    throw new Error(`${which}: ${cause.message}`, { cause });
   }
 }

@@ -37,6 +37,8 @@ export interface HostedIndex {
     atMs: number,
     tell?: Tell,
   ): Promise<boolean>;
+  /** Whether any hosted repository has it, as a blob or as a manifest. */
+  holds(digest: Digest): Promise<boolean>;
   /**
    * Whether it was uploaded or mounted there. Who hears so may rely on it: it was asked for just now, to the precision of
    * `touchGrainMs`, and is not collected for a while.

@@ -69,7 +69,8 @@ export interface Ingest extends ByteSource {
 
 /** An extra power: what turned out to be damaged is moved aside for a look instead of deleted. */
 export interface Quarantine {
-  quarantine(digest: Digest): Promise<void>;
+  /** @param room `limited`: of many that are damaged only some are kept for a look, and the others deleted */
+  quarantine(digest: Digest, room: 'limited' | 'unlimited'): Promise<void>;
 }
 
 export function canQuarantine(store: BlobStore): store is BlobStore & Quarantine {

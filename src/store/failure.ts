@@ -1,4 +1,4 @@
-import { RegistryError } from '../oci/errors.ts';
+import { RegistryError, systemCodeOf } from '../oci/errors.ts';
 
 /** What to do about an error of the file system, by its code. */
 const advice: Readonly<Record<string, string>> = {
@@ -35,6 +35,11 @@ export function storeFailure(operation: string, cause: unknown): RegistryError {
 /** The content is not (or no longer) what it was found to be: shorter, or gone. */
 export function storeLoss(message: string, code: 'TRUNCATED' | 'VANISHED', cause?: unknown): RegistryError {
   return new RegistryError('UNAVAILABLE', message, { origin: 'store', detail: { code }, cause });
+}
+
+/** Whether it was found that content is not what it should be; any other failure says nothing of the content. */
+export function isStoreLoss(error: unknown): boolean {
+  return ['TRUNCATED', 'VANISHED'].includes(systemCodeOf(error));
 }
 
 export function errorCode(error: unknown): string | undefined {

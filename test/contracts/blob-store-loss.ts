@@ -47,10 +47,10 @@ export function quarantining(make: MakeStore): void {
     const { store } = subject;
     assert.ok(canQuarantine(store));
     const { digest } = await put(store, hello, 'a');
-    await store.quarantine(digest);
+    await store.quarantine(digest, 'limited');
     assert.equal(await store.find(digest), undefined);
     assert.deepEqual(await all(store.list()), []);
-    await store.quarantine(digest);
+    await store.quarantine(digest, 'unlimited');
     await put(store, hello, 'b');
     assert.deepEqual(await heldContent(store, digest), hello);
   });

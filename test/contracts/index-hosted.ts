@@ -49,6 +49,20 @@ export function hostedContract(make: MakeIndex): void {
     assert.equal(await blobs.standing(other, layer.digest), 'none');
   });
 
+  test('what a hosted repository has is hosted content, whoever else has it', async () => {
+    await using subject = await make();
+    const { hosted, blobs } = subject.index;
+    assert.equal(await hosted.holds(layer.digest), false);
+    await blobs.addMember(redis, layer.digest, 1);
+    await store(subject.index, layer, 1);
+    assert.equal(await hosted.holds(layer.digest), false);
+    await addImage(subject.index, app, pushed);
+    for (const { digest } of [pushed, config, layer]) assert.equal(await hosted.holds(digest), true);
+    await hosted.remove(app, pushed.digest, () => false, 1);
+    assert.equal(await hosted.removeBlob(app, layer.digest), 'removed');
+    for (const { digest } of [pushed, layer]) assert.equal(await hosted.holds(digest), false);
+  });
+
   test('a manifest is let in when all that it needs is in its own repository', async () => {
     await using subject = await make();
     const { hosted, manifests } = subject.index;

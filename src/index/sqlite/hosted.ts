@@ -34,6 +34,7 @@ const toldMax = 16;
 export class SqliteHosted implements HostedIndex {
   readonly #parts: HostedParts;
   readonly #manifests: ManifestWrites;
+  readonly #holds: Query<unknown>;
   readonly #has: Query<{ blob: number; manifest: number }>;
   readonly #tagged: Query<{ manifest: number | null }>;
   readonly #tags: Query<{ name: Tag }>;
@@ -55,6 +56,7 @@ export class SqliteHosted implements HostedIndex {
     const { database } = parts;
     this.#parts = parts;
     this.#manifests = new ManifestWrites(parts);
+    this.#holds = database.query('SELECT 1 FROM contents WHERE digest = ? AND hosted > 0');
     this.#has = database.query(`
       SELECT size IS NOT NULL AND EXISTS (SELECT 1 FROM members WHERE content = contents.id AND repository = ?1) AS blob,
         EXISTS (SELECT 1 FROM held WHERE manifest = contents.id AND repository = ?1) AS manifest
@@ -150,6 +152,10 @@ export class SqliteHosted implements HostedIndex {
       notices.queue(tell?.([]) ?? []);
       return true;
     });
+  }
+
+  async holds(digest: Digest): Promise<boolean> {
+    return this.#holds.get(encodeDigest(digest)) !== undefined;
   }
 
   async hasBlob(key: RepositoryKey, digest: Digest, atMs: number): Promise<boolean> {

@@ -77,10 +77,10 @@ describe('a store of files', () => {
     assert.deepEqual(await Array.fromAsync(store.unfinished()), []);
     await put(store, hello);
     assert.equal((await store.find(digest))?.size, hello.length);
-    await store.quarantine(digest);
+    await store.quarantine(digest, 'limited');
     await rm(dir.join('entrepot'), { recursive: true });
     await put(store, hello);
-    await store.quarantine(digest);
+    await store.quarantine(digest, 'limited');
     assert.equal(await store.find(digest), undefined);
   });
 
@@ -104,11 +104,14 @@ describe('a store of files', () => {
     for (let each = 0; each < 17; each += 1) {
       const content = Buffer.from(`content ${each}`);
       await put(store, content);
-      await store.quarantine(digestOf(content));
+      await store.quarantine(digestOf(content), 'limited');
     }
     const files = await dir.files();
     assert.equal(files.filter((file) => file.startsWith('entrepot/quarantine/sha256-')).length, 16);
     assert.equal(files.length, 16);
+    await put(store, hello);
+    await store.quarantine(digest, 'unlimited');
+    assert.equal((await dir.files()).filter((file) => file.startsWith('entrepot/quarantine/')).length, 17);
   });
 
   test('says what to do when the disk is full', async () => {

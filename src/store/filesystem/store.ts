@@ -46,7 +46,7 @@ export async function openFilesystemStore(options: FilesystemStoreOptions): Prom
   return new FilesystemStore({ layout, directories, prompt, direct: new DirectWrites() });
 }
 
-/** Damaged blobs that are kept for a look; those found after that many are deleted at once. */
+/** Damaged blobs that are kept for a look where room is limited. */
 const quarantinedMax = 16;
 /** Files that are looked at together while listing. */
 const listBatch = 32;
@@ -86,9 +86,9 @@ class FilesystemStore implements BlobStore, Quarantine, LinkTree {
     }
   }
 
-  async quarantine(digest: Digest): Promise<void> {
+  async quarantine(digest: Digest, room: 'limited' | 'unlimited'): Promise<void> {
     try {
-      await this.#yard.directories.within(this.#layout.quarantine, 0o700, () => this.#putAside(digest));
+      await this.#yard.directories.within(this.#layout.quarantine, 0o700, () => this.#putAside(digest, room));
     } catch (error) {
       if (errorCode(error) !== 'ENOENT') throw storeFailure('quarantining a blob', error);
     }
@@ -162,9 +162,9 @@ class FilesystemStore implements BlobStore, Quarantine, LinkTree {
   /** Nothing is held open between calls: blobs and ingests have owners of their own. */
   async [Symbol.asyncDispose](): Promise<void> {}
 
-  async #putAside(digest: Digest): Promise<void> {
+  async #putAside(digest: Digest, room: 'limited' | 'unlimited'): Promise<void> {
     const { quarantine } = this.#layout;
-    if ((await readdir(quarantine)).length >= quarantinedMax) return;
+    if (room === 'limited' && (await readdir(quarantine)).length >= quarantinedMax) return;
     await rename(dataPath(this.#layout, digest), `${quarantine}/${digest.replace(':', '-')}`);
   }
 
