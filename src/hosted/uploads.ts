@@ -81,13 +81,13 @@ export class Uploads implements AsyncDisposable {
 
   /** Deletes bytes that belong to no upload any more: a process ended between forgetting the one and the other. */
   async sweep(): Promise<void> {
-    const { store, index, clock } = this.#context;
+    const { store, index } = this.#context;
     const names = new Set<IngestName>();
     for await (const name of store.unfinished()) if (name.startsWith(uploadIngestPrefix)) names.add(name);
-    // An upload is known before it has bytes, and for as long as it has some.
+    // An upload is known before it has bytes, and for as long as it has some. All of them: the clock may have gone back.
     let after: UploadId | undefined;
     while (names.size > 0) {
-      const page = await index.uploads.idle(clock.now() + 1, after, expirePage);
+      const page = await index.uploads.idle(Infinity, after, expirePage);
       for (const { id } of page) names.delete(ingestNameOf(id));
       after = page.at(-1)?.id;
       if (page.length < expirePage) break;
