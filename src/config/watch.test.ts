@@ -207,6 +207,26 @@ describe('watching the configuration', () => {
     assert.match(errors[0]?.message ?? '', /disk on fire.*what was in force stays so/u);
   });
 
+  test('goes on when a new configuration cannot be put into force, and tells of it', async () => {
+    await using dir = await TempDir.make();
+    const path = dir.join('config.yml');
+    await writeFile(path, '');
+    const load = async () => await loadConfig({ path, env: {} });
+    const [clock, errors] = [new ManualClock(), [] as ConfigError[]];
+    let changes = 0;
+    const onChange = (): void => {
+      changes += 1;
+      throw new Error('no hands');
+    };
+    const onInvalid = (error: ConfigError): void => void errors.push(error);
+    await using watcher = watchConfig(load, { initial: await load(), clock, onChange, onInvalid });
+    await writeFile(path, 'cache: { size: 1GB }');
+    for (let look = 0; look < 3; look += 1) await clock.tick();
+    await watcher.reload();
+    assert.equal(changes, 2);
+    assert.match(errors[1]?.message ?? '', /can't be put into force \(no hands\); restart$/u);
+  });
+
   test('ends when it is disposed', async () => {
     const clock = new ManualClock();
     const initial = await loadConfig({ text: '', env: {} });

@@ -1,3 +1,4 @@
+import { asError } from '../oci/errors.ts';
 import { ConfigError } from './error.ts';
 import { fingerprint } from './fingerprint.ts';
 import type { Loaded } from './load.ts';
@@ -98,7 +99,15 @@ class Watcher implements ConfigWatcher {
       this.#options.onInvalid(found);
     } else {
       this.#watch(found.files, found.fingerprint);
-      this.#options.onChange(found);
+      this.#apply(found);
+    }
+  }
+
+  #apply(loaded: Loaded): void {
+    try {
+      this.#options.onChange(loaded);
+    } catch (error) {
+      this.#options.onInvalid(problemOf(`can't be put into force (${asError(error).message}); restart`));
     }
   }
 
@@ -113,6 +122,11 @@ class Watcher implements ConfigWatcher {
 /** A server that runs doesn't end because its configuration can't be read again, whatever the reason. */
 function asConfigError(error: unknown): ConfigError {
   if (error instanceof ConfigError) return error;
-  const text = `can't be read again (${error instanceof Error ? error.message : String(error)}); what was in force stays so until it can, or restart`;
+  return problemOf(
+    `can't be read again (${asError(error).message}); what was in force stays so until it can, or restart`,
+  );
+}
+
+function problemOf(text: string): ConfigError {
   return new ConfigError([{ key: undefined, origin: { kind: 'default' }, text }]);
 }

@@ -36,8 +36,8 @@ export class Delivery implements AsyncDisposable {
   #leasedAtMs = 0;
   #failures = 0;
   #level = 0;
-  /** Ever, as far as it has been said. */
-  #dropped = 0;
+  /** Ever, as far as it has been said; `undefined` until the queue was looked at. */
+  #dropped: number | undefined;
 
   constructor(endpoint: EndpointConfig, context: DeliveryContext) {
     this.#endpoint = endpoint;
@@ -58,10 +58,10 @@ export class Delivery implements AsyncDisposable {
 
   async #run(): Promise<void> {
     const { observer } = this.#context;
-    this.#dropped = (await this.#counts()).dropped;
     while (!this.#closing.signal.aborted) {
       this.#woken = Promise.withResolvers();
       try {
+        this.#dropped ??= (await this.#counts()).dropped;
         await this.#sendAll();
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
@@ -141,9 +141,8 @@ export class Delivery implements AsyncDisposable {
       observer.emit({ type: 'notices.piling', endpoint, waiting, waitingMax: noticesWaitingMax });
     }
     this.#level = level;
-    if (dropped > this.#dropped) {
-      observer.emit({ type: 'notices.dropped', endpoint, count: dropped - this.#dropped, waiting });
-    }
+    const before = this.#dropped ?? 0;
+    if (dropped > before) observer.emit({ type: 'notices.dropped', endpoint, count: dropped - before, waiting });
     this.#dropped = dropped;
   }
 
