@@ -253,6 +253,31 @@ describe('sending a blob', () => {
     assert.equal(pool.lentBytes, 0);
   });
 
+  test('hears of writes that fail after the client has left', async () => {
+    const sink = new TestSink(false);
+    const source = new TestSource(content);
+    const [first, never] = [content.subarray(0, 1_000), new Promise<never>(() => {})];
+    source.instead = async (into) => (source.reads === 1 ? first.copy(into) : await never);
+    const sending = send(source, sink);
+    while (source.reads < 2) await nextTurn();
+    sink.leave(new Error('the client left'));
+    await assert.rejects(sending, /the client left/);
+    sink.pending[0]?.(new Error('EPIPE'));
+    await nextTurn();
+  });
+
+  test('hears of a write that fails after the client has left during it', async () => {
+    const sink = new TestSink(false);
+    const write = sink.write.bind(sink);
+    sink.write = (bytes, left) => {
+      write(bytes, left);
+      sink.leave(new Error('the client left'));
+    };
+    await assert.rejects(send(new TestSource(content, content.length), sink), /the client left/);
+    sink.pending[0]?.(new Error('EPIPE'));
+    await nextTurn();
+  });
+
   test('lets what was written before a failure leave first', async () => {
     const source = new TestSource(content);
     source.instead = async (into, position) => {

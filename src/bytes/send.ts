@@ -227,8 +227,9 @@ class Lane implements Disposable {
 
   #unlessGone<T>(work: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      if (this.#sink.gone.aborted) return reject(this.#sink.gone.reason);
       this.#interrupt = reject;
+      if (this.#sink.gone.aborted) this.#onGone();
+      // In any case: what becomes of the work later is heard, if only to be forgotten.
       work.then(resolve, reject);
     });
   }
