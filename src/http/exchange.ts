@@ -14,6 +14,7 @@ import {
   unacceptable,
 } from './answering.ts';
 import { BodyOut } from './body-out.ts';
+import { ClientGone } from './client-gone.ts';
 import type { CurrentExchange } from './connection.ts';
 import type { Departures } from './departures.ts';
 import type { TrustedProxies } from './forwarded.ts';
@@ -69,7 +70,7 @@ export class Exchange implements CurrentExchange {
   #firstByteMs: number | undefined;
   #cut = false;
   #finished = false;
-  #gone: AbortController | undefined;
+  readonly #gone = new ClientGone();
   #cancel: (() => void) | undefined;
 
   constructor(context: ExchangeContext, peer: Peer, incoming: IncomingMessage, outgoing: ServerResponse) {
@@ -81,7 +82,7 @@ export class Exchange implements CurrentExchange {
     this.#body = new IncomingBody(incoming, context, () => {
       if (incoming.headers.expect !== undefined) outgoing.writeContinue();
     });
-    const gone = (): AbortSignal => (this.#gone ??= new AbortController()).signal;
+    const gone = (): AbortSignal => this.#gone.signal;
     this.#request = new IncomingRequest(context.nextId(), { head: incoming, body: this.#body, gone }, peer, context);
   }
 
@@ -128,7 +129,7 @@ export class Exchange implements CurrentExchange {
     if (this.#finished) return;
     this.#finished = true;
     const complete = this.#outgoing.writableFinished && !this.#cut;
-    if (!complete) this.#gone?.abort(new Error('the client went away'));
+    if (!complete) this.#gone.tell();
     this.#cancel?.();
     const ms = this.#context.clock.monotonic() - this.#startedMs;
     tell(this.#context, this.#incoming, this.#request, {

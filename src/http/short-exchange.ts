@@ -9,6 +9,7 @@ import {
   tell,
   unacceptable,
 } from './answering.ts';
+import { ClientGone } from './client-gone.ts';
 import type { CurrentExchange } from './connection.ts';
 import { oneWriteBytesMax } from './exchange.ts';
 import type { ExchangeContext } from './exchange.ts';
@@ -34,7 +35,7 @@ export class ShortExchange implements CurrentExchange {
   #complete = false;
   #finished = false;
   #last: boolean;
-  #gone: AbortController | undefined;
+  readonly #gone = new ClientGone();
 
   /** @param ended called once the answer has left; not when the connection is gone before */
   constructor(
@@ -51,7 +52,7 @@ export class ShortExchange implements CurrentExchange {
     this.#startedMs = context.clock.monotonic();
     // dockerd asks for one thing on each of its connections.
     this.#last = head.headers['connection']?.toLowerCase() === 'close';
-    const gone = (): AbortSignal => (this.#gone ??= new AbortController()).signal;
+    const gone = (): AbortSignal => this.#gone.signal;
     this.#request = new IncomingRequest(context.nextId(), { head, body: noBody, gone }, peer, context);
   }
 
@@ -99,7 +100,7 @@ export class ShortExchange implements CurrentExchange {
   finish(): void {
     if (this.#finished) return;
     this.#finished = true;
-    if (!this.#complete) this.#gone?.abort(new Error('the client went away'));
+    if (!this.#complete) this.#gone.tell();
     const ms = this.#context.clock.monotonic() - this.#startedMs;
     tell(this.#context, this.#head, this.#request, {
       status: this.#status ?? clientClosedStatus,
