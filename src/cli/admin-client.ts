@@ -24,11 +24,7 @@ export function adminClient(socketPath: string): AdminClient {
     get: async <T>(path: string, parameters?: Parameters) => parsed<T>(await ask('GET', path, parameters)),
     post: async <T>(path: string, parameters?: Parameters) => parsed<T>(await ask('POST', path, parameters)),
     async *lines<T>(path: string, parameters?: Parameters) {
-      const answer = await ask('POST', path, parameters);
-      for await (const line of createInterface({ input: answer, crlfDelay: Number.POSITIVE_INFINITY })) {
-        yield JSON.parse(line) as T;
-      }
-      if (!answer.complete) throw new CommandFailed('The server went away in the middle of its answer; try again.');
+      yield* linesOf<T>(await ask('POST', path, parameters));
     },
   };
 }
@@ -72,11 +68,30 @@ async function parsed<T>(answer: IncomingMessage): Promise<T> {
   return JSON.parse(await textOf(answer)) as T;
 }
 
+async function* linesOf<T>(answer: IncomingMessage): AsyncIterable<T> {
+  try {
+    const lines = createInterface({ input: answer, crlfDelay: Number.POSITIVE_INFINITY });
+    for await (const line of lines) yield JSON.parse(line) as T;
+  } catch (error) {
+    // Half a line is no JSON either.
+    if (answer.complete) throw error;
+  }
+  if (!answer.complete) throw wentAway();
+}
+
 async function textOf(answer: IncomingMessage): Promise<string> {
   answer.setEncoding('utf8');
   let text = '';
-  for await (const chunk of answer) text += chunk;
+  try {
+    for await (const chunk of answer) text += chunk;
+  } catch {
+    throw wentAway();
+  }
   return text;
+}
+
+function wentAway(): CommandFailed {
+  return new CommandFailed('The server went away in the middle of its answer; try again.');
 }
 
 /** The specification's error body, or whatever was sent instead. */

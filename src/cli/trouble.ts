@@ -77,5 +77,8 @@ function fileTrouble({ code, path, message }: SystemError): string {
   if (code === 'ENOTDIR')
     return `A part of ${where} is a file where a directory is needed; move it away or name another directory.`;
   if (code === 'EISDIR') return `${where} is a directory where a file is needed; name the file.`;
+  // Reads of a file that is open tell no path, and nothing of a connection does.
+  if (path === undefined && code !== 'EIO')
+    return `${message}; try again, and set ENTREPOT_DEBUG=1 to see where it comes from.`;
   return `${message}; look into ${where}.`;
 }
