@@ -183,7 +183,7 @@ export async function furnishServer(scope: AsyncDisposableStack, settings: Setti
   const rooms = await furnish(scope, settings, around);
   const { config } = settings;
   const { caPath } = config.http.tls?.acme ?? {};
-  const { send } = scope.use(createPlainRequests({ version, caPath, env: around.env }));
+  const { send } = scope.use(createPlainRequests({ version, caPath, environment: around.env, clock: around.clock }));
   const intercepts = config.intercept !== undefined;
   return { ...rooms, certificates: scope.use(await openCertificates({ ...around, config, intercepts, send })) };
 }

@@ -1,6 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import type { Dispatcher } from 'undici';
-import { authorities, dispatcherOf } from './services.ts';
+import type { Clock } from '../observe/clock.ts';
+import type { Environment } from './proxy.ts';
+import { serviceDispatcher } from './service-dispatcher.ts';
+import { authorities } from './services.ts';
 import { loadUndici } from './undici.ts';
 
 /** A request to a service that the operator named, which is no registry. */
@@ -21,9 +24,10 @@ export interface PlainAnswer {
 export interface PlainOptions {
   /** Ours, told as `entrepot/<version>`. */
   readonly version: string;
-  /** A PEM file with further certificate authorities; read again when something went wrong. */
+  /** A PEM file with further certificate authorities, read for each connection. */
   readonly caPath: string | undefined;
-  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly environment: Environment;
+  readonly clock: Clock;
 }
 
 export interface PlainRequests extends AsyncDisposable {
@@ -34,12 +38,10 @@ export interface PlainRequests extends AsyncDisposable {
 /** For what is waited for without anybody watching. */
 const limits = { headersTimeout: 30_000, bodyTimeout: 30_000, maxResponseSize: 1024 * 1024 };
 
-export function createPlainRequests({ version, caPath, env }: PlainOptions): PlainRequests {
+export function createPlainRequests({ version, caPath, environment, clock }: PlainOptions): PlainRequests {
   let dispatcher: Dispatcher | undefined;
-  const open = async (): Promise<Dispatcher> => {
-    const { ca } = authorities();
-    if (caPath !== undefined) ca.push(await readFile(caPath, 'utf8'));
-    return await dispatcherOf(env, { ca }, limits);
+  const ca = async (): Promise<readonly string[]> => {
+    return caPath === undefined ? authorities() : [...authorities(), await readFile(caPath, 'utf8')];
   };
   const close = async (): Promise<void> => {
     const closed = dispatcher;
@@ -48,11 +50,11 @@ export function createPlainRequests({ version, caPath, env }: PlainOptions): Pla
   };
   return {
     async send({ method, url, headers, body }, signal) {
-      const { request } = await loadUndici();
-      dispatcher ??= await open();
+      const undici = await loadUndici();
+      dispatcher ??= serviceDispatcher(undici, { environment, clock, ca }, limits);
       try {
         const all = { 'user-agent': `entrepot/${version}`, ...headers };
-        const answer = await request(url, { method, headers: all, body: body ?? null, dispatcher, signal });
+        const answer = await undici.request(url, { method, headers: all, body: body ?? null, dispatcher, signal });
         const fields = Object.entries(answer.headers).map(([name, value]) => [name, [value].flat()[0]] as const);
         return { status: answer.statusCode, headers: Object.fromEntries(fields), body: await answer.body.text() };
       } catch (error) {

@@ -1,7 +1,9 @@
 import { connect } from 'node:net';
 import { getCACertificates } from 'node:tls';
-import type { Dispatcher, EnvHttpProxyAgent } from 'undici';
+import type { Dispatcher } from 'undici';
 import type { Clock } from '../observe/clock.ts';
+import type { Environment } from './proxy.ts';
+import { serviceDispatcher } from './service-dispatcher.ts';
 import { loadUndici } from './undici.ts';
 
 /** Services that are no registries: the operator names each by its URL, and nobody else can. */
@@ -37,20 +39,20 @@ const redirectsMax = 5;
 /** Of an answer's body, whose words nobody reads, in bytes. */
 const answerBytesMax = 64 * 1024;
 
-export function createServices(clock: Clock, env: Readonly<Record<string, string | undefined>>): Services {
-  let plain: Promise<Dispatcher> | undefined;
-  let secure: Promise<Dispatcher> | undefined;
-  const dispatcherFor = (url: string): Promise<Dispatcher> =>
-    url.startsWith('https:') ? (secure ??= dispatcherOf(env, authorities())) : (plain ??= dispatcherOf(env, {}));
+export function createServices(clock: Clock, environment: Environment): Services {
+  let made: Dispatcher | undefined;
+  const dispatcher = async (): Promise<Dispatcher> => {
+    const undici = await loadUndici();
+    return (made ??= serviceDispatcher(undici, { environment, clock, ca: async () => authorities() }));
+  };
   return {
     async ask(question) {
       const { timeoutMs, signal } = question;
-      const dispatcher = await dispatcherFor(question.url);
       const late = new AbortController();
       const timer = clock.setTimer(timeoutMs, () => late.abort(new Error(`no answer within ${timeoutMs} ms`)));
       const ending = signal === undefined ? late.signal : AbortSignal.any([signal, late.signal]);
       try {
-        return { status: await send(dispatcher, question, ending) };
+        return { status: await send(await dispatcher(), question, ending) };
       } catch (error) {
         return { status: undefined, problem: reasonOf(late.signal.aborted ? late.signal.reason : error) };
       } finally {
@@ -59,7 +61,7 @@ export function createServices(clock: Clock, env: Readonly<Record<string, string
     },
     reach: (place, signal) => reach(place, clock, signal),
     async [Symbol.asyncDispose]() {
-      await Promise.all([plain, secure].map(async (dispatcher) => (await dispatcher)?.close()));
+      await made?.close();
     },
   };
 }
@@ -111,26 +113,8 @@ async function reach(
 }
 
 /** The machine's own, too, as Go's client does. Reading them takes a moment, so only for whoever needs them. */
-export function authorities(): { readonly ca: string[] } {
-  return { ca: [...getCACertificates('default'), ...getCACertificates('system')] };
-}
-
-/** By outbound proxies where the environment names some. */
-export async function dispatcherOf(
-  env: Readonly<Record<string, string | undefined>>,
-  trusting: { readonly ca?: string[] },
-  limits: Pick<EnvHttpProxyAgent.Options, 'maxResponseSize' | 'headersTimeout' | 'bodyTimeout'> = {},
-): Promise<Dispatcher> {
-  const undici = await loadUndici();
-  const variable = (name: string): string | undefined => env[name.toLowerCase()] ?? env[name];
-  const noProxy = [variable('NO_PROXY'), 'localhost,127.0.0.1,[::1]'].filter((each) => each !== undefined).join(',');
-  return new undici.EnvHttpProxyAgent({
-    httpProxy: variable('HTTP_PROXY') ?? '',
-    httpsProxy: variable('HTTPS_PROXY') ?? '',
-    noProxy,
-    connect: trusting,
-    ...limits,
-  });
+export function authorities(): readonly string[] {
+  return [...getCACertificates('default'), ...getCACertificates('system')];
 }
 
 function reasonOf(error: unknown): string {
