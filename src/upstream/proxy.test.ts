@@ -263,6 +263,16 @@ describe("the environment's proxies", () => {
     assert.ok(all.tunnel({ host: 'reg.test', port: 443, secure: true }));
   });
 
+  test('that are none are passed over', () => {
+    for (const text of ['ftp://plain.test', 'http://', 'http://us%zz:pw@plain.test:3128', 'http://u:%ff@plain.test']) {
+      assert.equal(
+        createProxies(undefined, { HTTP_PROXY: text }).forward(new URL('http://reg.test/')),
+        undefined,
+        text,
+      );
+    }
+  });
+
   test('do not count where the configuration names one', () => {
     const configured = { url: 'http://own.test:1', username: 'bob', password: new Secret('x') };
     const own = createProxies(configured, environment).forward(new URL('http://spared.test/'));

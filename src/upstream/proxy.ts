@@ -102,11 +102,15 @@ function parseProxy(text: string | undefined): OutboundProxy | undefined {
   if (text === undefined) return undefined;
   const url = URL.parse(text.includes('://') ? text : `http://${text}`);
   if (url === null || url.hostname === '' || !/^(?:https?|socks(?:4a?|5h?)?):$/.test(url.protocol)) return undefined;
-  return {
-    url: `${url.protocol}//${url.host}`,
-    username: url.username === '' ? undefined : decodeURIComponent(url.username),
-    password: url.password === '' ? undefined : new Secret(decodeURIComponent(url.password)),
-  };
+  try {
+    return {
+      url: `${url.protocol}//${url.host}`,
+      username: url.username === '' ? undefined : decodeURIComponent(url.username),
+      password: url.password === '' ? undefined : new Secret(decodeURIComponent(url.password)),
+    };
+  } catch {
+    return undefined; // a % in the credentials that begins no character
+  }
 }
 
 /**

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { parseProxyUrl, parseRegistryUrl } from './url.ts';
+import { parseProxyUrl, parseRegistryUrl, parseWebUrl } from './url.ts';
 
 describe('the URL of a registry', () => {
   test('loses what says nothing', () => {
@@ -46,6 +46,18 @@ describe('an outbound proxy', () => {
       username: undefined,
       password: undefined,
     });
+  });
+
+  test('whose credentials cannot be read is refused without showing them, as is a service', () => {
+    for (const parse of [parseProxyUrl, parseWebUrl]) {
+      for (const credentials of ['us%zz:hunter2', 'u:hunter2%', 'u:%ffhunter2']) {
+        assert.throws(() => parse(`http://${credentials}@corp:3128`), {
+          name: 'ValueError',
+          message:
+            '"http://***@corp:3128" has a % in its credentials that begins no character; write %25 for a % itself',
+        });
+      }
+    }
   });
 
   test('of another kind is refused without showing its password', () => {

@@ -53,5 +53,19 @@ function parsed(text: string, protocols: readonly string[], example: string): UR
   if (url === null || !protocols.includes(url.protocol) || url.host === '') {
     throw new ValueError(`${quoted(text)} is not such a URL; write one like ${example}`);
   }
+  if (!isPercentEncoded(url.username + url.password)) {
+    throw new ValueError(
+      `${quoted(text)} has a % in its credentials that begins no character; write %25 for a % itself`,
+    );
+  }
   return url;
+}
+
+function isPercentEncoded(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
