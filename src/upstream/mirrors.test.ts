@@ -100,6 +100,18 @@ describe('a mirror', () => {
     assert.equal(registry.ledger.entries.at(-1)?.range, 'bytes=120000-');
   });
 
+  test('keeps its validator to itself, and is not asked with that of the upstream', async () => {
+    await using pair = await start();
+    const { rig, registry, mirror } = pair;
+    const etag = '"of the upstream"';
+    const { heads } = await fetchBlob(rig.repository, layer.digest, { start: 1_000, end: 2_000, etag }, 'own');
+    assert.deepEqual([heads[0]?.start, heads[0]?.etag], [1_000, undefined]);
+    assert.equal(mirror.ledger.entries.at(-1)?.headers['if-range'], undefined);
+    await mirror.down();
+    await fetchBlob(rig.repository, layer.digest, { start: 1_000, end: 2_000, etag }, 'own');
+    assert.equal(registry.ledger.entries.at(-1)?.headers['if-range'], etag);
+  });
+
   test('that breaks off cannot be continued by an upstream that ignores Range', async () => {
     await using pair = await start();
     pair.mirror.fault({ path: '/blobs/' }, faults.cut(120_000));
