@@ -32,7 +32,10 @@ export class Explorer {
     this.#options = options;
   }
 
-  /** What is found is in `learned`. Never rejects: what cannot be asked, and never was a registry, is none. */
+  /**
+   * What is found is in `learned`. What cannot be asked, and never was a registry, is none; what cannot be looked up or kept
+   * makes no difference. Rejects only with a bug of ours, and then nothing is learned.
+   */
   async explore({ name }: Target): Promise<void> {
     const { learned, clock } = this.#options;
     if (learned.find(name) !== undefined || clock.monotonic() < (this.#nones.get(name) ?? 0)) return;
@@ -45,19 +48,21 @@ export class Explorer {
 
   async #ask(name: string): Promise<void> {
     const { learned, settings, challenges } = this.#options;
-    const before = await challenges.challenge(name);
+    const before = await challenges.challenge(name).catch(noneIfFailed);
     // It has to be known to be asked.
     learned.learn(name, [], settings());
-    const behaviour = await this.#behaviour(name).catch((error: unknown) => {
-      if (!(error instanceof RegistryError)) throw error;
-      return undefined;
-    });
+    const behaviour = await this.#behaviour(name)
+      .catch(noneIfFailed)
+      .catch((bug: unknown) => {
+        learned.forget(name);
+        throw bug;
+      });
     if (behaviour === undefined ? before === undefined : !behaviour.isRegistry) {
       learned.forget(name);
       return this.#note(name);
     }
     const challenge = behaviour === undefined ? before : (behaviour.challenge ?? '');
-    await challenges.challenge(name, challenge);
+    await challenges.challenge(name, challenge).catch(noneIfFailed);
     const realm = realmIn(challenge);
     learned.learn(name, realm !== undefined && isOfSameDomain(realm, name) ? [realm] : [], settings());
   }
@@ -87,4 +92,8 @@ export class Explorer {
     if (this.#nones.size >= nonesMax) this.#nones.clear();
     this.#nones.set(name, this.#options.clock.monotonic() + noneMs);
   }
+}
+
+function noneIfFailed(error: unknown): undefined {
+  if (!(error instanceof RegistryError)) throw error;
 }
