@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import type * as Undici from 'undici';
 import type { Clock } from '../observe/clock.ts';
 import { createDialer } from './dial.ts';
@@ -54,12 +55,10 @@ function wholeTo({ origin, host }: URL, { headers }: ForwardProxy): Undici.Dispa
   };
 }
 
-type Fields = NonNullable<Undici.Dispatcher.DispatchOptions['headers']>;
+type Fields = Undici.Dispatcher.DispatchOptions['headers'];
 
-/** After a redirect undici gives a list of names and values. */
-function withFields(
-  given: Undici.Dispatcher.DispatchOptions['headers'],
-  own: Readonly<Record<string, string>>,
-): Fields {
-  return Array.isArray(given) ? [...given, ...Object.entries(own).flat()] : { ...given, ...own };
+/** What is sent is given by name; after a redirect undici makes a list of names and values of it. */
+function withFields(given: Fields, own: Readonly<Record<string, string>>): NonNullable<Fields> {
+  if (Array.isArray(given)) return [...given, ...Object.entries(own).flat()];
+  return { ...(given as IncomingHttpHeaders), ...own };
 }
