@@ -9,15 +9,15 @@ import { makeAuthority } from '../../test/support/certificates.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { TempDir } from '../../test/support/temp-dir.ts';
 import type { Clock } from '../observe/clock.ts';
-import type { Upstream, Upstreams, UpstreamStatus } from '../upstream/contract.ts';
+import type { Upstream, UpstreamCheck, Upstreams } from '../upstream/contract.ts';
 import type { Finding } from './check.ts';
 import { cli } from './testing.ts';
 
-function upstreams(statuses: Readonly<Record<string, Partial<UpstreamStatus>>>): Upstreams {
+function upstreams(statuses: Readonly<Record<string, Partial<UpstreamCheck>>>): Upstreams {
   const find = (name: string): Upstream | undefined => {
     const given = statuses[name];
     if (given === undefined) return undefined;
-    const status: UpstreamStatus = {
+    const status: UpstreamCheck = {
       name,
       url: `https://${name}`,
       circuit: 'closed',
@@ -85,6 +85,37 @@ describe('check', () => {
     });
     assert.equal(findings.has('upstream quay.io'), false);
     assert.match(notes, /^1 of \d+ checks failed; see what to do/);
+  });
+
+  test('contacts a public registry that the configuration says something of, and none that it does not', async () => {
+    await using dir = await TempDir.make();
+    const yaml = `${anyPort}upstreams: { quay.io: { credentials: { username: us, password: wrong } } }\n`;
+    const found = upstreams({
+      'docker.io': {},
+      'quay.io': { lastError: 'quay.io refused our credentials (401); check them' },
+      'ghcr.io': {},
+    });
+    const { code, findings } = await check(dir, yaml, [], found);
+    assert.equal(code, 1);
+    assert.deepEqual(
+      [...findings.keys()].filter((what) => what.startsWith('upstream')),
+      ['upstream docker.io', 'upstream quay.io'],
+    );
+    assert.equal(findings.get('upstream quay.io')?.text, 'quay.io refused our credentials (401); check them');
+  });
+
+  test('contacts mirrors, and fails when one fails', async () => {
+    await using dir = await TempDir.make();
+    const mirrors = [{ url: 'http://127.0.0.1:1', lastError: 'connection refused; check the network' }];
+    const yaml = `${anyPort}upstreams: { docker.io: { mirrors: ["http://127.0.0.1:1"] } }\n`;
+    const { code, findings } = await check(dir, yaml, [], upstreams({ 'docker.io': { mirrors } }));
+    assert.equal(code, 1);
+    assert.equal(findings.get('upstream docker.io')?.ok, true);
+    assert.deepEqual(findings.get('mirror of docker.io'), {
+      what: 'mirror of docker.io',
+      ok: false,
+      text: 'http://127.0.0.1:1: connection refused; check the network, or take it out of upstreams.docker.io.mirrors',
+    });
   });
 
   test('contacts nobody when asked not to', async () => {

@@ -23,7 +23,7 @@ export function addCheck(program: Program, context: Context): void {
     .command('check')
     .summary('try everything that the configuration names')
     .description(
-      'Reads the configuration, contacts every upstream that it names (a ping and the token flow), and looks at the store, the index, the certificates, the ports, and for patterns that can never match. Exits with 1 if anything is wrong.',
+      'Reads the configuration, contacts every upstream that it names, and its mirrors (a ping and the token flow), and looks at the store, the index, the certificates, the ports, and for patterns that can never match. Exits with 1 if anything is wrong.',
     )
     .addArgument(configArgument())
     .option('-a, --all', 'also the public registries that are known without configuration')

@@ -5,6 +5,7 @@
  * A number without a limit is `Infinity`; what was not configured and has no default is `undefined`.
  */
 import type { AccessConfig, AuthConfig } from './access-config.ts';
+import type { HealthConfig } from './health-config.ts';
 import type { InterceptConfig } from './intercept-config.ts';
 import type { Secret } from './secret.ts';
 import type { CertificatesConfig, TlsConfig } from './tls-config.ts';
@@ -19,6 +20,7 @@ import type { CertificatesConfig, TlsConfig } from './tls-config.ts';
 export type Mode = 'entrepot' | 'registry' | 'registry-proxy';
 
 export type * from './access-config.ts';
+export type * from './health-config.ts';
 export type { InterceptConfig } from './intercept-config.ts';
 export type * from './tls-config.ts';
 
@@ -136,6 +138,8 @@ export interface UpstreamConfig {
   /** Other names for the same upstream: `index.docker.io`. */
   readonly aliases: readonly string[];
   readonly builtIn: boolean;
+  /** The configuration says something of it, be it in the built-in table or not. */
+  readonly named: boolean;
   /** Nobody named it: it was found to behave like a registry (`intercept.hosts: "*"`). */
   readonly learned?: boolean;
   /** Where `/v2/` is, without a trailing slash. A wildcard's URL has the stars of its name. */
@@ -238,30 +242,6 @@ export interface PageRule {
   /** What becomes of a request for more. */
   readonly beyond: 'refuse' | 'clamp';
 }
-
-export interface HealthConfig {
-  readonly checks: readonly CheckConfig[];
-}
-
-/** Something whose failure makes this server refuse to serve. */
-export type CheckConfig = {
-  /** As `/debug/health` tells of it; its own. */
-  readonly name: string;
-  readonly intervalMs: number;
-  /** So many failures in a row count. */
-  readonly threshold: number;
-} & (
-  | { readonly kind: 'storage' }
-  | { readonly kind: 'file'; readonly path: string }
-  | {
-      readonly kind: 'http';
-      readonly url: string;
-      readonly headers: readonly (readonly [name: string, values: readonly Secret[]])[];
-      readonly status: number;
-      readonly timeoutMs: number;
-    }
-  | { readonly kind: 'tcp'; readonly host: string; readonly port: number; readonly timeoutMs: number }
-);
 
 export interface NotificationsConfig {
   /** Events tell what a manifest refers to. */

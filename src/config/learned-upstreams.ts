@@ -13,7 +13,7 @@ export class LearnedUpstreams {
 
   /** @param realms hosts of its token service */
   learn(host: string, realms: readonly string[], settings: LearnedSettings): UpstreamConfig {
-    const config = plainUpstream(host, { ...settings, realms, learned: true });
+    const config = plainUpstream(host, { ...settings, realms, named: false, learned: true });
     this.#keep(host, config);
     return config;
   }

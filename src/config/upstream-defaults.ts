@@ -9,6 +9,7 @@ export function plainUpstream(name: string, given: Partial<UpstreamConfig> = {})
     name,
     aliases: [],
     builtIn: false,
+    named: true,
     url: `https://${name}`,
     library: false,
     mirrors: [],

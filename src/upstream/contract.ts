@@ -38,8 +38,8 @@ export interface Upstream {
    * @throws RegistryError when the other end does not want that, or gives no answer
    */
   upgrade(request: UpgradeRequest): Promise<Upgraded>;
-  /** What `entrepot check` and the admin page show: a ping, the token flow, the circuit, the limit. */
-  check(): Promise<UpstreamStatus>;
+  /** What `entrepot check` and the admin page show: a ping, the token flow, the circuit, the limit, the mirrors. */
+  check(): Promise<UpstreamCheck>;
   status(): UpstreamStatus;
 }
 
@@ -81,6 +81,17 @@ export interface UpstreamStatus {
   readonly lastError: string | undefined;
   readonly limit: { readonly limit: number; readonly remaining: number } | undefined;
   readonly transfers: number;
+}
+
+export interface UpstreamCheck extends UpstreamStatus {
+  /** Where it has some: each was pinged as anybody. */
+  readonly mirrors?: readonly MirrorStatus[];
+}
+
+export interface MirrorStatus {
+  readonly url: string;
+  /** `undefined`: it answers as a registry does. */
+  readonly lastError: string | undefined;
 }
 
 /** As whom we ask: with the configured credentials, if any, as anybody, or in the name of a client of the upstream's. */

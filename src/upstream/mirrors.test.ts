@@ -83,6 +83,19 @@ describe('a mirror', () => {
     );
   });
 
+  test('is looked at by a check of its upstream, as anybody', async () => {
+    await using pair = await start();
+    const { rig, registry, mirror } = pair;
+    const url = mirror.origin;
+    assert.deepEqual((await rig.upstream.check()).mirrors, [{ url, lastError: undefined }]);
+    assert.equal(mirror.count({ authorization: 'none' }), 1);
+    await mirror.down();
+    const checked = await rig.upstream.check();
+    assert.match(checked.mirrors?.[0]?.lastError ?? '', /cannot be reached \(\/v2\/\): connect ECONNREFUSED/);
+    assert.equal(checked.lastError, undefined);
+    assert.ok(registry.count() > 0);
+  });
+
   test('with other bytes for a manifest is passed over', async () => {
     await using pair = await start();
     pair.mirror.fault({ path: '/manifests/' }, faults.corrupt(50));

@@ -5,6 +5,7 @@ import type { BlobSink, Identity } from './contract.ts';
 import type { Endpoint } from './endpoint.ts';
 
 export interface Mirror {
+  readonly url: string;
   readonly endpoint: Endpoint;
   /** It is believed where a tag points, too. */
   readonly resolve: boolean;

@@ -2,26 +2,25 @@ import type { UpstreamConfig } from '../config/config.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import type {
+  MirrorStatus,
   RelayAnswer,
   RelayRequest,
   Upgraded,
   UpgradeRequest,
   Upstream,
+  UpstreamCheck,
   UpstreamRepository,
   UpstreamStatus,
 } from './contract.ts';
-import type { Answer } from './endpoint.ts';
-import { invalidFailure } from './failure.ts';
+import { ping } from './ping.ts';
 import type { RateLimit } from './ratelimit.ts';
 import { asNamed, relayOrigin } from './relay-origin.ts';
 import { upstreamRepository } from './repository.ts';
 import { buildSettings } from './settings.ts';
 import type { Settings, Surroundings } from './settings.ts';
-import { oddBody } from './transfer.ts';
 
 /** Earlier settings that are kept in mind until the end. */
 const retiredMax = 4;
-const pingBytesMax = 65_536;
 
 /** One upstream for as long as its name is known; its settings come and go. */
 export class RegistryUpstream implements Upstream {
@@ -76,14 +75,25 @@ export class RegistryUpstream implements Upstream {
     throw new RegistryError('UPSTREAM_UNKNOWN', `${host} is no host of ${this.name}`, { origin: 'client' });
   }
 
-  async check(): Promise<UpstreamStatus> {
-    try {
-      await this.#ping();
-      this.#note(undefined);
-    } catch (error) {
-      this.#note(error);
-    }
-    return this.status();
+  async check(): Promise<UpstreamCheck> {
+    const { main } = this.#settings.sources;
+    const [problem, mirrors] = await Promise.all([
+      problemOf(ping(main, this.hasCredentials ? 'own' : 'anonymous')),
+      this.#checkMirrors(),
+    ]);
+    this.#note(problem);
+    return { ...this.status(), mirrors };
+  }
+
+  /** Without credentials, as they are asked for content. */
+  #checkMirrors(): Promise<readonly MirrorStatus[]> {
+    const { mirrors } = this.#settings.sources;
+    return Promise.all(
+      mirrors.map(async ({ url, endpoint }) => {
+        const problem = await problemOf(ping(endpoint, 'anonymous'));
+        return { url, lastError: problem === undefined ? undefined : originOf(problem).message };
+      }),
+    );
   }
 
   status(): UpstreamStatus {
@@ -121,26 +131,6 @@ export class RegistryUpstream implements Upstream {
     else if (error instanceof RegistryError) this.#lastError = originOf(error).message;
   }
 
-  /** A registry says 200 and JSON (or nothing) to `GET /v2/`, or asks who we are and believes our answer. */
-  async #ping(): Promise<void> {
-    const { main } = this.#settings.sources;
-    const as = this.hasCredentials ? 'own' : 'anonymous';
-    const ask = { path: '', method: 'GET', kind: 'ping', subject: '/v2/', repository: undefined, as } as const;
-    const answer = await main.read({ ...ask, small: true }, pingBytesMax).catch((error: unknown) => {
-      // Some token services give nothing to somebody who names neither himself nor a repository.
-      const isDenied = error instanceof RegistryError && error.code === 'UPSTREAM_DENIED';
-      if (isDenied && error.upstreamStatus !== undefined && as === 'anonymous') return undefined;
-      throw error;
-    });
-    if (answer === undefined) return;
-    const { status, headers } = answer.head;
-    const odd = oddBody(headers);
-    if (odd !== undefined) throw invalidFailure(answer.question, odd);
-    if (status === 401 && headers['www-authenticate'] !== undefined && as === 'anonymous') return;
-    if (status !== 200) throw main.fail(answer);
-    if (!isJsonOrEmpty(answer)) throw invalidFailure(answer.question, 'does not answer as a registry does');
-  }
-
   #build(config: UpstreamConfig): Settings {
     return buildSettings(config, this.#surroundings, (limit) => this.#limited(limit));
   }
@@ -153,17 +143,18 @@ export class RegistryUpstream implements Upstream {
   }
 }
 
+/** @throws what is no RegistryError */
+async function problemOf(work: Promise<void>): Promise<RegistryError | undefined> {
+  try {
+    await work;
+    return undefined;
+  } catch (error) {
+    if (error instanceof RegistryError) return error;
+    throw error;
+  }
+}
+
 /** What opened the circuit, not that it is open. */
 function originOf(error: RegistryError): RegistryError {
   return error.cause instanceof RegistryError && error.cause.upstream !== undefined ? error.cause : error;
-}
-
-function isJsonOrEmpty({ body }: Answer & { readonly body: Buffer }): boolean {
-  if (body.length === 0) return true;
-  try {
-    JSON.parse(body.toString());
-    return true;
-  } catch {
-    return false;
-  }
 }

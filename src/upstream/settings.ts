@@ -75,6 +75,7 @@ export function buildSettings(
   const sources: Sources = {
     main: new Endpoint({ ...shared, client, url: config.url, source, onLimit }),
     mirrors: config.mirrors.map(({ url, resolve }) => ({
+      url,
       endpoint: new Endpoint({ ...shared, client: mirrors, url, source: undefined, onLimit: () => {} }),
       resolve,
     })),

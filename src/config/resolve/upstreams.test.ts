@@ -76,6 +76,7 @@ describe('an upstream', () => {
       name: 'registry.corp:5000',
       aliases: [],
       builtIn: false,
+      named: true,
       url: 'https://10.0.0.7/artifactory',
       library: false,
       mirrors: [

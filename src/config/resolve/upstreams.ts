@@ -43,7 +43,7 @@ export function resolveUpstreams(
       resolving,
       instead: builtin?.keys ?? {},
     });
-    return resolveUpstream(name, value, { path, builtin, resolver }, resolving);
+    return resolveUpstream(name, value, { path, builtin, isNamed: written !== undefined, resolver }, resolving);
   });
 }
 
@@ -84,13 +84,14 @@ function hostOf(url: string): string | undefined {
 interface Around {
   readonly path: Path;
   readonly builtin: BuiltinUpstream | undefined;
+  readonly isNamed: boolean;
   readonly resolver: readonly string[];
 }
 
 function resolveUpstream(
   name: string,
   keys: UpstreamKeys,
-  { path, builtin, resolver }: Around,
+  { path, builtin, isNamed, resolver }: Around,
   resolving: Resolving,
 ): UpstreamConfig {
   const url = keys.url ?? `https://${name}`;
@@ -111,6 +112,7 @@ function resolveUpstream(
     name,
     aliases: builtin?.aliases ?? [],
     builtIn: builtin !== undefined,
+    named: isNamed,
     url,
     library: builtin?.library ?? false,
     mirrors: keys.mirrors,
