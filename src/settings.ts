@@ -4,12 +4,12 @@ import type { CollectRules } from './collect/contract.ts';
 import type { Adoption } from './adopt/adoption.ts';
 import { permissionsOf } from './access/permissions.ts';
 import type { Permissions } from './access/permissions.ts';
-import type { Config, UpstreamConfig } from './config/config.ts';
+import type { Config, ManifestRules, UpstreamConfig } from './config/config.ts';
 import { LearnedUpstreams } from './config/learned-upstreams.ts';
 import type { Loaded } from './config/load.ts';
 import { upstreamLookup } from './config/upstream-lookup.ts';
 import { urlHost } from './config/value/address.ts';
-import { patternMatcher } from './config/value/pattern.ts';
+import { matchedCharactersMax, patternMatcher } from './config/value/pattern.ts';
 import { globMatcher } from './config/value/glob.ts';
 import { upstreamName } from './config/value/upstream-name.ts';
 import type { HostedRules } from './hosted/context.ts';
@@ -109,17 +109,24 @@ function routingOf(config: Config, lookup: (host: string) => UpstreamConfig | un
 
 function rulesOf({ hosted, collect }: Config): HostedRules {
   const { sparse, deletes, readOnly, manifests } = hosted;
-  const isAllowed = manifests.urls.allow && patternMatcher(manifests.urls.allow);
-  const isDenied = patternMatcher(manifests.urls.deny);
   return {
     isImmutable: globMatcher(hosted.immutable),
     sparse,
     untaggedGo: collect.untaggedMs !== undefined,
     deletes,
     readOnly,
-    mayHoldUrl: (url) => isAllowed?.(url) !== false && !isDenied(url),
+    mayHoldUrl: urlRule(manifests.urls),
     mustBeThere: (platform) => manifests.platforms?.includes(platform) !== false,
   };
+}
+
+/** What is too long to be looked at may not be, where anything is denied. */
+function urlRule({ allow, deny }: ManifestRules['urls']): HostedRules['mayHoldUrl'] {
+  const isAllowed = allow && patternMatcher(allow);
+  const matchesDenied = patternMatcher(deny);
+  const isDenied = (url: string): boolean =>
+    deny.length > 0 && (url.length > matchedCharactersMax || matchesDenied(url));
+  return (url) => isAllowed?.(url) !== false && !isDenied(url);
 }
 
 function whyNotNow({ isDone, unread }: Pick<Adoption, 'isDone' | 'unread'>): string | undefined {

@@ -152,6 +152,7 @@ describe('validation.manifests', () => {
       [{ urls: { allow: ['^https://other'] } }, 400],
       [{ urls: { deny: ['example'] } }, 400],
       [{ urls: { deny: ['other'] } }, 201],
+      [{ urls: { deny: [String.raw`\Ahttps://[[:alpha:]]+\Q.example/\E`] } }, 400],
       [{ urls: { allow: ['example'], deny: ['/1$'] } }, 400],
     ] as const) {
       await using at = await Entrepot.start({ registryMode: true, config: { validation: { manifests } } });
@@ -160,6 +161,16 @@ describe('validation.manifests', () => {
       if (status === 400)
         assert.match(answer.body.toString(), /MANIFEST_INVALID.*layers\.example\/1.*have the URL allowed/);
     }
+  });
+
+  test('urls: none that is too long to be looked at may be pushed where any is denied', async () => {
+    await using at = await Entrepot.start({
+      registryMode: true,
+      config: { validation: { manifests: { urls: { deny: ['evil'] } } } },
+    });
+    const url = `https://evil.example/${'x'.repeat(5000)}`;
+    const long = { ...foreign, layers: [{ ...foreign.layers[0], urls: [url] }] };
+    assert.equal((await send(at, long)).status, 400);
   });
 
   test("urls: are anybody's where validation is disabled, but never anything else than http", async () => {

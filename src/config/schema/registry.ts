@@ -148,9 +148,9 @@ export const validationSchema = z.strictObject({
           allow: listOf(parsePattern)
             .optional()
             .describe(
-              'Regular expressions of those that may. Default: any; in registry mode none, unless `deny` is given.',
+              'Regular expressions (RE2, as in Go) of those that may. Default: any; in registry mode none, unless `deny` is given.',
             ),
-          deny: listOf(parsePattern).optional().describe('Regular expressions of those that may not.'),
+          deny: listOf(parsePattern).optional().describe('Regular expressions (RE2, as in Go) of those that may not.'),
         })
         .optional()
         .describe('Which URLs manifests may hold, for layers that are fetched from elsewhere.'),

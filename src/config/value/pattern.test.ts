@@ -22,7 +22,9 @@ describe('a regular expression', () => {
   test('that is broken is refused with the reason', () => {
     assert.throws(
       () => parsePattern('a('),
-      new ValueError('"a(" is not a regular expression (unterminated group); correct it'),
+      new ValueError(
+        String.raw`"a(" is not a regular expression of RE2 (unterminated group); write its ), or \( for the character`,
+      ),
     );
   });
 
