@@ -1,6 +1,6 @@
 import type { Config, UpstreamConfig } from '../config/config.ts';
 import { upstreamLookup } from '../config/upstream-lookup.ts';
-import { globMatcher } from '../config/value/glob.ts';
+import { globMatcher, hasGlob, mayBothMatch } from '../config/value/glob.ts';
 import type { Finding } from './check.ts';
 
 /**
@@ -9,8 +9,7 @@ import type { Finding } from './check.ts';
  */
 export function checkRoutes(config: Config): readonly Finding[] {
   // What is asked of registry's own modes names no registry.
-  if (config.mode !== 'entrepot') return [];
-  const dead = [...deadWithinUpstreams(config), ...deadAcrossUpstreams(config), ...deadHosts(config)];
+  const dead = config.mode === 'entrepot' ? [...deadRoutes(config), ...deadOfTags(config)] : deadOfTags(config);
   return dead.map(({ key, pattern, why }) => ({ what: `pattern ${key}`, ok: false, text: `"${pattern}" ${why}` }));
 }
 
@@ -19,6 +18,14 @@ interface Dead {
   readonly pattern: string;
   /** Ends with what to do. */
   readonly why: string;
+}
+
+function deadRoutes(config: Config): readonly Dead[] {
+  return [...deadWithinUpstreams(config), ...deadAcrossUpstreams(config), ...deadHosts(config), ...deadPins(config)];
+}
+
+function deadOfTags(config: Config): readonly Dead[] {
+  return [...deadFreshness(config), ...deadImmutable(config)];
 }
 
 /** `allow` and `deny` are of names as the upstream has them. */
@@ -80,10 +87,51 @@ function deadHosts({ intercept, upstreams }: Config): readonly Dead[] {
   return unknown.map((pattern) => ({ key: 'intercept.hosts', pattern, why }));
 }
 
-function isOnePart(pattern: string): boolean {
-  return !pattern.includes('/') && !pattern.includes('**') && !pattern.includes('{');
+function deadPins(config: Config): readonly Dead[] {
+  const find = upstreamLookup(config.upstreams);
+  return config.cache.pins.flatMap((pattern): readonly Dead[] => {
+    const why = whyNeverAcross(config, find, pattern);
+    return why === undefined ? [] : [{ key: 'cache.pins', pattern, why }];
+  });
 }
 
-function hasGlob(text: string): boolean {
-  return /[*?[\]{}]/.test(text);
+/** The tags of `freshness` are tags alone. */
+function deadFreshness({ upstreams }: Config): readonly Dead[] {
+  return upstreams.flatMap(({ name, freshness }) =>
+    freshness.flatMap(({ tags }): readonly Dead[] => {
+      const mark = /[:/@]/.exec(outsideOfChoices(tags))?.[0];
+      if (mark === undefined) return [];
+      const why = `never matches: no tag has a "${mark}"; write "${tags.split(/[:/@]/).at(-1)}"`;
+      return [{ key: `upstreams.${name}.freshness`, pattern: tags, why }];
+    }),
+  );
+}
+
+/** `immutable` is of what is hosted, with its tag. */
+function deadImmutable({ mode, hosted }: Config): readonly Dead[] {
+  if (mode === 'registry-proxy') return [];
+  return hosted.immutable.flatMap((pattern): readonly Dead[] => {
+    const why = whyNeverImmutable(pattern, hosted.names);
+    return why === undefined ? [] : [{ key: 'hosted.immutable', pattern, why }];
+  });
+}
+
+function whyNeverImmutable(pattern: string, names: readonly string[]): string | undefined {
+  const last = pattern.slice(pattern.lastIndexOf('/') + 1);
+  if (!hasGlob(last) && !last.includes(':')) {
+    return `never matches: it is of repositories with their tags; write "${pattern}:*"`;
+  }
+  const colon = outsideOfChoices(last).includes(':') ? pattern.lastIndexOf(':') : pattern.length;
+  const repositories = pattern.slice(0, colon);
+  if (names.some((name) => mayBothMatch(repositories, name))) return undefined;
+  return `never matches: nothing of that name is hosted; correct it, or add "${repositories}" to hosted.names`;
+}
+
+/** Without what stands in brackets and braces, of which any may be meant. */
+function outsideOfChoices(pattern: string): string {
+  return pattern.replaceAll(/\[[^\]]*\]|\{[^}]*\}/g, '');
+}
+
+function isOnePart(pattern: string): boolean {
+  return !pattern.includes('/') && !pattern.includes('**') && !pattern.includes('{');
 }

@@ -160,6 +160,41 @@ describe('check', () => {
     ]);
   });
 
+  test('finds pins, freshness and immutability that can never count', async () => {
+    await using dir = await TempDir.make();
+    const yaml = [
+      anyPort.trim(),
+      'cache: { pins: ["dockr.io/library/x:*", "redis:7", "quay.io/a/b", "*.io/**", "eu.gcr.io/a/*:v1"] }',
+      'upstreams:',
+      '  quay.io: { freshness: [{ tags: "*:latest", for: 0 }, { tags: "team/*", for: 0 }, { tags: "v[0-9:]*", for: 0 }] }',
+      'hosted:',
+      '  names: ["local/**", "web-*"]',
+      '  immutable: ["prod/**:v*", "local/app", "local/*", "local/**:v*", "web-?:*", "**:v{1,2}", "*/app:{a,b}"]',
+    ].join('\n');
+    const { code, out } = await check(dir, `${yaml}\n`, ['--no-upstreams']);
+    assert.equal(code, 1);
+    const { findings } = JSON.parse(out) as { readonly findings: readonly Finding[] };
+    const wrong = findings.filter(({ ok }) => !ok).map(({ what, text }) => `${what}: ${text}`);
+    assert.deepEqual(wrong, [
+      'pattern cache.pins: "dockr.io/library/x:*" never matches: dockr.io is no upstream; correct it, or add it under upstreams',
+      'pattern upstreams.quay.io.freshness: "*:latest" never matches: no tag has a ":"; write "latest"',
+      'pattern upstreams.quay.io.freshness: "team/*" never matches: no tag has a "/"; write "*"',
+      'pattern hosted.immutable: "prod/**:v*" never matches: nothing of that name is hosted; correct it, or add "prod/**" to hosted.names',
+      'pattern hosted.immutable: "local/app" never matches: it is of repositories with their tags; write "local/app:*"',
+    ]);
+  });
+
+  test('finds immutability without tags in a file of registry, whose names are all hosted', async () => {
+    await using dir = await TempDir.make();
+    const yaml = `${anyPort}hosted: { immutable: ["prod/**:v*", "app"] }\n`;
+    const { out } = await check(dir, yaml, ['--no-upstreams']);
+    const { findings } = JSON.parse(out) as { readonly findings: readonly Finding[] };
+    assert.deepEqual(
+      findings.filter(({ ok }) => !ok).map(({ text }) => text),
+      ['"app" never matches: it is of repositories with their tags; write "app:*"'],
+    );
+  });
+
   test('finds a port that is taken', async () => {
     await using dir = await TempDir.make();
     const other = createServer().listen(0, '127.0.0.1');

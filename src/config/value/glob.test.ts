@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { globMatcher, parseGlob } from './glob.ts';
+import { globMatcher, mayBothMatch, parseGlob } from './glob.ts';
 
 describe('a glob', () => {
   const cases: readonly (readonly [glob: string, text: string, matches: boolean])[] = [
@@ -32,6 +32,28 @@ describe('a glob', () => {
   });
 
   test('of none, none matches', () => assert.equal(globMatcher([])('app'), false));
+
+  const pairs: readonly (readonly [one: string, other: string, may: boolean])[] = [
+    ['local/app', 'local/**', true],
+    ['prod/**', 'local/**', false],
+    ['prod/**', '*', false],
+    ['prod/**', '**', true],
+    ['*/app', 'local/**', true],
+    ['*/app', 'local/web', false],
+    ['app', '*', true],
+    ['team/app', '*', false],
+    ['web-*', 'web-a*', true],
+    ['web-*', 'api-*', false],
+    ['{prod,local}/app', 'local/**', true],
+    ['{prod/app,local/app}', 'local/**', true],
+    ['a/b/c', 'a/**/d', true],
+  ];
+  for (const [one, other, may] of pairs) {
+    test(`${one} and ${other} ${may ? 'may both match' : 'cannot both match'} a name`, () => {
+      assert.equal(mayBothMatch(one, other), may);
+      assert.equal(mayBothMatch(other, one), may);
+    });
+  }
 
   for (const text of ['', '  ', '!docker.io/**', 'x'.repeat(513)]) {
     test(`${JSON.stringify(text.slice(0, 20))} is refused`, () =>

@@ -25,4 +25,36 @@ export function globMatcher(globs: readonly string[]): (text: string) => boolean
   return picomatch([...globs], { dot: true, nonegate: true, noextglob: true, strictSlashes: true });
 }
 
+export function hasGlob(text: string): boolean {
+  return /[*?[\]{}]/.test(text);
+}
+
+/** False where no name can match both globs. True where some may, though it may turn out that none does. */
+export function mayBothMatch(one: string, other: string): boolean {
+  if (acrossParts.test(one) || acrossParts.test(other)) return true;
+  return mayMeet(one.split('/'), other.split('/'));
+}
+
+/** Alternatives with slashes in them are not looked into. */
+const acrossParts = /\{[^}]*\/|\[[^\]]*\//;
+
+function mayMeet([first, ...rest]: readonly string[], [second, ...others]: readonly string[]): boolean {
+  // At the end of a glob it stands for one part at least.
+  if (first === '**') return rest.length > 0 || second !== undefined;
+  if (second === '**') return others.length > 0 || first !== undefined;
+  if (first === undefined || second === undefined) return first === second;
+  return mayPartsMeet(first, second) && mayMeet(rest, others);
+}
+
+function mayPartsMeet(one: string, other: string): boolean {
+  if (!hasGlob(one)) return globMatcher([other])(one);
+  if (!hasGlob(other)) return globMatcher([one])(other);
+  const [beginning, otherBeginning] = [literalBeginning(one), literalBeginning(other)];
+  return beginning.startsWith(otherBeginning) || otherBeginning.startsWith(beginning);
+}
+
+function literalBeginning(glob: string): string {
+  return /^[^*?[{\\]*/.exec(glob)?.[0] ?? '';
+}
+
 const globCharactersMax = 512;
