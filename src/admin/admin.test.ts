@@ -203,7 +203,7 @@ describe('a pull through the admin API', () => {
   test('reports as it goes and how it ended', async () => {
     await using dir = await TempDir.make();
     await using admin = await stage(dir.path, new FakeClock(startMs));
-    const report = { digest, manifests: 1, blobs: 1, bytes: 100, fetchedBytes: 60 };
+    const report = { digest, manifests: 1, blobs: 1, bytes: 100, fetchedBytes: 60, unkept: [] };
     admin.cache.onWarm = async (options) => {
       options.onProgress({ digest, what: 'blob', size: 100, done: 40 });
       await Promise.resolve();
@@ -230,7 +230,7 @@ describe('a pull through the admin API', () => {
     await using admin = await stage(dir.path, new FakeClock(startMs));
     admin.cache.onWarm = async (options) => {
       for (let done = 1; done <= 1000; done++) options.onProgress({ digest, what: 'blob', size: 1000, done });
-      return { digest, manifests: 1, blobs: 1, bytes: 1000, fetchedBytes: 1000 };
+      return { digest, manifests: 1, blobs: 1, bytes: 1000, fetchedBytes: 1000, unkept: [] };
     };
     const lines = (await admin.post('/v1/pull?image=redis:7')) as PullLine[];
     assert.equal(lines.length, 2);

@@ -3,6 +3,7 @@
  * server. Times are milliseconds since the epoch, sizes and positions bytes; what is not known is absent.
  */
 import type { AdoptionProgress } from '../adopt/adoption.ts';
+import type { UnkeptPart } from '../cache/contract.ts';
 import type { Digest } from '../oci/digest.ts';
 
 /** What keeps the server from serving, by part; empty when nothing does. */
@@ -190,6 +191,8 @@ export type PullLine =
       readonly blobs: number;
       readonly bytes: number;
       readonly fetchedBytes: number;
+      /** What was there to be served, and is not held in the end. */
+      readonly unkept: readonly UnkeptPart[];
     }
   | { readonly type: 'failed'; readonly code: string; readonly message: string };
 

@@ -14,6 +14,7 @@ import type { Upstreams } from '../upstream/contract.ts';
 import type { Cache, DownloadView, PurgeReport, WarmOptions, WarmReport } from './contract.ts';
 import { Downloads } from './downloads.ts';
 import type { Policy } from './freshness.ts';
+import { findHeld } from './held.ts';
 import { thisProcess } from './holder.ts';
 import { Keeper } from './keeper.ts';
 import type { Dispose, KeeperLimits } from './keeper.ts';
@@ -25,6 +26,7 @@ import type { RepositoryContext } from './repository-context.ts';
 import { Scrub } from './scrub.ts';
 import { Uses } from './uses.ts';
 import { warm } from './warm.ts';
+import type { Part } from './warm.ts';
 
 export interface CacheOptions {
   readonly store: BlobStore;
@@ -107,8 +109,10 @@ class TheCache implements Cache {
   }
 
   warm(key: RepositoryKey, reference: Reference, options: WarmOptions): Promise<WarmReport> {
-    const settled = async (digest: Digest): Promise<void> => this.#downloads.find(digest)?.ended;
-    return warm(this.repository(key), reference, options, settled);
+    return warm(this.repository(key), reference, options, {
+      settled: async (digest) => this.#downloads.find(digest)?.ended,
+      whyUnkept: (part) => this.#whyUnkept(key, part),
+    });
   }
 
   refresh(key: RepositoryKey, tag: Tag, ask: Ask): Promise<Answer<Descriptor> | undefined> {
@@ -181,6 +185,15 @@ class TheCache implements Cache {
       if (key.upstream === undefined || this.#options.upstreams.find(key.upstream) === undefined) continue;
       if (await this.#cached(key).fetch(digest)) return;
     }
+  }
+
+  async #whyUnkept(key: RepositoryKey, { digest, what }: Part): Promise<string | undefined> {
+    const { index } = this.#options;
+    const held = await (what === 'blob' ? findHeld(this.#options, digest) : index.manifests.find(key, digest));
+    if (held !== undefined) return undefined;
+    return (
+      this.#downloads.whyUnkept(digest) ?? 'it did not stay: the log says why; if it was evicted, raise cache.size'
+    );
   }
 
   #taskFailed(task: string, error: unknown): void {

@@ -47,6 +47,17 @@ export interface WarmReport {
   readonly blobs: number;
   readonly bytes: number;
   readonly fetchedBytes: number;
+  /** What was there to be served, and is not held in the end. */
+  readonly unkept: readonly UnkeptPart[];
+}
+
+export interface UnkeptPart {
+  readonly digest: Digest;
+  readonly what: 'manifest' | 'blob';
+  /** In bytes. */
+  readonly size: number;
+  /** Ends with what to do. */
+  readonly reason: string;
 }
 
 export interface PurgeReport {

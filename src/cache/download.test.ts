@@ -52,6 +52,7 @@ function setUp(
     makeRoom,
     publishMs: () => 50,
     onLie: () => {},
+    onUnkept: () => {},
   });
   const leaseIsFree = (): boolean => [...leases.views.values()].every(({ expiresAtMs }) => expiresAtMs === 0);
   return { clock, store, upstream, events, download, leaseIsFree };

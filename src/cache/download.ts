@@ -25,6 +25,8 @@ export interface DownloadContext extends TenureContext {
   publishMs(): number;
   /** Somebody has sent wrong bytes of it. */
   onLie(digest: Digest): void;
+  /** It is served and not kept. */
+  onUnkept(digest: Digest, reason: string): void;
 }
 
 /**
@@ -65,7 +67,11 @@ export class Download {
     this.#sources = new Sources(source);
     this.#context = context;
     const report = new Report(digest, source.key, context.observer, context.clock);
-    this.#stage = new Stage(report, () => context.onLie(digest));
+    this.#stage = new Stage(
+      report,
+      () => context.onLie(digest),
+      (reason) => context.onUnkept(digest, reason),
+    );
     this.#following = new Following(digest, context, this.#stage);
     const wanted = { digest, sources: this.#sources, key: source.key, expectedSize };
     this.#fetching = new Fetching(wanted, context, this.#stage, this.#following, this.#closing.signal);

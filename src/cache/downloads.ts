@@ -9,6 +9,7 @@ import type { Source } from './sources.ts';
 const publishMsMin = 50;
 
 const suspectsMax = 1_000;
+const unkeptMax = 1_000;
 
 /** The table of downloads: at most one a digest. It is entered before the first `await`. */
 export class Downloads {
@@ -17,13 +18,16 @@ export class Downloads {
   readonly #running = new Set<Promise<void>>();
   /** Blobs of which somebody, perhaps a mirror, has sent wrong bytes: the next time the upstream itself is asked. */
   readonly #suspects = new Set<Digest>();
+  /** Why blobs were served last and not kept. */
+  readonly #unkept = new Map<Digest, string>();
   #closed = false;
 
-  constructor(context: Omit<DownloadContext, 'publishMs' | 'onLie'>) {
+  constructor(context: Omit<DownloadContext, 'publishMs' | 'onLie' | 'onUnkept'>) {
     this.#context = {
       ...context,
       publishMs: () => Math.max(publishMsMin, this.#table.size * 10),
       onLie: (digest) => this.#suspect(digest),
+      onUnkept: (digest, reason) => this.#noteUnkept(digest, reason),
     };
   }
 
@@ -45,12 +49,17 @@ export class Downloads {
     this.#table.set(digest, download);
     const work = (failed === undefined ? download.run() : failed.then(() => download.run())).finally(() => {
       if (this.#table.get(digest) === download) this.#table.delete(digest);
-      if (download.phase.kind === 'stored') this.#suspects.delete(digest);
+      if (download.phase.kind === 'stored') this.#clear(digest);
       this.#running.delete(work);
     });
     this.#running.add(work);
     if (this.#closed) download.suspend();
     return download;
+  }
+
+  /** Why a blob was served last and not kept; `undefined` when it was kept, and when that is too long ago. */
+  whyUnkept(digest: Digest): string | undefined {
+    return this.#unkept.get(digest);
   }
 
   /** What those that run take of the cache's room. */
@@ -86,5 +95,17 @@ export class Downloads {
     const [oldest] = this.#suspects;
     if (this.#suspects.size >= suspectsMax && oldest !== undefined) this.#suspects.delete(oldest);
     this.#suspects.add(digest);
+  }
+
+  #noteUnkept(digest: Digest, reason: string): void {
+    this.#unkept.delete(digest);
+    const [oldest] = this.#unkept.keys();
+    if (this.#unkept.size >= unkeptMax && oldest !== undefined) this.#unkept.delete(oldest);
+    this.#unkept.set(digest, reason);
+  }
+
+  #clear(digest: Digest): void {
+    this.#suspects.delete(digest);
+    this.#unkept.delete(digest);
   }
 }

@@ -123,10 +123,8 @@ export class Fetching {
     try {
       using room = await this.#context.makeRoom(growth.size === Infinity ? 0 : growth.size);
       if (room === undefined) {
-        throw new RegistryError('UNAVAILABLE', 'the cache has no room for it', {
-          origin: 'store',
-          detail: { code: 'NOROOM' },
-        });
+        const reason = 'the cache has no room for it: raise cache.size, or free space on its disk';
+        throw new RegistryError('UNAVAILABLE', reason, { origin: 'store', detail: { code: 'NOROOM' } });
       }
       const arrival = await Arrival.begin(this.#context.store, this.#wanted.digest, lease.epoch, growth);
       this.#arrive(arrival);
@@ -211,7 +209,7 @@ export class Fetching {
    */
   async #serveOn(reason: string): Promise<void> {
     const { phase } = this.#stage;
-    this.#stage.tell('unstored', reason);
+    this.#stage.unkept(reason);
     if (phase.kind !== 'growing' || this.#arrival === undefined || phase.growth.size === Infinity) return;
     const { growth, bytes } = phase;
     const fork = await hashOn(this.#wanted.digest, this.#arrival.fork(), growth, bytes);

@@ -43,7 +43,7 @@ export class Following {
     if (this.#stage.readers === 0) return false;
     const { growth, bytes } = followed;
     const fork = await hashOn(this.#digest, forkAtStart(this.#digest), growth, bytes);
-    this.#stage.tell('unstored', 'whoever brought it in has gone');
+    this.#stage.unkept('whoever brought it in has gone');
     this.#stage.become({ kind: 'unstored', growth, bytes, fork });
     return true;
   }

@@ -18,13 +18,18 @@ export class Stage {
   readonly #report: Report;
   readonly #opened = Promise.withResolvers<number | undefined>();
   readonly #onLie: () => void;
+  readonly #onUnkept: (reason: string) => void;
   #phase: Phase = { kind: 'seeking' };
   #changed = Promise.withResolvers<void>();
 
-  /** @param onLie called for each lie of the upstream */
-  constructor(report: Report, onLie: () => void) {
+  /**
+   * @param onLie called for each lie of the upstream
+   * @param onUnkept called when what arrives is served and not kept
+   */
+  constructor(report: Report, onLie: () => void, onUnkept: (reason: string) => void) {
     this.#report = report;
     this.#onLie = onLie;
+    this.#onUnkept = onUnkept;
     this.#opened.promise.catch(() => {});
   }
 
@@ -92,6 +97,11 @@ export class Stage {
 
   tell(step: DownloadEvent['step'], reason?: string): void {
     this.#report.step(step, this.arrivedBytes, reason);
+  }
+
+  unkept(reason: string): void {
+    this.#onUnkept(reason);
+    this.tell('unstored', reason);
   }
 
   lied(reason: string): void {

@@ -1,43 +1,66 @@
 import type { Digest } from '../oci/digest.ts';
 import { parseManifest } from '../oci/manifest.ts';
-import type { ChildDescriptor, Manifest, ManifestContent } from '../oci/manifest.ts';
+import type { ChildDescriptor, Descriptor, Manifest, ManifestContent } from '../oci/manifest.ts';
 import type { Reference } from '../oci/reference.ts';
 import type { Repository } from '../oci/repository.ts';
 import { RegistryError } from '../oci/errors.ts';
-import type { WarmOptions, WarmReport } from './contract.ts';
+import type { UnkeptPart, WarmOptions, WarmReport } from './contract.ts';
 
 const readBytes = 1024 * 1024;
 
-/**
- * Fetches an image whole through its repository: everything that a client of these platforms would ask for.
- *
- * @param settled resolves when a blob that was arriving is held, or will not be
- */
+/** One thing that an image consists of. */
+export type Part = Omit<UnkeptPart, 'reason'>;
+
+/** What becomes of that in the cache. */
+export interface Holding {
+  /** Resolves when a blob that was arriving is held, or will not be. */
+  settled(digest: Digest): Promise<void>;
+  /** Why it is not held; `undefined` when it is. */
+  whyUnkept(part: Part): Promise<string | undefined>;
+}
+
+/** Fetches an image whole through its repository: everything that a client of these platforms would ask for. */
 export async function warm(
   repository: Repository,
   reference: Reference,
   options: WarmOptions,
-  settled: (digest: Digest) => Promise<void>,
+  holding: Holding,
 ): Promise<WarmReport> {
   const root = await manifestOf(repository, reference, options);
+  const parts = new Map<Digest, Part>([[root.digest, partOf(root, 'manifest')]]);
   const report = { digest: root.digest, manifests: 1, blobs: 0, bytes: root.size, fetchedBytes: 0 };
   const visit = async (manifest: Manifest): Promise<void> => {
     for (const child of manifest.children) {
       if (!isWanted(child, options.platforms)) continue;
       report.bytes += child.size;
+      parts.set(child.digest, partOf(child, child.kind));
       if (child.kind === 'manifest') {
         report.manifests += 1;
         await visit(await manifestOf(repository, child.digest, options));
       } else {
         report.blobs += 1;
         report.fetchedBytes += await fetchBlob(repository, child, options);
-        await settled(child.digest);
+        await holding.settled(child.digest);
       }
     }
   };
   assertOffered(root, options.platforms, repository);
   await visit(root);
-  return report;
+  return { ...report, unkept: await unkeptOf(parts.values(), holding) };
+}
+
+function partOf({ digest, size }: Descriptor, what: Part['what']): Part {
+  return { digest, what, size };
+}
+
+/** Looked at in the end: what came last may have taken the room of what came first. */
+async function unkeptOf(parts: Iterable<Part>, holding: Holding): Promise<readonly UnkeptPart[]> {
+  const unkept: UnkeptPart[] = [];
+  for (const part of parts) {
+    const reason = await holding.whyUnkept(part);
+    if (reason !== undefined) unkept.push({ ...part, reason });
+  }
+  return unkept;
 }
 
 /** An index that names the platform of each of its children names all that there are. */

@@ -22,7 +22,7 @@ function lines(out: Output): PullProgress {
     show({ digest, what, size, done }) {
       if (done < size || told.has(digest)) return;
       told.add(digest);
-      out.note(`${what} ${shortDigest(digest)} ${bytesText(size)} held\n`);
+      out.note(`${what} ${shortDigest(digest)} ${bytesText(size)} done\n`);
     },
     end: () => {},
   };
@@ -41,7 +41,8 @@ function bars(out: Output, clock: Clock): PullProgress {
     const all = [...parts.values()];
     const running = all.filter(({ done, size }) => done < size).slice(-barsMax);
     const finished = all.filter(({ done, size }) => done >= size).length;
-    const screen = [...running.map((part) => barLine(part, out.columns)), `${finished} parts held`];
+    const noun = finished === 1 ? 'part' : 'parts';
+    const screen = [...running.map((part) => barLine(part, out.columns)), `${finished} ${noun} done`];
     // Up to the first line of the last drawing, then each line anew, cleared to its end.
     const up = drawn === 0 ? '' : `\u001b[${drawn}A`;
     const blank = Array.from({ length: Math.max(0, drawn - screen.length) }, () => '');

@@ -26,7 +26,7 @@ export function addPull(program: Program, context: Context): void {
       const lines = client.lines<PullLine>('/v1/pull', { image, platform: options.platform });
       if (options.json === true) return printLines(context, lines, image);
       const progress = pullProgress(context.out, context.clock);
-      let done: Extract<PullLine, { readonly type: 'done' }> | undefined;
+      let done: Done | undefined;
       for await (const line of lines) {
         if (line.type === 'progress') progress.show(line);
         else {
@@ -35,6 +35,7 @@ export function addPull(program: Program, context: Context): void {
         }
       }
       if (done === undefined) throw new CommandFailed('The server did not say how the pull ended; look into its log.');
+      assertHeld(done);
       const fetched = done.fetchedBytes === 0 ? 'all of it was held' : `${bytesText(done.fetchedBytes)} fetched`;
       context.out.print(`${done.image} is held: ${done.digest}, ${bytesText(done.bytes)}, ${fetched}.\n`);
     });
@@ -52,14 +53,28 @@ function gathered(text: string, before: readonly string[] | undefined): readonly
 async function printLines({ out }: Context, lines: AsyncIterable<PullLine>, image: string): Promise<void> {
   for await (const line of lines) {
     out.print(`${JSON.stringify(line)}\n`);
-    if (line.type !== 'progress') succeeded(line, image);
+    if (line.type !== 'progress') assertHeld(succeeded(line, image));
   }
 }
 
 type Ending = Exclude<PullLine, { readonly type: 'progress' }>;
+type Done = Extract<Ending, { readonly type: 'done' }>;
 
-function succeeded(line: Ending, image: string): Extract<Ending, { readonly type: 'done' }> {
+function succeeded(line: Ending, image: string): Done {
   if (line.type === 'failed')
     throw new CommandFailed(`${line.message}; see what is known of it with "entrepot explain ${image}".`);
   return line;
+}
+
+/** What could be fetched need not have been kept. */
+function assertHeld({ image, manifests, blobs, unkept }: Done): void {
+  if (unkept.length === 0) return;
+  const byReason = Map.groupBy(unkept, ({ reason }) => reason);
+  const reasons = [...byReason].map(([reason, parts]) => {
+    const bytes = parts.reduce((sum, { size }) => sum + size, 0);
+    return `  ${parts.length} (${bytesText(bytes)}): ${reason}`;
+  });
+  throw new CommandFailed(
+    `${image} is not held whole; of its ${manifests + blobs} parts these were fetched and not kept:\n${reasons.join('\n')}`,
+  );
 }

@@ -101,6 +101,7 @@ describe('pull', () => {
     blobs: 1,
     bytes: 100,
     fetchedBytes: 60,
+    unkept: [],
   };
   const path = 'POST /v1/pull?image=redis%3A7';
 
@@ -108,7 +109,7 @@ describe('pull', () => {
     const answers = { [path]: [progress, { ...progress, done: 100 }, done] };
     const { code, out, notes } = await against(answers, ['pull', 'redis:7']);
     assert.equal(code, 0);
-    assert.equal(notes, `blob ${digest.slice(0, 19)} 100 B held\n`);
+    assert.equal(notes, `blob ${digest.slice(0, 19)} 100 B done\n`);
     assert.equal(out, `docker.io/library/redis:7 is held: ${digest}, 100 B, 60 B fetched.\n`);
   });
 
@@ -116,7 +117,24 @@ describe('pull', () => {
     const answers = { [path]: [progress, { ...progress, done: 100 }, done] };
     const { notes } = await against(answers, ['pull', 'redis:7'], true);
     assert.match(notes, /\[={12} {18}\] 40 B of 100 B\n/);
-    assert.match(notes, /1 parts held/);
+    assert.match(notes, /1 part done/);
+  });
+
+  test('fails when not all of it was kept, and says why', async () => {
+    const part = { digest, what: 'blob', size: 60 } as const;
+    const full = { ...part, reason: 'the cache has no room for it: raise cache.size' };
+    const gone = { ...part, reason: 'it did not stay: the log says why' };
+    const answers = { [path]: [{ ...done, blobs: 3, unkept: [full, gone, full] }] };
+    for (const json of [[], ['--json']]) {
+      const { code, out, notes } = await against(answers, ['pull', 'redis:7', ...json]);
+      assert.equal(code, 1);
+      assert.doesNotMatch(out, /is held/);
+      assert.equal(
+        notes,
+        'docker.io/library/redis:7 is not held whole; of its 4 parts these were fetched and not kept:\n' +
+          `  2 (120 B): ${full.reason}\n  1 (60 B): ${gone.reason}\n`,
+      );
+    }
   });
 
   test('fails with the reason of the server', async () => {

@@ -2,11 +2,15 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { withheldBytes } from '../../src/bytes/growth.ts';
+import type { PullLine } from '../../src/admin/views.ts';
 import { get, together } from '../support/client.ts';
+import { makeImage } from '../support/images.ts';
 import { promisesMade } from '../support/promises.ts';
 import { corrupt } from '../support/upstream-faults.ts';
 import { failOpen, failReads, failSync, failWrites } from './broken-disk.ts';
 import { assertPiece, assertRefused, assertWhole, kib, mib, World } from './world.ts';
+
+type Done = Extract<PullLine, { readonly type: 'done' }>;
 
 describe('a disk that is full before the first byte', () => {
   test('costs nobody anything but the entry', async (t) => {
@@ -115,6 +119,21 @@ describe('a disk that does not take what was written', () => {
     assert.equal(world.entrepot.told('store.failed')[0]?.code, 'EIO');
     assertWhole(await world.drain(), world.blob);
     await world.onlyKept();
+  });
+
+  test('is what an operator hears who had an image fetched', async (t) => {
+    await using world = await World.start();
+    const image = makeImage({ layers: [world.blob] });
+    world.upstream.publish('library/redis:7', image);
+    using _broken = failSync(t, 'EIO');
+    const { body } = await world.entrepot.admin('POST /v1/pull', { image: 'redis:7' });
+    const { type, unkept } = JSON.parse(body.toString().trimEnd().split('\n').at(-1) ?? '') as Done;
+    assert.equal(type, 'done');
+    assert.deepEqual(
+      unkept.map(({ digest }) => digest),
+      image.blobs.map(({ digest }) => digest),
+    );
+    for (const { reason } of unkept) assert.match(reason, /failed with EIO: look at the kernel log/);
   });
 });
 

@@ -151,6 +151,19 @@ describe('operating', () => {
     assert.match((await run(cache, ['explain', `${name}/library/redis:7`])).out, /^Held: /m);
   });
 
+  test('a pull whose content the cache cannot keep says so and ends with 1', async () => {
+    await using hub = await CountingUpstream.start(likeDockerHub);
+    hub.publish('library/redis:7', makeImage({ layers: [200_000] }));
+    hub.publish('library/redis:8', makeImage({ layers: [40_000, 40_000, 40_000] }));
+    const config = { cache: { size: 100_000, diskfree: 0 } };
+    await using entrepot = await Entrepot.start({ upstreams: { 'docker.io': hub }, config });
+    const large = await run(entrepot, ['pull', 'redis:7'], 1);
+    assert.doesNotMatch(large.out + large.notes, / held\b(?! whole)/);
+    assert.match(large.notes, /is not held whole.*\n {2}1 \(200 kB\): the cache has no room for it: raise cache\.size/);
+    const { notes } = await run(entrepot, ['pull', 'redis:8'], 1);
+    assert.match(notes, /is not held whole.*\n.*: it did not stay: the log says why; if it was evicted, raise/);
+  });
+
   test('the metrics count what the upstream saw', async () => {
     await using hub = await CountingUpstream.start(likeDockerHub);
     hub.publish('library/redis:7', redis);
