@@ -2,10 +2,13 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { TempDir } from '../../test/support/temp-dir.ts';
+import type { Event } from '../observe/events.ts';
 import { digestOf } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { stage } from './testing.ts';
 import type { ImageView, PageView, PinsView, PullLine, StatisticsView, UsageView } from './views.ts';
+
+type Failed = Extract<Event, { readonly type: 'admin.failed' }>;
 
 const startMs = 1_800_000_000_000;
 
@@ -146,6 +149,38 @@ describe('the admin API', () => {
     ]);
   });
 
+  test('tells the log what failed, and not what was asked wrongly', async (t) => {
+    await using dir = await TempDir.make();
+    await using admin = await stage(dir.path, new FakeClock(startMs));
+    await admin.refused('POST', '/v1/purge?image=redis');
+    await admin.refused('POST', '/v1/refresh?image=nowhere.example/a');
+    await admin.refused('GET', '/v1/nothing');
+    assert.deepEqual(admin.events, []);
+    const readOnly = new RegistryError('UNAVAILABLE', 'deleting a blob failed with EROFS', { origin: 'store' });
+    t.mock.method(admin.cache, 'purge', () => Promise.reject(readOnly));
+    t.mock.method(admin.index.repositories, 'statistics', () => Promise.reject(new TypeError('our mistake')));
+    await admin.refused('POST', '/v1/purge?image=redis:7');
+    await admin.refused('GET', '/v1/statistics');
+    assert.deepEqual(admin.events, [
+      {
+        type: 'admin.failed',
+        action: 'purge',
+        target: 'redis:7',
+        requestId: 'r1',
+        code: 'UNAVAILABLE',
+        message: readOnly.message,
+      },
+      {
+        type: 'admin.failed',
+        action: 'statistics',
+        target: '',
+        requestId: 'r1',
+        code: 'UNKNOWN',
+        message: 'our mistake',
+      },
+    ]);
+  });
+
   test('purges no whole repository by a slip', async () => {
     await using dir = await TempDir.make();
     await using admin = await stage(dir.path, new FakeClock(startMs));
@@ -223,6 +258,9 @@ describe('a pull through the admin API', () => {
     assert.deepEqual(await admin.post('/v1/pull?image=redis:7'), [
       { type: 'failed', code: 'UPSTREAM_LIMITED', message: 'docker.io: too many requests' },
     ]);
+    const { code, message, ...failed } = admin.events.find(({ type }) => type === 'admin.failed') as Failed;
+    assert.deepEqual([failed.action, failed.target, code], ['pull', 'redis:7', 'UPSTREAM_LIMITED']);
+    assert.equal(message, 'docker.io: too many requests');
   });
 
   test('tells a slow reader the newest position only', async () => {

@@ -15,6 +15,7 @@ import type { Upstream, Upstreams } from '../upstream/contract.ts';
 import { authoritiesOf, renewAuthority } from './authorities.ts';
 import { collectLines } from './collect.ts';
 import { explain } from './explain.ts';
+import { tellFailure, watched } from './failures.ts';
 import { checkHealth } from './health.ts';
 import { refuseHosted } from './hosted.ts';
 import type { Unneeded } from './hosted.ts';
@@ -66,6 +67,7 @@ export function createAdmin(options: AdminOptions): Handler {
       if (route === undefined) throw unknownRoute(request.method, path, routes);
       return await route(queryOf(searchParams), request);
     } catch (error) {
+      tellFailure(options.observer, request, error);
       return options.failure(error, request);
     }
   };
@@ -109,13 +111,15 @@ function changingRoutes(options: AdminOptions): Routes {
     'POST /v1/pull': async (query, request) => {
       const image = await fetched('pull', options, query);
       told('pull', image.text, request);
-      return linesReply(pullLines(options.cache, image, query.all('platform'), request.id));
+      const lines = pullLines(options.cache, image, query.all('platform'), request.id);
+      return linesReply(watched(lines, options.observer, request));
     },
     'POST /v1/gc': async (query, request) => {
       const dryRun = query.optional('dryrun') === 'true';
       const untagged = query.optional('untagged') === 'true';
       if (!dryRun) told('gc', '', request);
-      return linesReply(collectLines(options.collect, { dryRun, untagged }));
+      const lines = collectLines(options.collect, { dryRun, untagged });
+      return linesReply(watched(lines, options.observer, request));
     },
     'POST /v1/pin': async (query, request) => {
       const done = await pin(index, findRepository, query.required('image'));

@@ -161,7 +161,9 @@ class TheCache implements Cache {
     if ((await index.manifests.find(key, digest)) === undefined) return nothing;
     const candidate = { repository: key, manifest: digest, blob: undefined, lastUsedMs: 0, gone: false };
     const digests = await index.keeping.evict(candidate);
-    const bytes = await dispose(digests);
+    const bytes = await dispose(digests).catch((error: unknown) => {
+      throw withFilesLeft(error);
+    });
     return { manifests: 1, tags: 0, blobs: digests.length, bytes };
   }
 
@@ -203,6 +205,14 @@ class TheCache implements Cache {
 }
 
 const nothing: PurgeReport = { manifests: 0, tags: 0, blobs: 0, bytes: 0 };
+
+/** The index has let it go by then. */
+function withFilesLeft(error: unknown): unknown {
+  if (!(error instanceof RegistryError) || error.origin !== 'store') return error;
+  const { code, message, origin, detail } = error;
+  const rest = 'it is forgotten all the same, and its files go with the next collection (entrepot gc)';
+  return new RegistryError(code, `${message}; ${rest}`, { origin, detail, cause: error });
+}
 
 async function countTags(index: Index, key: RepositoryKey): Promise<number> {
   let count = 0;

@@ -92,7 +92,16 @@ export type Event =
   | { readonly type: 'adoption.trouble'; readonly path: string; readonly reason: string }
   | AdoptionProgressed
   | CertificateEvent
-  | { readonly type: 'admin.acted'; readonly action: string; readonly target: string; readonly requestId: string };
+  | { readonly type: 'admin.acted'; readonly action: string; readonly target: string; readonly requestId: string }
+  /** Not what an operator asked wrongly. `target` is as it was asked for. */
+  | {
+      readonly type: 'admin.failed';
+      readonly action: string;
+      readonly target: string;
+      readonly requestId: string;
+      readonly code: string;
+      readonly message: string;
+    };
 
 /** One request answered: the access log's line, and why it went as it did. */
 /**

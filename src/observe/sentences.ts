@@ -129,6 +129,7 @@ const sentences: Sentences = {
   }),
   'authority.renewed': () => ({ level: 'warn', text: 'a certificate authority has a successor; give it to clients' }),
   'admin.acted': () => ({ level: 'info', text: 'an operator acted' }),
+  'admin.failed': () => ({ level: 'warn', text: 'what an operator asked for failed' }),
 };
 
 type Step = Extract<Event, { readonly type: 'download' }>['step'];

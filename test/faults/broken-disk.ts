@@ -1,6 +1,7 @@
 /** A disk that fails: the file operations of the store, replaced for the length of a test. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { TestContext } from 'node:test';
+import { Disposal } from '../../src/collect/disposal.ts';
 import { OpenFile } from '../../src/store/filesystem/open-file.ts';
 import { storeFailure } from '../../src/store/failure.ts';
 
@@ -44,6 +45,12 @@ export function failOpen(t: TestContext, code: string): Disposable {
 export function failReads(t: TestContext, code: string): Disposable {
   const fail = (): Promise<number> => Promise.reject(storeFailure('reading from the store', errno(code)));
   return healing(t.mock.method(OpenFile.prototype, 'read', fail));
+}
+
+/** No file can be deleted that nothing refers to any more. */
+export function failDelete(t: TestContext, code: string): Disposable {
+  const fail = (): Promise<number> => Promise.reject(storeFailure('deleting a blob', errno(code)));
+  return healing(t.mock.method(Disposal.prototype, 'dispose', fail));
 }
 
 function healing({ mock }: { readonly mock: { restore(): void } }): Disposable {

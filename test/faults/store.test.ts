@@ -7,8 +7,8 @@ import { get, together } from '../support/client.ts';
 import { makeImage } from '../support/images.ts';
 import { promisesMade } from '../support/promises.ts';
 import { corrupt } from '../support/upstream-faults.ts';
-import { failOpen, failReads, failSync, failWrites } from './broken-disk.ts';
-import { assertPiece, assertRefused, assertWhole, kib, mib, World } from './world.ts';
+import { failDelete, failOpen, failReads, failSync, failWrites } from './broken-disk.ts';
+import { assertPiece, assertRefused, assertWhole, keptIn, kib, mib, World } from './world.ts';
 
 type Done = Extract<PullLine, { readonly type: 'done' }>;
 
@@ -134,6 +134,27 @@ describe('a disk that does not take what was written', () => {
       image.blobs.map(({ digest }) => digest),
     );
     for (const { reason } of unkept) assert.match(reason, /failed with EIO: look at the kernel log/);
+  });
+});
+
+describe('a disk that does not let go of what an operator has forgotten', () => {
+  test('is what he and the log hear, and the next collection deletes it', async (t) => {
+    await using world = await World.start();
+    const image = makeImage({ layers: [world.blob] });
+    world.upstream.publish('library/redis:7', image);
+    await world.entrepot.admin('POST /v1/pull', { image: 'redis:7' });
+    await world.entrepot.until('adoption.progress', ({ state }) => state === 'done');
+    {
+      using _broken = failDelete(t, 'EROFS');
+      const { status, body } = await world.entrepot.admin('POST /v1/purge', { image: 'redis:7' });
+      assert.equal(status, 503);
+      assert.match(body.toString(), /failed with EROFS.*; it is forgotten all the same, .* \(entrepot gc\)/);
+    }
+    const [failed] = world.entrepot.told('admin.failed');
+    assert.equal(`${failed?.action} ${failed?.target}`, 'purge redis:7');
+    assert.equal((await keptIn(world.entrepot.storeDirectory)).length, image.blobs.length);
+    await world.entrepot.admin('POST /v1/gc');
+    await world.nothingKept();
   });
 });
 
