@@ -238,15 +238,17 @@ describe('a pull through the admin API', () => {
   test('reports as it goes and how it ended', async () => {
     await using dir = await TempDir.make();
     await using admin = await stage(dir.path, new FakeClock(startMs));
-    const report = { digest, manifests: 1, blobs: 1, bytes: 100, fetchedBytes: 60, unkept: [] };
+    const report = { digest, manifests: 1, blobs: 1, bytes: 100, fetchedBytes: 60, damaged: 0, unkept: [] };
     admin.cache.onWarm = async (options) => {
       options.onProgress({ digest, what: 'blob', size: 100, done: 40 });
       await Promise.resolve();
       options.onProgress({ digest, what: 'blob', size: 100, done: 100 });
       return report;
     };
-    const lines = (await admin.post('/v1/pull?image=redis:7&platform=linux/amd64&platform=linux/arm64')) as PullLine[];
-    assert.deepEqual(admin.cache.calls, ['warm docker.io/library/redis 7 linux/amd64,linux/arm64 operator']);
+    const lines = (await admin.post(
+      '/v1/pull?image=redis:7&platform=linux/amd64&platform=linux/arm64&verify=true',
+    )) as PullLine[];
+    assert.deepEqual(admin.cache.calls, ['warm docker.io/library/redis 7 linux/amd64,linux/arm64 verify operator']);
     assert.deepEqual(lines.at(-1), { type: 'done', image: 'docker.io/library/redis:7', ...report });
     assert.deepEqual(lines.at(-2), { type: 'progress', digest, what: 'blob', size: 100, done: 100 });
   });
@@ -268,7 +270,7 @@ describe('a pull through the admin API', () => {
     await using admin = await stage(dir.path, new FakeClock(startMs));
     admin.cache.onWarm = async (options) => {
       for (let done = 1; done <= 1000; done++) options.onProgress({ digest, what: 'blob', size: 1000, done });
-      return { digest, manifests: 1, blobs: 1, bytes: 1000, fetchedBytes: 1000, unkept: [] };
+      return { digest, manifests: 1, blobs: 1, bytes: 1000, fetchedBytes: 1000, damaged: 0, unkept: [] };
     };
     const lines = (await admin.post('/v1/pull?image=redis:7')) as PullLine[];
     assert.equal(lines.length, 2);

@@ -111,7 +111,8 @@ function changingRoutes(options: AdminOptions): Routes {
     'POST /v1/pull': async (query, request) => {
       const image = await fetched('pull', options, query);
       told('pull', image.text, request);
-      const lines = pullLines(options.cache, image, query.all('platform'), request.id);
+      const wanted = { platforms: query.all('platform'), verify: query.optional('verify') === 'true' };
+      const lines = pullLines(options.cache, image, wanted, request.id);
       return linesReply(watched(lines, options.observer, request));
     },
     'POST /v1/gc': async (query, request) => {

@@ -1,4 +1,4 @@
-import type { Cache, WarmProgress } from '../cache/contract.ts';
+import type { Cache, WarmOptions, WarmProgress } from '../cache/contract.ts';
 import type { Located } from './locate.ts';
 import { failedLine } from './reply.ts';
 import type { PullLine } from './views.ts';
@@ -10,12 +10,12 @@ import type { PullLine } from './views.ts';
 export async function* pullLines(
   cache: Cache,
   { key, reference, text }: Located,
-  platforms: readonly string[],
+  wanted: Pick<WarmOptions, 'platforms' | 'verify'>,
   requestId: string,
 ): AsyncGenerator<PullLine> {
   const feed = new LatestFeed();
   const report = cache.warm(key, reference, {
-    platforms,
+    ...wanted,
     ask: { asker: { kind: 'operator' }, revalidate: true, requestId },
     onProgress: (progress) => feed.put(progress),
   });

@@ -242,7 +242,9 @@ function playCache(): PlayCache {
       return this.arriving;
     },
     async warm(key, reference, options) {
-      calls.push(`warm ${text(key, reference)} ${options.platforms.join()} ${options.ask.asker.kind}`);
+      calls.push(
+        `warm ${text(key, reference)} ${options.platforms.join()}${options.verify ? ' verify' : ''} ${options.ask.asker.kind}`,
+      );
       return this.onWarm(options);
     },
     async refresh(key, tag) {

@@ -191,6 +191,8 @@ export type PullLine =
       readonly blobs: number;
       readonly bytes: number;
       readonly fetchedBytes: number;
+      /** Blobs that were held and were not what their digests say; only where they were to be verified. */
+      readonly damaged: number;
       /** What was there to be served, and is not held in the end. */
       readonly unkept: readonly UnkeptPart[];
     }

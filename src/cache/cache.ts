@@ -65,6 +65,7 @@ class TheCache implements Cache {
   readonly #keeper: Keeper;
   readonly #uses: Uses;
   readonly #context: RepositoryContext;
+  readonly #scrub: Scrub;
   readonly #chores: readonly Recurring[];
 
   constructor(options: CacheOptions) {
@@ -90,12 +91,12 @@ class TheCache implements Cache {
       uses: this.#uses,
       refusals: new Refusals(),
     };
-    const scrub = new Scrub({ ...base, refetch: (digest) => this.#refetch(digest) });
+    this.#scrub = new Scrub({ ...base, refetch: (digest) => this.#refetch(digest) });
     const chores: readonly Task[] = [
       { name: 'eviction', firstAfterMs: minute, pauseMs: minute, run: (signal) => this.#keeper.check(signal) },
       { name: 'sweeping', firstAfterMs: hour, pauseMs: hour, run: () => this.#leftovers.settle() },
       // Bytes at rest rot slowly.
-      { name: 'scrub', firstAfterMs: hour, pauseMs: 7 * 24 * hour, run: (signal) => scrub.round(signal) },
+      { name: 'scrub', firstAfterMs: hour, pauseMs: 7 * 24 * hour, run: (signal) => this.#scrub.round(signal) },
     ];
     this.#chores = chores.map((chore) => new Recurring(chore, clock, observer));
   }
@@ -111,6 +112,7 @@ class TheCache implements Cache {
   warm(key: RepositoryKey, reference: Reference, options: WarmOptions): Promise<WarmReport> {
     return warm(this.repository(key), reference, options, {
       settled: async (digest) => this.#downloads.find(digest)?.ended,
+      putAside: (digest, reason) => this.#scrub.putAside(digest, reason),
       whyUnkept: (part) => this.#whyUnkept(key, part),
     });
   }

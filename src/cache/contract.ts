@@ -30,6 +30,8 @@ export interface DownloadView {
 export interface WarmOptions {
   /** `os/architecture[/variant]`. */
   readonly platforms: readonly string[];
+  /** What is held is read again; what is wrong is put aside and fetched anew. */
+  readonly verify: boolean;
   readonly ask: Ask;
   onProgress(progress: WarmProgress): void;
 }
@@ -47,6 +49,8 @@ export interface WarmReport {
   readonly blobs: number;
   readonly bytes: number;
   readonly fetchedBytes: number;
+  /** Blobs that were held and were not what their digests say; only where they were to be verified. */
+  readonly damaged: number;
   /** What was there to be served, and is not held in the end. */
   readonly unkept: readonly UnkeptPart[];
 }

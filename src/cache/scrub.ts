@@ -56,11 +56,11 @@ export class Scrub {
   async #examine(digest: Digest, signal: AbortSignal): Promise<void> {
     const blob = await this.#context.store.find(digest);
     const wrong = blob === undefined ? 'its file is gone' : await this.#whatIsWrong(blob, signal);
-    if (wrong !== undefined && (await this.#clearAway(digest, wrong))) await this.#context.refetch(digest);
+    if (wrong !== undefined && (await this.putAside(digest, wrong))) await this.#context.refetch(digest);
   }
 
   /** False when it was evicted meanwhile, or somebody is bringing it in or evicting it: then it is theirs to care for. */
-  async #clearAway(digest: Digest, reason: string): Promise<boolean> {
+  async putAside(digest: Digest, reason: string): Promise<boolean> {
     const { index, clock, holder } = this.#context;
     const lease = await index.leases.acquire(downloadKeyOf(digest), holder, leaseMs, clock.now());
     if (lease === undefined) return false;

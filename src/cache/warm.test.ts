@@ -20,9 +20,10 @@ async function warmed(platforms: readonly string[], holding: Partial<Holding> = 
   const index = makeIndex(images);
   add(index.bytes, index.mediaType, '7');
   const ask = { asker: { kind: 'operator' }, revalidate: true, requestId: 'a-1' } as const;
-  const options = { platforms, ask, onProgress: () => {} };
+  const options = { platforms, verify: false, ask, onProgress: () => {} };
   return warm(repository, parseTag('7'), options, {
     settled: async () => {},
+    putAside: async () => {},
     whyUnkept: async () => undefined,
     ...holding,
   });

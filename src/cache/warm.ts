@@ -1,12 +1,12 @@
+import type { BlobReader } from '../oci/blob.ts';
 import type { Digest } from '../oci/digest.ts';
 import { parseManifest } from '../oci/manifest.ts';
 import type { ChildDescriptor, Descriptor, Manifest, ManifestContent } from '../oci/manifest.ts';
 import type { Reference } from '../oci/reference.ts';
-import type { Repository } from '../oci/repository.ts';
+import type { Answer, Repository } from '../oci/repository.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { UnkeptPart, WarmOptions, WarmReport } from './contract.ts';
-
-const readBytes = 1024 * 1024;
+import { readToEnd, whatIsWrong } from './reading.ts';
 
 /** One thing that an image consists of. */
 export type Part = Omit<UnkeptPart, 'reason'>;
@@ -15,6 +15,8 @@ export type Part = Omit<UnkeptPart, 'reason'>;
 export interface Holding {
   /** Resolves when a blob that was arriving is held, or will not be. */
   settled(digest: Digest): Promise<void>;
+  /** Puts aside what turned out to be wrong, unless somebody is bringing it in or evicting it. */
+  putAside(digest: Digest, reason: string): Promise<unknown>;
   /** Why it is not held; `undefined` when it is. */
   whyUnkept(part: Part): Promise<string | undefined>;
 }
@@ -28,7 +30,7 @@ export async function warm(
 ): Promise<WarmReport> {
   const root = await manifestOf(repository, reference, options);
   const parts = new Map<Digest, Part>([[root.digest, partOf(root, 'manifest')]]);
-  const report = { digest: root.digest, manifests: 1, blobs: 0, bytes: root.size, fetchedBytes: 0 };
+  const report = { digest: root.digest, manifests: 1, blobs: 0, bytes: root.size, fetchedBytes: 0, damaged: 0 };
   const visit = async (manifest: Manifest): Promise<void> => {
     for (const child of manifest.children) {
       if (!isWanted(child, options.platforms)) continue;
@@ -39,6 +41,7 @@ export async function warm(
         await visit(await manifestOf(repository, child.digest, options));
       } else {
         report.blobs += 1;
+        if (options.verify && (await mend(repository, child, options, holding))) report.damaged += 1;
         report.fetchedBytes += await fetchBlob(repository, child, options);
         await holding.settled(child.digest);
       }
@@ -94,24 +97,40 @@ function parsed(content: ManifestContent): Manifest {
   return parseManifest(content.bytes, content.mediaType, content.digest);
 }
 
+async function blobOf(repository: Repository, digest: Digest, { ask }: WarmOptions): Promise<Answer<BlobReader>> {
+  const answer = await repository.blob(digest, ask);
+  if (answer === undefined) throw missing('BLOB_UNKNOWN', digest, repository);
+  return answer;
+}
+
+/** Reads again what is held. Whether it was wrong; then it is out of the way, to be fetched anew. */
+async function mend(
+  repository: Repository,
+  child: ChildDescriptor,
+  options: WarmOptions,
+  holding: Holding,
+): Promise<boolean> {
+  const { value, outcome } = await blobOf(repository, child.digest, options);
+  if (outcome !== 'hit') return false;
+  const { digest, size } = value;
+  const wrong = await whatIsWrong(value, (done) => {
+    // It is done when it is known to be right.
+    if (done < size) options.onProgress({ digest, what: 'blob', size, done });
+  });
+  if (wrong !== undefined) await holding.putAside(digest, wrong);
+  return wrong !== undefined;
+}
+
 /** Resolves to the bytes that had to be fetched. */
 async function fetchBlob(repository: Repository, child: ChildDescriptor, options: WarmOptions): Promise<number> {
-  const answer = await repository.blob(child.digest, options.ask);
-  if (answer === undefined) throw missing('BLOB_UNKNOWN', child.digest, repository);
-  const { digest, size } = answer.value;
-  if (answer.outcome === 'hit') {
-    options.onProgress({ digest, what: 'blob', size, done: size });
+  const { value, outcome } = await blobOf(repository, child.digest, options);
+  const { digest, size } = value;
+  const read = (done: number): void => options.onProgress({ digest, what: 'blob', size, done });
+  if (outcome === 'hit') {
+    read(size);
     return 0;
   }
-  await using source = await answer.value.open({ verified: true });
-  const buffer = Buffer.allocUnsafeSlow(readBytes);
-  let done = 0;
-  while (done < size) {
-    const length = await source.read(buffer, done);
-    if (length === 0) throw new RegistryError('UNAVAILABLE', `${digest} ended early`, { origin: 'entrepot' });
-    done += length;
-    options.onProgress({ digest, what: 'blob', size, done });
-  }
+  await readToEnd(value, (_, done) => read(done));
   return size;
 }
 

@@ -18,12 +18,17 @@ export function addPull(program: Program, context: Context): void {
       'only this platform, such as linux/amd64; may be repeated (default: all)',
       gathered,
     )
+    .option('--verify', 'also read again what is held, and fetch anew what is wrong')
     .addOption(socketOption())
     .addOption(configOption())
     .addOption(jsonOption())
     .action(async (image, options) => {
       const client = await connectTo(context, options);
-      const lines = client.lines<PullLine>('/v1/pull', { image, platform: options.platform });
+      const lines = client.lines<PullLine>('/v1/pull', {
+        image,
+        platform: options.platform,
+        verify: options.verify,
+      });
       if (options.json === true) return printLines(context, lines, image);
       const progress = pullProgress(context.out, context.clock);
       let done: Done | undefined;
@@ -36,8 +41,11 @@ export function addPull(program: Program, context: Context): void {
       }
       if (done === undefined) throw new CommandFailed('The server did not say how the pull ended; look into its log.');
       assertHeld(done);
-      const fetched = done.fetchedBytes === 0 ? 'all of it was held' : `${bytesText(done.fetchedBytes)} fetched`;
-      context.out.print(`${done.image} is held: ${done.digest}, ${bytesText(done.bytes)}, ${fetched}.\n`);
+      const right = options.verify === true ? ' and is right' : '';
+      const fetched =
+        done.fetchedBytes === 0 ? `all of it was held${right}` : `${bytesText(done.fetchedBytes)} fetched`;
+      const mended = done.damaged === 0 ? '' : `; damaged, put aside and fetched anew: ${done.damaged}`;
+      context.out.print(`${done.image} is held: ${done.digest}, ${bytesText(done.bytes)}, ${fetched}${mended}.\n`);
     });
 }
 

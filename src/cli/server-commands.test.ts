@@ -101,6 +101,7 @@ describe('pull', () => {
     blobs: 1,
     bytes: 100,
     fetchedBytes: 60,
+    damaged: 0,
     unkept: [],
   };
   const path = 'POST /v1/pull?image=redis%3A7';
@@ -118,6 +119,14 @@ describe('pull', () => {
     const { notes } = await against(answers, ['pull', 'redis:7'], true);
     assert.match(notes, /\[={12} {18}\] 40 B of 100 B\n/);
     assert.match(notes, /1 part done/);
+  });
+
+  test('has what is held read again, and says how that ended', async () => {
+    const verify = `${path}&verify=true`;
+    const right = await against({ [verify]: [{ ...done, fetchedBytes: 0 }] }, ['pull', 'redis:7', '--verify']);
+    assert.match(right.out, /100 B, all of it was held and is right\.\n$/);
+    const wrong = await against({ [verify]: [{ ...done, damaged: 2 }] }, ['pull', 'redis:7', '--verify']);
+    assert.match(wrong.out, /100 B, 60 B fetched; damaged, put aside and fetched anew: 2\.\n$/);
   });
 
   test('fails when not all of it was kept, and says why', async () => {

@@ -170,6 +170,22 @@ describe('a disk that cannot be read', () => {
   });
 });
 
+describe('a disk that cannot be read for a while', () => {
+  test('costs a pull that verifies, and nothing that is held', async (t) => {
+    await using world = await World.start();
+    world.upstream.publish('library/redis:7', makeImage({ layers: [world.blob] }));
+    await world.entrepot.admin('POST /v1/pull', { image: 'redis:7' });
+    const kept = await keptIn(world.entrepot.storeDirectory);
+    {
+      using _broken = failReads(t, 'EIO');
+      const { body } = await world.entrepot.admin('POST /v1/pull', { image: 'redis:7', verify: 'true' });
+      assert.match(body.toString(), /"type":"failed".*failed with EIO: look at the kernel log/);
+    }
+    assert.deepEqual(await keptIn(world.entrepot.storeDirectory), kept);
+    assert.deepEqual(world.entrepot.told('cache.quarantined'), []);
+  });
+});
+
 describe('a blob that the cache may not hold', () => {
   test('passes through: the clients have it, the store does not', async () => {
     await using world = await World.start({ config: { cache: { size: '1MiB' } } });

@@ -216,6 +216,28 @@ describe('what is lost', () => {
     assert.equal(await at.pulls('a'), 0);
   });
 
+  test('of a file that two images share is found and made good by a pull that verifies', async () => {
+    await using at = await scene();
+    await at.pulls('a', 'b');
+    const file = at.fileOf(base.digest);
+    const bytes = await readFile(file);
+    bytes[20_000] = ~(bytes[20_000] ?? 0);
+    await writeFile(file, bytes);
+    at.hub.reset();
+    const pullA = async (verify: string): Promise<string> => {
+      const { body } = await at.entrepot.admin('POST /v1/pull', { image: 'docker.io/team/a:1', verify });
+      return body.toString().trimEnd().split('\n').at(-1) ?? '';
+    };
+    assert.match(await pullA('false'), /"fetchedBytes":0,"damaged":0,"unkept":\[\]/);
+    assert.deepEqual(await readFile(file), bytes);
+    assert.match(await pullA('true'), new RegExp(`"fetchedBytes":${base.size},"damaged":1,"unkept":\\[\\]`));
+    assert.deepEqual(await readFile(file), base.bytes());
+    assert.equal(at.hub.blobBytes(base.digest).sent, base.size);
+    assert.equal(at.entrepot.told('cache.quarantined').length, 1);
+    assert.match(await pullA('true'), /"fetchedBytes":0,"damaged":0,"unkept":\[\]/);
+    assert.equal(await at.pulls('b'), 0);
+  });
+
   test('and is being fetched again does not keep the server from stopping', async () => {
     await using at = await scene();
     await at.pulls('a');
