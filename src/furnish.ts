@@ -30,6 +30,7 @@ import { createNotify } from './notify/notify.ts';
 import { LinkWriter } from './hosted/link-writer.ts';
 import type { Index } from './index/contract.ts';
 import { openSqliteIndex } from './index/sqlite/index.ts';
+import { inspectSqliteIndex } from './index/sqlite/inspect.ts';
 import { setAsideSqliteIndex } from './index/sqlite/set-aside.ts';
 import type { Clock } from './observe/clock.ts';
 import type { Observer } from './observe/events.ts';
@@ -201,6 +202,11 @@ const memoryStoreBytesMax = 1024 ** 3;
 
 export async function openIndex({ index }: Config): Promise<Index> {
   return openSqliteIndex({ path: index.kind === 'sqlite' ? index.path : ':memory:' });
+}
+
+/** @throws RegistryError when a start would not take the index that is there */
+export function inspectIndex({ path }: { readonly path: string }): void {
+  inspectSqliteIndex(path);
 }
 
 /** @returns where the index has been moved, or would be */

@@ -22,6 +22,7 @@ export async function runProgram(): Promise<void> {
       const { rebuildIndex } = await import('./rebuild.ts');
       return rebuildIndex(loaded, { observer, clock: systemClock, env: process.env });
     },
+    inspectIndex: async (index) => (await import('./furnish.ts')).inspectIndex(index),
     askSecret,
     openUpstreams,
     collectStopped,

@@ -5,60 +5,68 @@ import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import type { StatisticsView } from '../admin/views.ts';
 import type { Config, ListenAddress, PemFiles } from '../config/config.ts';
-import type { Clock } from '../observe/clock.ts';
-import { adminClient } from './admin-client.ts';
+import { adminClient, ServerAway } from './admin-client.ts';
 import type { Finding } from './check.ts';
+import type { Context } from './context.ts';
 import { listenTrouble, troubleText } from './trouble.ts';
 import { bytesText, durationText } from './units.ts';
 
 /** What can be looked at without asking anybody outside: a running server, the store, the index, certificates, ports. */
-export async function checkLocal(config: Config, clock: Clock): Promise<readonly Finding[]> {
+export async function checkLocal(config: Config, { clock, inspectIndex }: Context): Promise<readonly Finding[]> {
   const running = config.admin.socket === undefined ? undefined : await runningServer(config.admin.socket);
   return [
     ...(running === undefined ? [] : [running]),
-    ...(await checkStorage(config)),
+    await checkStorage(config),
+    await checkIndex(config, inspectIndex),
     ...(config.http.tls?.files === undefined ? [] : [await checkTls(config.http.tls.files, clock.now())]),
     ...(await checkAuthorities(config, clock.now())),
-    // A running server is what holds the ports.
+    // A running server, even one that this user may not ask, is what holds the ports.
     ...(running === undefined ? await checkPorts(config) : []),
   ];
 }
 
 async function runningServer(socket: string): Promise<Finding | undefined> {
-  try {
-    const { version, heldBytes } = await adminClient(socket).get<StatisticsView>('/v1/statistics');
-    return { what: 'server', ok: true, text: `version ${version} runs and holds ${bytesText(heldBytes)}` };
-  } catch {
-    return undefined;
-  }
+  const statistics = adminClient(socket).get<StatisticsView>('/v1/statistics');
+  const isAway = await statistics.then(
+    () => false,
+    (error: unknown) => error instanceof ServerAway,
+  );
+  if (isAway) return undefined;
+  return attempt('server', async () => {
+    const { version, heldBytes } = await statistics;
+    return `version ${version} runs and holds ${bytesText(heldBytes)}`;
+  });
 }
 
-async function checkStorage({ storage, index }: Config): Promise<readonly Finding[]> {
-  if (storage.driver !== 'filesystem') return [{ what: 'store', ok: true, text: 'in memory' }];
-  const store = await attempt('store', async () => {
+async function checkStorage({ storage }: Config): Promise<Finding> {
+  if (storage.driver !== 'filesystem') return { what: 'store', ok: true, text: 'in memory' };
+  return attempt('store', async () => {
     const there = await nearestThere(storage.rootDirectory);
     await writeAndDelete(there);
     const { bavail, bsize } = await statfs(there);
     const how = there === storage.rootDirectory ? 'can be written' : 'will be made at first start';
     return `${storage.rootDirectory} ${how}, ${bytesText(bavail * bsize)} free`;
   });
-  const known = await attempt('index', async () => {
-    if (index.kind !== 'sqlite') return 'in memory';
-    const found = await stat(index.path).catch(() => undefined);
-    if (found === undefined) return `${index.path} will be made at first start`;
-    await access(index.path, constants.R_OK | constants.W_OK);
-    return `${index.path}, ${bytesText(found.size)}`;
-  });
-  return [store, known];
 }
 
-/** The directory itself, or the one in which a start would make it. */
-async function nearestThere(directory: string): Promise<string> {
-  const found = await stat(directory).catch((error: unknown) => {
+async function checkIndex({ index }: Config, inspect: Context['inspectIndex']): Promise<Finding> {
+  return attempt('index', async () => {
+    if (index.kind !== 'sqlite') return 'in memory';
+    const there = await nearestThere(index.path);
+    await access(there, constants.R_OK | constants.W_OK);
+    if (there !== index.path) return `${index.path} will be made at first start`;
+    await inspect(index);
+    return `${index.path}, ${bytesText((await stat(index.path)).size)}`;
+  });
+}
+
+/** The file or directory itself, or the directory in which a start would make it. */
+async function nearestThere(path: string): Promise<string> {
+  const found = await stat(path).catch((error: unknown) => {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
     throw error;
   });
-  return found === undefined ? nearestThere(dirname(directory)) : directory;
+  return found === undefined ? nearestThere(dirname(path)) : path;
 }
 
 async function writeAndDelete(directory: string): Promise<void> {

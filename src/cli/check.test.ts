@@ -1,17 +1,19 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'node:test';
 import { makeAuthority } from '../../test/support/certificates.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { TempDir } from '../../test/support/temp-dir.ts';
+import { openSqliteIndex } from '../index/sqlite/index.ts';
 import type { Clock } from '../observe/clock.ts';
 import type { Upstream, UpstreamCheck, Upstreams } from '../upstream/contract.ts';
 import type { Finding } from './check.ts';
-import { cli } from './testing.ts';
+import { cannedServer, cli } from './testing.ts';
 
 function upstreams(statuses: Readonly<Record<string, Partial<UpstreamCheck>>>): Upstreams {
   const find = (name: string): Upstream | undefined => {
@@ -225,6 +227,53 @@ describe('check', () => {
     );
     other.close();
     await once(other, 'close');
+  });
+
+  test('finds an index with which no server starts', async () => {
+    await using dir = await TempDir.make();
+    const path = dir.join('data/entrepot/index.db');
+    await using index = await openSqliteIndex({ path });
+    const looked = async (): Promise<Finding | undefined> =>
+      (await check(dir, anyPort, ['--no-upstreams'])).findings.get('index');
+    assert.equal((await looked())?.ok, true, 'a server is at it');
+    await index[Symbol.asyncDispose]();
+    const files = await dir.files();
+    assert.match((await looked())?.text ?? '', /index\.db, \d+ kB$/);
+    assert.deepEqual(await dir.files(), files);
+    const bytes = await readFile(path);
+    {
+      using database = new DatabaseSync(path);
+      database.exec('PRAGMA user_version = 999');
+    }
+    assert.match((await looked())?.text ?? '', /has schema version 999, .*start the newer entrepot/);
+    await writeFile(path, bytes.fill(7, 4096, 8 * 4096));
+    const damaged = await looked();
+    assert.equal(damaged?.ok, false);
+    assert.match(damaged?.text ?? '', /damaged.*run `entrepot rebuild`/);
+    await writeFile(path, 'no database at all');
+    assert.match((await looked())?.text ?? '', /not a database.*run `entrepot rebuild`/);
+  });
+
+  test('does not take an index that cannot be looked at for one that is not there yet', async () => {
+    await using dir = await TempDir.make();
+    await mkdir(dir.join('data'));
+    await writeFile(dir.join('data/entrepot'), '');
+    const { findings } = await check(dir, anyPort, ['--no-upstreams']);
+    assert.equal(findings.get('index')?.ok, false);
+    assert.match(findings.get('index')?.text ?? '', /a file where a directory is needed/);
+  });
+
+  test('finds a running server that does not answer it, and does not take its ports for somebody else’s', async () => {
+    await using dir = await TempDir.make();
+    await using _ = await cannedServer(dir.join('admin.sock'), {});
+    const yaml = `${anyPort}admin: { socket: "${dir.join('admin.sock')}" }\n`;
+    const { findings } = await check(dir, yaml, ['--no-upstreams']);
+    assert.deepEqual(findings.get('server'), {
+      what: 'server',
+      ok: false,
+      text: 'nothing is canned for GET /v1/statistics',
+    });
+    assert.deepEqual([...findings.keys()], ['configuration', 'server', 'store', 'index']);
   });
 
   test('finds a store whose place is a file', async () => {

@@ -36,7 +36,7 @@ export function addCheck(program: Program, context: Context): void {
       const findings: Finding[] = [
         { what: 'configuration', ok: true, text: `${origin}; ${loaded.notices.length} notes` },
         ...checkRoutes(config),
-        ...(await checkLocal(config, context.clock)),
+        ...(await checkLocal(config, context)),
         ...(options.upstreams ? await checkUpstreams(context, config, options.all === true) : []),
       ];
       const wrong = findings.filter(({ ok }) => !ok).length;

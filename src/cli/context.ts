@@ -19,6 +19,8 @@ export interface Context {
   /** Loaded when needed, so that `entrepot ls` does not wait for a server's worth of code. */
   readonly startServer: StartServer;
   readonly rebuildIndex: (loaded: Loaded, observer: Observer) => Promise<Rebuilt>;
+  /** @throws RegistryError when a start would not take the index that is there */
+  readonly inspectIndex: (index: { readonly path: string }) => Promise<void>;
   readonly openUpstreams: (config: Config) => Promise<Upstreams>;
   /** In a store that no server serves. */
   readonly collectStopped: (loaded: Loaded, request: CollectRequest) => AsyncIterable<CollectLine>;

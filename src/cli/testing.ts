@@ -46,6 +46,7 @@ export async function cli(args: readonly string[], play: Play): Promise<Ran> {
     askSecret: async () => play.secret ?? '',
     startServer: play.startServer ?? (() => Promise.reject(new Error('not expected'))),
     rebuildIndex: play.rebuildIndex ?? (() => Promise.reject(new Error('not expected'))),
+    inspectIndex: async (index) => (await import('../furnish.ts')).inspectIndex(index),
     openUpstreams: async () => play.upstreams ?? noUpstreams,
     collectStopped: play.collectStopped ?? noLines,
     untilStopped: play.untilStopped ?? (() => Promise.resolve('SIGTERM')),

@@ -10,17 +10,18 @@ const applicationId = 0x656e7472;
  * @throws RegistryError `UNAVAILABLE` (origin `index`) when the file is a newer entrepot's, or another program's
  */
 export function migrate(database: Database, migrations: readonly string[]): void {
-  check(database, migrations);
+  assertOurs(database, migrations);
   database.useWriteAheadLog();
   if (versionOf(database) === migrations.length) return;
   database.write(() => {
-    check(database, migrations);
+    assertOurs(database, migrations);
     for (const migration of migrations.slice(versionOf(database))) database.execute(migration);
     database.execute(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${migrations.length}`);
   });
 }
 
-function check(database: Database, migrations: readonly string[]): void {
+/** @throws as `migrate`, which it changes nothing for */
+export function assertOurs(database: Database, migrations: readonly string[]): void {
   const version = versionOf(database);
   const tables = database.query<{ count: number }>('SELECT count(*) AS count FROM sqlite_schema').get()?.count ?? 0;
   const owner = database.query<{ application_id: number }>('PRAGMA application_id').get()?.application_id ?? 0;
