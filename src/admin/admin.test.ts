@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { rm } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { TempDir } from '../../test/support/temp-dir.ts';
@@ -6,7 +7,7 @@ import type { Event } from '../observe/events.ts';
 import { digestOf } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { stage } from './testing.ts';
-import type { ImageView, PageView, PinsView, PullLine, StatisticsView, UsageView } from './views.ts';
+import type { HealthView, ImageView, PageView, PinsView, PullLine, StatisticsView, UsageView } from './views.ts';
 
 type Failed = Extract<Event, { readonly type: 'admin.failed' }>;
 
@@ -37,6 +38,10 @@ describe('the admin API', () => {
     await using dir = await TempDir.make();
     await using admin = await stage(dir.path, new FakeClock(startMs));
     assert.deepEqual(await admin.get('/v1/health'), { problems: {} });
+    await rm(dir.join('index.db'));
+    const { problems } = (await admin.get('/v1/health')) as HealthView;
+    assert.deepEqual(Object.keys(problems), ['index']);
+    assert.match(problems['index'] ?? '', /was removed or replaced/);
   });
 
   test('sums up by upstream and by repository, largest first', async () => {

@@ -26,6 +26,8 @@ export async function checkHealth({
     problem(clock, () => writeOneByte(store)),
     problem(clock, async () => {
       await index.keeping.cachedBytes();
+      const wrong = index.problem();
+      if (wrong !== undefined) throw new Error(wrong);
     }),
   ]);
   return {

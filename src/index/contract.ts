@@ -29,6 +29,8 @@ export type * from './repositories-contract.ts';
 export interface Index extends AsyncDisposable {
   /** Another number whenever what was read may have changed since; `undefined` where nobody can tell. */
   version(): number | undefined;
+  /** What is wrong with it until an operator does something, as far as was seen; `undefined` when nothing is. */
+  problem(): string | undefined;
   readonly manifests: ManifestIndex;
   readonly tags: TagIndex;
   readonly blobs: BlobIndex;

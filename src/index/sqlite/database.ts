@@ -4,6 +4,7 @@ import { Durability } from './durability.ts';
 import { indexFailure, isBusy } from './failure.ts';
 import { SharedWrites } from './shared-writes.ts';
 import type { Outcome } from './shared-writes.ts';
+import { Soundness } from './soundness.ts';
 import { Version } from './version.ts';
 
 /** How long a statement waits for another process's transaction, in milliseconds. Ours last a few at most. */
@@ -35,6 +36,7 @@ export class Database implements Disposable {
   readonly #durability: Durability;
   readonly #version: Version;
   readonly #logged: StatementSync;
+  readonly #soundness: Soundness;
   #rolledBack: () => void = () => {};
   #committed: () => void = () => {};
   #wrote: () => void = () => {};
@@ -42,6 +44,7 @@ export class Database implements Disposable {
   constructor(path: string) {
     this.path = path;
     this.#connection = connect(path);
+    this.#soundness = new Soundness(path);
     this.#durability = new Durability(path);
     this.#begin = this.#prepare('BEGIN IMMEDIATE');
     this.#commit = this.#prepare('COMMIT');
@@ -61,7 +64,7 @@ export class Database implements Disposable {
         return;
       } catch (error) {
         // The one statement for which SQLite does not wait by itself while another process does the same.
-        if (!isBusy(error) || attempt === walAttemptsMax) throw indexFailure(this.path, error);
+        if (!isBusy(error) || attempt === walAttemptsMax) throw this.#failed(error);
         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, walRetryMs);
       }
     }
@@ -70,6 +73,11 @@ export class Database implements Disposable {
   /** Another number when anything that was read may have changed since. See `Version`. */
   get version(): number {
     return this.#version.current;
+  }
+
+  /** What is wrong with its file that stays wrong, as far as was seen; `undefined` when nothing is. */
+  get problem(): string | undefined {
+    return this.#soundness.problem;
   }
 
   get isOpen(): boolean {
@@ -84,7 +92,7 @@ export class Database implements Disposable {
 
   query<Row>(sql: string): Query<Row> {
     const statement = this.#prepare(sql);
-    const { path } = this;
+    const failed = (error: unknown): unknown => this.#failed(error);
     const writes = (): void => {
       this.#version.wrote();
       this.#wrote();
@@ -96,7 +104,7 @@ export class Database implements Disposable {
         try {
           return statement.get(...values) as Row | undefined;
         } catch (error) {
-          throw indexFailure(path, error);
+          throw failed(error);
         }
       },
       all(...values) {
@@ -104,7 +112,7 @@ export class Database implements Disposable {
         try {
           return statement.all(...values) as unknown as readonly Row[];
         } catch (error) {
-          throw indexFailure(path, error);
+          throw failed(error);
         }
       },
     };
@@ -127,7 +135,7 @@ export class Database implements Disposable {
       try {
         return Number(statement.run(...values).changes);
       } catch (error) {
-        throw indexFailure(this.path, error);
+        throw this.#failed(error);
       }
     };
   }
@@ -147,7 +155,7 @@ export class Database implements Disposable {
       if (this.#connection.isTransaction) this.#connection.exec('ROLLBACK');
       this.#version.wrote();
       this.#rolledBack();
-      throw indexFailure(this.path, error);
+      throw this.#failed(error);
     }
   }
 
@@ -157,8 +165,12 @@ export class Database implements Disposable {
   }
 
   /** Resolves when everything that was committed until now survives a power cut. */
-  durable(): Promise<void> {
-    return this.#durability.reached();
+  async durable(): Promise<void> {
+    try {
+      await this.#durability.reached();
+    } catch (error) {
+      throw this.#failed(error);
+    }
   }
 
   /** Into another file, while this one is being used. */
@@ -176,7 +188,7 @@ export class Database implements Disposable {
       this.#connection.exec('BEGIN');
       return run();
     } catch (error) {
-      throw indexFailure(this.path, error);
+      throw this.#failed(error);
     } finally {
       if (this.#connection.isTransaction) this.#connection.exec('COMMIT');
     }
@@ -187,7 +199,7 @@ export class Database implements Disposable {
     try {
       this.#connection.exec(sql);
     } catch (error) {
-      throw indexFailure(this.path, error);
+      throw this.#failed(error);
     }
   }
 
@@ -219,7 +231,7 @@ export class Database implements Disposable {
       this.#unmark.run();
       return { value };
     } catch (failure) {
-      const error = indexFailure(this.path, failure);
+      const error = this.#failed(failure);
       // Some errors make SQLite undo the whole transaction.
       if (!this.#connection.isTransaction) throw error;
       this.#connection.exec('ROLLBACK TO attempt; RELEASE attempt');
@@ -229,11 +241,17 @@ export class Database implements Disposable {
     }
   }
 
+  #failed(error: unknown): unknown {
+    const failure = indexFailure(this.path, error);
+    this.#soundness.note(failure);
+    return failure;
+  }
+
   #prepare(sql: string): StatementSync {
     try {
       return this.#connection.prepare(sql);
     } catch (error) {
-      throw indexFailure(this.path, error);
+      throw this.#failed(error);
     }
   }
 }

@@ -66,6 +66,7 @@ export function indexOver(database: Database): Index {
   const parts = { database, repositories, contents, standing, removal, dropping, claims, notices };
   return {
     version: () => database.version,
+    problem: () => database.problem,
     manifests: new SqliteManifests(parts),
     tags: new SqliteTags(parts),
     blobs: new SqliteBlobs(parts),
