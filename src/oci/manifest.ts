@@ -9,6 +9,7 @@ import {
   isSchema1MediaType,
   mediaTypes,
 } from './media-types.ts';
+import { excessOf } from './strict-json.ts';
 
 /** What points at content (OCI image specification, descriptor.md). `size` is in bytes. */
 export interface Descriptor {
@@ -88,6 +89,8 @@ function invalid(why: string): never {
 }
 
 function parseObject(bytes: Uint8Array): Json {
+  const excess = excessOf(bytes);
+  if (excess !== undefined) invalid(`its content is ${excess}`);
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
