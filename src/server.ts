@@ -98,7 +98,6 @@ async function start(scope: AsyncDisposableStack, options: Required<ServerOption
   const proxy = transparentProxy({ ...rooms, observer, clock, env, settings, mark });
   const doors = new Doors(observer, clock, mark);
   scope.defer(() => doors.close(0));
-  const { prometheusPath } = config.http.debug ?? {};
   const told = { ...rooms, version, observer, metrics, clock, accepting: () => accepting };
   const failure = (error: unknown, request: Request, challenge?: string): Reply =>
     failureReply(error, request, { label: undefined, challenge });
@@ -108,7 +107,7 @@ async function start(scope: AsyncDisposableStack, options: Required<ServerOption
   const open = withRemoteAdmin(remote, admin, publicHandler(rooms, settings, proxy));
   const ours = behind(rooms, settings, { handler: open, lobby: lobbyOf(rooms, settings, sightings) }, proxy);
   const addresses = await doors.open(config.http, ours);
-  await doors.openDebug(config.http, createDebug({ ...told, prometheusPath }));
+  await doors.openDebug(config.http, createDebug({ ...told, config: config.http.debug }));
   const adminSocket = await doors.openAdmin(config.admin, admin);
   await beginWork(rooms, observer);
 

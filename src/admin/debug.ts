@@ -1,4 +1,5 @@
 import type { Adoption } from '../adopt/adoption.ts';
+import type { DebugConfig } from '../config/config.ts';
 import type { Health } from '../health/health.ts';
 import type { Handler, Reply } from '../http/message.ts';
 import type { Index } from '../index/contract.ts';
@@ -15,26 +16,29 @@ export interface DebugOptions {
   readonly adoption: Pick<Adoption, 'progress'>;
   readonly health: Pick<Health, 'problems' | 'declare'>;
   readonly metrics: Pick<Metrics, 'text' | 'contentType'>;
-  /** Where the metrics are; undefined when they are off. */
-  readonly prometheusPath: string | undefined;
+  readonly config: Pick<DebugConfig, 'prometheusPath' | 'takesHealth'> | undefined;
   /** False from the moment the server drains. */
   readonly accepting: () => boolean;
   readonly clock: Clock;
 }
 
-/** The debug listener: metrics and health. Nothing here tells of content, or changes any. */
+/**
+ * The debug listener: metrics and health, for anybody who reaches it. Nothing here tells of content, or changes any; where
+ * the configuration is registry's, it takes the server out of service. No page of a browser has business here.
+ */
 export function createDebug(options: DebugOptions): Handler {
-  return async ({ method, url }) => {
+  const { prometheusPath, takesHealth = false } = options.config ?? {};
+  return async ({ method, url, headers }) => {
+    if (headers['origin'] !== undefined) return textReply(403, 'not for pages of other servers\n');
     const path = new URL(url, 'http://debug').pathname;
-    if (path.startsWith('/debug/health/')) return declared(method, path, options);
+    if (takesHealth && path.startsWith('/debug/health/')) return declared(method, path, options);
     if (method !== 'GET' && method !== 'HEAD') return textReply(405, 'only GET\n');
-    if (path === options.prometheusPath)
-      return textReply(200, await options.metrics.text(), options.metrics.contentType);
+    if (path === prometheusPath) return textReply(200, await options.metrics.text(), options.metrics.contentType);
     if (path === '/healthz') return textReply(200, 'ok\n');
     if (path === '/readyz') return readiness(options);
     if (path === '/debug/health') return verdict(options.health.problems());
     if (path === '/debug/vars') return jsonReply(variables(options.version));
-    return textReply(404, `nothing at ${path}; try ${options.prometheusPath ?? '/debug/vars'}, /healthz or /readyz\n`);
+    return textReply(404, `nothing at ${path}; try ${prometheusPath ?? '/debug/vars'}, /healthz or /readyz\n`);
   };
 }
 

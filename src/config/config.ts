@@ -91,6 +91,8 @@ export interface DebugConfig {
   readonly required: boolean;
   /** The path of the metrics; undefined when they're off. */
   readonly prometheusPath: string | undefined;
+  /** Whether anybody who reaches it may declare this server unwell, as with registry, where only its operator opens it. */
+  readonly takesHealth: boolean;
 }
 
 /** All paths in the configuration are absolute. */

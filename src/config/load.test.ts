@@ -16,6 +16,7 @@ describe('without a file', () => {
       listen: { host: '127.0.0.1', port: 5001 },
       required: false,
       prometheusPath: '/metrics',
+      takesHealth: false,
     });
     assert.deepEqual(config.storage, { driver: 'filesystem', rootDirectory: '/var/lib/entrepot' });
     assert.deepEqual(config.index, { kind: 'sqlite', path: '/var/lib/entrepot/entrepot/index.db' });

@@ -63,7 +63,12 @@ function resolveDebug(debug: FileConfig['http']['debug'], mode: Mode, resolving:
   const hasMetrics = debug?.prometheus.enabled ?? isOurs;
   if (debug?.prometheus.enabled === undefined) resolving.derive('http.debug.prometheus.enabled', String(hasMetrics));
   const path = debug?.prometheus.path ?? '/metrics';
-  return { listen, required: debug?.addr !== undefined, prometheusPath: hasMetrics ? path : undefined };
+  return {
+    listen,
+    required: debug?.addr !== undefined,
+    prometheusPath: hasMetrics ? path : undefined,
+    takesHealth: !isOurs,
+  };
 }
 
 export function resolveLog(log: FileConfig['log'], oldLevel: FileConfig['loglevel'], resolving: Resolving): LogConfig {

@@ -72,6 +72,7 @@ describe('the file of the image', () => {
       listen: { host: undefined, port: 5001 },
       required: true,
       prometheusPath: '/metrics',
+      takesHealth: true,
     });
   });
 

@@ -53,7 +53,9 @@ const tlsSchema = z.strictObject({
 const debugSchema = z.strictObject({
   addr: parsedBy(z.string(), parseListenAddress)
     .optional()
-    .describe('Where metrics and health are served. Default: 127.0.0.1:5001; nowhere in registry mode.'),
+    .describe(
+      'Where metrics and health are served, to anybody. Default: 127.0.0.1:5001; nowhere in registry mode, where whoever reaches it may also `POST /debug/health/down` and `up`.',
+    ),
   prometheus: z
     .strictObject({
       enabled: flag().optional().describe('Serve metrics. Default: true; false in registry mode.'),
