@@ -57,6 +57,17 @@ describe('the explained configuration', () => {
     assert.equal(rows.get('admin.socket')?.value, '/var/lib/entrepot/entrepot/admin.sock');
   });
 
+  test('shows of the URLs of services neither passwords nor queries', async () => {
+    const rows = await rowsOf(
+      [
+        'health: { http: [{ uri: "http://user:SECRET@check.test/well?key=SECRET" }] }',
+        'notifications: { endpoints: [{ name: a, url: "https://events.test/in?token=SECRET&b=1" }] }',
+      ].join('\n'),
+    );
+    assert.equal(rows.get('health.http')?.value, '[{"uri":"http://***@check.test/well?***"}]');
+    assert.match(rows.get('notifications.endpoints')?.value ?? '', /"https:\/\/events.test\/in\?\*\*\*"/);
+  });
+
   test('shows a new upstream though nothing is said of it', async () => {
     assert.deepEqual((await rowsOf('upstreams: { registry.corp: {} }')).get('upstreams.registry.corp.url'), {
       key: 'upstreams.registry.corp.url',

@@ -126,5 +126,6 @@ const hidden = '***';
 function textOf(value: unknown, keys: KeyNode): string {
   if (value === undefined) return '';
   const text = typeof value === 'string' ? value : JSON.stringify(value);
-  return keys.secret ? hidden : text.replaceAll(/\/\/[^/@\s"]*@/gu, `//${hidden}@`);
+  if (keys.secret) return hidden;
+  return text.replaceAll(/\/\/[^/@\s"]*@/gu, `//${hidden}@`).replaceAll(/(:\/\/[^\s"?]*\?)[^\s"]+/gu, `$1${hidden}`);
 }

@@ -2,6 +2,7 @@ import type { CheckConfig, HealthConfig, StorageConfig } from '../config.ts';
 import { Secret } from '../secret.ts';
 import type { FileConfig } from '../schema/schema.ts';
 import type { Path } from '../tree/tree.ts';
+import { shownUrl } from '../value/url.ts';
 import type { Resolving } from './resolving.ts';
 
 type Given = NonNullable<FileConfig['health']>;
@@ -26,12 +27,24 @@ export function resolveHealth(given: FileConfig['health'], storage: StorageConfi
   const checks: CheckConfig[] = [];
   for (const [path, check] of placed) {
     if (check === undefined) resolving.problem(path, 'does not say what to look at; write file, uri or addr');
-    else if (checks.some(({ name }) => name === check.name)) resolving.problem(path, 'is there twice; remove one');
+    else if (checks.some((other) => isSame(check, other))) resolving.problem(path, 'is there twice; remove one');
     else if (check.intervalMs < intervalMsMin)
       resolving.problem(path, 'looks too often; write an interval of 1s or more');
-    else checks.push(check);
+    else checks.push({ ...check, name: ownName(check, checks) });
   }
   return { checks };
+}
+
+function isSame(one: CheckConfig, other: CheckConfig): boolean {
+  return one.kind === 'http' && other.kind === 'http' ? one.url === other.url : one.name === other.name;
+}
+
+/** Numbered where others differ in what is not shown of them. */
+function ownName({ name }: CheckConfig, others: readonly CheckConfig[]): string {
+  const isTaken = (wanted: string): boolean => others.some((other) => other.name === wanted);
+  let own = name;
+  for (let number = 2; isTaken(own); number += 1) own = `${name} (${number})`;
+  return own;
 }
 
 function timing({ interval, threshold }: { interval?: number | undefined; threshold?: number | undefined }) {
@@ -51,7 +64,7 @@ function httpCheck(each: NonNullable<Given['http']>[number]): CheckConfig | unde
     ([name, values]) => [name, values.map((value) => new Secret(value))] as const,
   );
   const limits = { timeoutMs: each.timeout || timeoutMs, ...timing(each) };
-  return { kind: 'http', name: uri, url: uri, headers: secret, status: statuscode ?? 200, ...limits };
+  return { kind: 'http', name: shownUrl(uri), url: uri, headers: secret, status: statuscode ?? 200, ...limits };
 }
 
 function tcpCheck(each: NonNullable<Given['tcp']>[number]): CheckConfig | undefined {

@@ -23,6 +23,12 @@ export function parseWebUrl(text: string): string {
   return parsed(text, ['http:', 'https:'], 'https://events.example.com/registry').href;
 }
 
+/** What may be shown of a service's URL: neither whom it is asked as nor its query, which may be a token. */
+export function shownUrl(text: string): string {
+  const { protocol, host, pathname } = new URL(text);
+  return `${protocol}//${host}${pathname}`;
+}
+
 /**
  * An outbound proxy, its credentials apart from its URL.
  * @throws ValueError
