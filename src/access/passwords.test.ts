@@ -82,6 +82,49 @@ describe('guessing', () => {
     );
   });
 
+  test('is as slow where all guesses come at once', async () => {
+    const { clock, compared, passwords } = scene();
+    const guesses = Array.from({ length: 250 }, (_, at) => passwords.verify('ann', `${at}`, 'there'));
+    const ends = Promise.allSettled(guesses);
+    await clock.advance(0);
+    assert.equal(compared.length, 5);
+    for (let second = 0; second < 60; second += 1) await clock.advance(1_000);
+    assert.equal(compared.length, 5 + 8);
+    assert.equal((await ends).filter(({ status }) => status === 'rejected').length, 250 - 5 - 8);
+  });
+
+  test('at many users at once is slow, too, and so many wait at most', async () => {
+    const { clock, compared, passwords } = scene();
+    const guesses = Array.from({ length: 250 }, (_, at) => passwords.verify(`user${at}`, 'x', 'there'));
+    const ends = Promise.allSettled(guesses);
+    await clock.advance(0);
+    assert.equal(compared.length, 5);
+    await clock.advance(5_000);
+    assert.equal(compared.length, 5 + 32);
+    assert.equal((await ends).filter(({ status }) => status === 'rejected').length, 250 - 5 - 32);
+  });
+
+  test('at others keeps nobody waiting for longer than seconds who has the right password behind the same address', async () => {
+    const { clock, users, passwords } = scene();
+    users.set('bob', hash);
+    for (let count = 0; count < 5; count += 1) await passwords.verify('ann', `${count}`, 'there');
+    const guesses = Array.from({ length: 12 }, (_, at) => passwords.verify('ann', `g${at}`, 'there'));
+    const ends = Promise.allSettled(guesses);
+    const bob = passwords.verify('bob', 'right', 'there');
+    await clock.advance(5_000);
+    assert.equal(await bob, true);
+    for (let second = 0; second < 60; second += 1) await clock.advance(1_000);
+    await ends;
+  });
+
+  test('is not what many machines do that come with the right password at once', async () => {
+    const { clock, compared, passwords } = scene();
+    const machines = Promise.all(Array.from({ length: 250 }, () => passwords.verify('ann', 'right', 'there')));
+    assert.equal(await isInstant(clock, machines), true);
+    assert.deepEqual(new Set(await machines), new Set([true]));
+    assert.equal(compared.length, 1);
+  });
+
   test('is not what sends the same wrong password over and over', async () => {
     const { clock, compared, refused, passwords } = scene();
     for (let count = 0; count < 100; count += 1) {

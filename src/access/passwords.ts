@@ -30,6 +30,7 @@ export function createPasswords({ clock, observer, users, compare }: PasswordsOp
   const guesses = new Guesses(clock);
   const right = new Recently(clock, rightMax);
   const wrong = new Recently(clock, wrongMax);
+  const judging = new Map<string, Promise<boolean>>();
 
   async function verify(user: string, password: string, address: string): Promise<boolean> {
     const hashes = users() ?? new Map<string, string>();
@@ -40,18 +41,34 @@ export function createPasswords({ clock, observer, users, compare }: PasswordsOp
       .digest('base64');
     if (right.has(proof)) return true;
     if (wrong.has(proof)) return false;
-    const isRight = await guesses.judged(
-      address,
-      user,
-      async () => (await compare(password, hash ?? decoyOf(hashes))) && hash !== undefined,
-    );
+    // Machines behind one address that come with the same password at the same time are one attempt.
+    const attempt = `${proof} ${address}`;
+    const judged =
+      judging.get(attempt) ??
+      judge({ user, address, proof, isKnown: hash !== undefined }, () =>
+        compare(password, hash ?? decoyOf(hashes)),
+      ).finally(() => judging.delete(attempt));
+    judging.set(attempt, judged);
+    return judged;
+  }
+
+  async function judge(attempt: Attempt, isMatch: () => Promise<boolean>): Promise<boolean> {
+    const { user, address, proof, isKnown } = attempt;
+    const isRight = await guesses.judged(address, user, async () => (await isMatch()) && isKnown);
     (isRight ? right : wrong).add(proof);
-    if (!isRight)
-      observer.emit({ type: 'login.refused', clientAddress: address, user: hash === undefined ? undefined : user });
+    if (!isRight) observer.emit({ type: 'login.refused', clientAddress: address, user: isKnown ? user : undefined });
     return isRight;
   }
 
   return { verify };
+}
+
+interface Attempt {
+  readonly user: string;
+  readonly address: string;
+  readonly proof: string;
+  /** There is such a user. */
+  readonly isKnown: boolean;
 }
 
 /** What was added lately; the oldest goes when there is too much. */
