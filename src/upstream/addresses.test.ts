@@ -20,6 +20,10 @@ describe('an address', () => {
     ['::ffff:127.0.0.1', 'loopback'],
     ['64:ff9b::7f00:1', 'loopback'],
     ['2002:7f00:1::', 'loopback'],
+    ['::7f00:1', 'loopback'],
+    ['::5efe:7f00:1', 'loopback'],
+    ['2606:4700::200:5efe:7f00:1', 'loopback'],
+    ['::a9fe:a9fe', 'link-local'],
     ['169.254.1.1', 'link-local'],
     ['febf::1', 'link-local'],
     ['169.254.169.254', 'link-local'],
@@ -49,6 +53,8 @@ describe('an address', () => {
     'fd12::1',
     '100.64.0.1',
     '::ffff:10.0.0.1',
+    '::10.0.0.1',
+    '2606:4700::5efe:10.0.0.1',
     '198.18.0.1',
   ]) {
     test(`${address} is dialled only for a host that the configuration names`, () => {
@@ -57,7 +63,7 @@ describe('an address', () => {
     });
   }
 
-  for (const address of ['1.1.1.1', '2606:4700::1111', '::ffff:1.1.1.1', '64:ff9b::101:101']) {
+  for (const address of ['1.1.1.1', '2606:4700::1111', '::ffff:1.1.1.1', '64:ff9b::101:101', '::1.1.1.1']) {
     test(`${address} is dialled for anybody`, () => assert.equal(verdict('other.test', address), 'dialled'));
   }
 

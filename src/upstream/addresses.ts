@@ -71,13 +71,28 @@ export const metadataNetworks: readonly string[] = ['169.254.0.0/16', 'fd00:ec2:
 /** Those outside 169.254.0.0/16: Alibaba, Azure's host, Oracle, and AWS over IPv6. */
 const metadataAddresses = new Set(['100.100.100.200', '168.63.129.16', '192.0.0.192', 'fd00:ec2::254']);
 
-/** The IPv4 address that a translated IPv6 address leads to (RFC 6052: NAT64; RFC 3056: 6to4). */
+/**
+ * The IPv4 address that an IPv6 address leads to (RFC 6052: NAT64; RFC 3056: 6to4; RFC 4291, 2.5.5.1: IPv4-compatible;
+ * RFC 5214: ISATAP, in whatever network).
+ */
 function embedded(address: Address): Address | undefined {
   if (address.kind() === 'ipv4') return undefined;
   const bytes = address.toByteArray();
   const range: string = address.range();
-  if (range === 'rfc6052' || range === 'rfc6145') return ipaddr.fromByteArray(bytes.slice(12));
+  if (range === 'rfc6052' || range === 'rfc6145' || isCompatible(bytes) || isIsatap(bytes))
+    return ipaddr.fromByteArray(bytes.slice(12));
   return range === '6to4' ? ipaddr.fromByteArray(bytes.slice(2, 6)) : undefined;
+}
+
+/** `::` and `::1`, which have this form, are what they are. */
+function isCompatible(bytes: readonly number[]): boolean {
+  return bytes.slice(0, 12).every((byte) => byte === 0) && bytes.slice(12, 15).some((byte) => byte !== 0);
+}
+
+function isIsatap(bytes: readonly number[]): boolean {
+  const [first = 0, ...rest] = bytes.slice(8, 12);
+  // Two bits of the first byte say whether the IPv4 address is unique, and one's own or a group's.
+  return (first & 0xfc) === 0 && rest.join() === '0,94,254';
 }
 
 function parseNetwork(text: string): [Address, number] {
