@@ -48,11 +48,11 @@ describe('the log', () => {
 
   test('is key=value text as registry writes it', () => {
     const { log, sinks } = setup({ formatter: 'text' });
-    log.emit({ type: 'config.notice', message: 'redis: not needed, "ignored"\u001b[2J\u009b' });
+    log.emit({ type: 'config.notice', message: 'redis: not needed, "ignored"\u001b[2J\u009b\u202e\u2028' });
     assert.equal(
       sinks.log.lines()[0],
       'time=2026-11-20T19:33:19.000Z level=warn msg="a note on the configuration" event=config.notice ' +
-        'detail="redis: not needed, \\"ignored\\"\\u001b[2J\\u009b"',
+        'detail="redis: not needed, \\"ignored\\"\\u001b[2J\\u009b\\u202e\\u2028"',
     );
   });
 

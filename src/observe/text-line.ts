@@ -13,7 +13,9 @@ const plain = /^[\w.:/@+-]+$/;
 function written(value: unknown): string {
   const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
   if (plain.test(text)) return text;
-  // JSON leaves DEL and the C1 controls as they are, and a terminal would obey them.
-  // eslint-disable-next-line no-control-regex -- control characters are what it looks for
-  return JSON.stringify(text).replaceAll(/[\u007f-\u009f]/g, (c) => `\\u00${c.charCodeAt(0).toString(16)}`);
+  // JSON leaves DEL, the C1 controls, what turns the direction of writing (U+202E) and what ends lines as they are, and a
+  // terminal or an editor would obey them.
+  return JSON.stringify(text).replaceAll(/[\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}]/gu, (c) => {
+    return `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  });
 }
