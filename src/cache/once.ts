@@ -53,7 +53,8 @@ export class OnceInCluster {
         try {
           return await work();
         } finally {
-          await this.#leases.release(lease, '').catch(unlessIndexFailed);
+          // Nothing is left to be told, and names that anybody may ask for would pile up.
+          await this.#leases.forget(lease).catch(unlessIndexFailed);
         }
       }
       await this.#untilEnded(key);
@@ -75,13 +76,13 @@ export class OnceInCluster {
     for (;;) {
       const view = await this.#leases.peek(key);
       if (view === undefined || view.expiresAtMs <= this.#clock.now()) return;
-      if (fateOf(view.holder) !== 'unknown') return this.#leases.release(view, '');
+      if (fateOf(view.holder) !== 'unknown') return this.#leases.forget(view);
       await this.#clock.sleep(pollMs);
     }
   }
 }
 
-/** A lease that could not be released runs out by itself. */
+/** A lease that could not be forgotten runs out by itself. */
 function unlessIndexFailed(error: unknown): void {
   if (!isIndexFailure(error)) throw error;
 }
