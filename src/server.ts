@@ -85,7 +85,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
 async function start(scope: AsyncDisposableStack, options: Required<ServerOptions>): Promise<RunningServer> {
   const { log, clock, env } = options;
-  const metrics = createMetrics({ version, droppedLines: () => log.droppedLines() });
+  let named = namesOf(options.loaded);
+  const metrics = createMetrics({
+    version,
+    droppedLines: () => log.droppedLines(),
+    isNamed: (upstream) => named.has(upstream),
+  });
   const sightings = new Sightings(clock);
   const observer = fanOut(log, metrics, sightings);
   const settings = new Settings(await withUsers(options.loaded, observer));
@@ -114,6 +119,7 @@ async function start(scope: AsyncDisposableStack, options: Required<ServerOption
   const refuse = (error: unknown): void => observer.emit({ type: 'config.invalid', message: messageOf(error) });
   const onChange = (loaded: Loaded): void => {
     settings.take(loaded);
+    named = namesOf(loaded);
     rooms.table.reconfigure(loaded.config.upstreams);
     rooms.index.pins.configure(loaded.config.cache.pins).catch(refuse);
     rooms.notify.begin().catch(refuse);
@@ -141,6 +147,10 @@ async function start(scope: AsyncDisposableStack, options: Required<ServerOption
       observer.emit({ type: 'server.stopped' });
     },
   };
+}
+
+function namesOf({ config }: Loaded): ReadonlySet<string> {
+  return new Set(config.upstreams.map(({ name }) => name));
 }
 
 /** What goes on beside the requests, from when the ports listen. */

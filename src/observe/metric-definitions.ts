@@ -124,7 +124,7 @@ export function metricsReference(): string {
     '',
     'Metrics and log lines follow from the same events.',
     'The label `upstream` is a name from the configuration or the built-in table; `none` where no upstream was involved,',
-    '`other` once there are too many of them.',
+    '`other` once there are too many hosts of wildcards and others that no table names.',
     '',
     '| metric | type | labels | meaning |',
     '|---|---|---|---|',

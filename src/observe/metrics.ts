@@ -8,6 +8,8 @@ export interface MetricsOptions {
   readonly version: string;
   /** Lines the log has lost so far. */
   readonly droppedLines: () => number;
+  /** Whether the configuration or the built-in table has an upstream of just this name. */
+  readonly isNamed: (upstream: string) => boolean;
 }
 
 /** Counts events. */
@@ -28,7 +30,7 @@ export interface UpstreamTotals {
   readonly receivedBytes: number;
 }
 
-/** Label values are bounded: whoever asks for a thousand wildcard names must not fill our memory or Prometheus'. */
+/** Of those that no table names: who asks for a thousand wildcard names must not fill our memory or Prometheus'. */
 const upstreamLabelsMax = 200;
 
 export function createMetrics(options: MetricsOptions): Metrics {
@@ -37,7 +39,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const instruments = instrumentsOf(make, options);
   registerProcessMetrics(registry);
   const gathered = new Gathered();
-  const count = counting(instruments, gathered);
+  const count = counting(instruments, gathered, boundedLabel(upstreamLabelsMax, options.isNamed));
   return {
     emit(event) {
       (count[event.type] as ((event: Event) => void) | undefined)?.(event);
@@ -107,8 +109,7 @@ const hostLabelsMax = 100;
 
 type Counting = { readonly [T in Event['type']]?: (event: Extract<Event, { readonly type: T }>) => void };
 
-function counting(to: Instruments, among: Gathered): Counting {
-  const upstreamLabel = boundedLabel(upstreamLabelsMax);
+function counting(to: Instruments, among: Gathered, upstreamLabel: Label): Counting {
   const hostLabel = boundedLabel(hostLabelsMax);
   return {
     'request.done': countRequests(to, upstreamLabel, among),
@@ -274,13 +275,17 @@ function makers(registry: Registry) {
   };
 }
 
-/** The value itself for the first so many values, `other` from then on; `none` for no value. */
-function boundedLabel(max: number): Label {
+/** The value itself for what is named and the first so many others, `other` from then on; `none` for no value. */
+function boundedLabel(max: number, isNamed: (value: string) => boolean = () => false): Label {
   const seen = new Set<string>();
+  let others = 0;
   return (value) => {
     if (value === undefined) return 'none';
     if (seen.has(value)) return value;
-    if (seen.size >= max) return 'other';
+    if (!isNamed(value)) {
+      if (others >= max) return 'other';
+      others += 1;
+    }
     seen.add(value);
     return value;
   };
