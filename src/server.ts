@@ -85,12 +85,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
 async function start(scope: AsyncDisposableStack, options: Required<ServerOptions>): Promise<RunningServer> {
   const { log, clock, env } = options;
-  let named = namesOf(options.loaded);
-  const metrics = createMetrics({
-    version,
-    droppedLines: () => log.droppedLines(),
-    isNamed: (upstream) => named.has(upstream),
-  });
+  const metrics = createMetrics({ version, droppedLines: () => log.droppedLines() });
+  metrics.know(options.loaded.config.upstreams);
   const sightings = new Sightings(clock);
   const observer = fanOut(log, metrics, sightings);
   const settings = new Settings(await withUsers(options.loaded, observer));
@@ -119,12 +115,8 @@ async function start(scope: AsyncDisposableStack, options: Required<ServerOption
   const refuse = (error: unknown): void => observer.emit({ type: 'config.invalid', message: messageOf(error) });
   const onChange = (loaded: Loaded): void => {
     settings.take(loaded);
-    named = namesOf(loaded);
-    rooms.table.reconfigure(loaded.config.upstreams);
-    rooms.index.pins.configure(loaded.config.cache.pins).catch(refuse);
-    rooms.notify.begin().catch(refuse);
-    rooms.health.begin().catch(refuse);
-    rooms.certificates.reload().catch(refuse);
+    metrics.know(loaded.config.upstreams);
+    reconfigure(rooms, loaded, refuse);
     observer.emit({ type: 'config.reloaded' });
     const waiting = restartNotice(options.loaded, loaded);
     if (waiting !== undefined) observer.emit({ type: 'config.notice', message: waiting });
@@ -149,8 +141,12 @@ async function start(scope: AsyncDisposableStack, options: Required<ServerOption
   };
 }
 
-function namesOf({ config }: Loaded): ReadonlySet<string> {
-  return new Set(config.upstreams.map(({ name }) => name));
+function reconfigure(rooms: Rooms, { config }: Loaded, refuse: (error: unknown) => void): void {
+  rooms.table.reconfigure(config.upstreams);
+  rooms.index.pins.configure(config.cache.pins).catch(refuse);
+  rooms.notify.begin().catch(refuse);
+  rooms.health.begin().catch(refuse);
+  rooms.certificates.reload().catch(refuse);
 }
 
 /** What goes on beside the requests, from when the ports listen. */

@@ -84,14 +84,12 @@ export interface ListenAddress {
   readonly port: number;
 }
 
-/** At least one of `files` and `auto`. */
+/** Metrics are at `prometheusPath`, if at all. Where it `takesHealth`, anybody may declare this server unwell, as with registry. */
 export interface DebugConfig {
   readonly listen: ListenAddress;
   /** False where it's only our default: a port in use is then worth a line in the log, not an end. */
   readonly required: boolean;
-  /** The path of the metrics; undefined when they're off. */
   readonly prometheusPath: string | undefined;
-  /** Whether anybody who reaches it may declare this server unwell, as with registry, where only its operator opens it. */
   readonly takesHealth: boolean;
 }
 

@@ -8,13 +8,13 @@ export interface MetricsOptions {
   readonly version: string;
   /** Lines the log has lost so far. */
   readonly droppedLines: () => number;
-  /** Whether the configuration or the built-in table has an upstream of just this name. */
-  readonly isNamed: (upstream: string) => boolean;
 }
 
 /** Counts events. */
 export interface Metrics extends Observer {
   readonly contentType: string;
+  /** These upstreams, of the configuration and the built-in table, always have a label of their own. */
+  know(upstreams: readonly { readonly name: string }[]): void;
   /** Prometheus' text format. */
   text(): Promise<string>;
   /** The same numbers for the admin API. */
@@ -39,8 +39,14 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const instruments = instrumentsOf(make, options);
   registerProcessMetrics(registry);
   const gathered = new Gathered();
-  const count = counting(instruments, gathered, boundedLabel(upstreamLabelsMax, options.isNamed));
+  let known: ReadonlySet<string> = new Set();
+  const count = counting(
+    instruments,
+    gathered,
+    boundedLabel(upstreamLabelsMax, (name) => known.has(name)),
+  );
   return {
+    know: (upstreams) => void (known = new Set(upstreams.map(({ name }) => name))),
     emit(event) {
       (count[event.type] as ((event: Event) => void) | undefined)?.(event);
     },
@@ -275,14 +281,14 @@ function makers(registry: Registry) {
   };
 }
 
-/** The value itself for what is named and the first so many others, `other` from then on; `none` for no value. */
-function boundedLabel(max: number, isNamed: (value: string) => boolean = () => false): Label {
+/** The value itself for what is known and the first so many others, `other` from then on; `none` for no value. */
+function boundedLabel(max: number, isKnown: (value: string) => boolean = () => false): Label {
   const seen = new Set<string>();
   let others = 0;
   return (value) => {
     if (value === undefined) return 'none';
     if (seen.has(value)) return value;
-    if (!isNamed(value)) {
+    if (!isKnown(value)) {
       if (others >= max) return 'other';
       others += 1;
     }

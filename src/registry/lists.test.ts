@@ -51,6 +51,13 @@ describe('lists', () => {
     }
   });
 
+  test('give back little of a long text that is no number', async () => {
+    await using served = await serveRegistry();
+    const reply = await fetchRaw(served.port, `/v2/_catalog?n=${'x'.repeat(10_000)}`);
+    assert.equal(errorOf(reply).code, 'PAGINATION_NUMBER_INVALID');
+    assert.ok(reply.body.length < 1_000, `${reply.body.length} bytes`);
+  });
+
   test('take an empty n for none given, as registry does', async () => {
     await using served = await serveRegistry();
     const { port, repository } = served;

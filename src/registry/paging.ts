@@ -12,6 +12,9 @@ export interface Paging extends PageRequest {
   readonly nothing: boolean;
 }
 
+/** Of what is no number, in characters. */
+const numberShownMax = 200;
+
 /** @throws RegistryError `PAGINATION_NUMBER_INVALID`, or `REQUEST_INVALID` for an impossible `last` */
 export function pagingOf({ n: given, last }: Query, rule: PageRule): Paging {
   // Forms send what nobody filled in as empty; registry takes that for the default.
@@ -20,7 +23,7 @@ export function pagingOf({ n: given, last }: Query, rule: PageRule): Paging {
     throw new RegistryError(
       'PAGINATION_NUMBER_INVALID',
       `n=${shown(n)} is not a number of entries; give 1 to ${rule.entriesMax}`,
-      { detail: { n } },
+      { detail: { n: n.slice(0, numberShownMax) } },
     );
   }
   if (last !== undefined && last.length > lastCharactersMax) {
