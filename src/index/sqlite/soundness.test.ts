@@ -23,7 +23,7 @@ describe('an index in use', () => {
     const path = dir.join('index.db');
     await using index = await openSqliteIndex({ path });
     await rename(path, `${path}.aside`);
-    await index.keeping.heldBytes();
+    await index.keeping.cachedBytes();
     assert.match(index.problem() ?? '', /index\.db was removed or replaced.*run `entrepot rebuild`/);
     await writeFile(path, await readFile(`${path}.aside`));
     assert.match(index.problem() ?? '', /was removed or replaced/);
@@ -36,7 +36,7 @@ describe('an index in use', () => {
     const path = dir.join('index.db');
     await (await openSqliteIndex({ path }))[Symbol.asyncDispose]();
     await using index = await openSqliteIndex({ path });
-    await index.keeping.heldBytes();
+    await index.keeping.cachedBytes();
     const bytes = await readFile(path);
     await writeFile(path, bytes.fill(7, 2 * 4096));
     await assert.rejects(index.repositories.manifests(key, 1), { code: 'UNAVAILABLE', origin: 'index' });
