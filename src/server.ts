@@ -35,7 +35,7 @@ import type { Log } from './observe/log.ts';
 import { createMetrics } from './observe/metrics.ts';
 import { fanOut } from './observe/observers.ts';
 import { version } from './observe/version.ts';
-import { RegistryError } from './oci/errors.ts';
+import { asError, RegistryError } from './oci/errors.ts';
 import { parseRepositoryName } from './oci/reference.ts';
 import { fullName } from './oci/repository.ts';
 import type { Asker, Page, PageRequest, RepositoryKey } from './oci/repository.ts';
@@ -112,7 +112,7 @@ async function start(scope: AsyncDisposableStack, options: Required<ServerOption
   const adminSocket = await doors.openAdmin(config.admin, admin);
   await beginWork(rooms, observer);
 
-  const refuse = (error: unknown): void => observer.emit({ type: 'config.invalid', message: messageOf(error) });
+  const refuse = (error: unknown): void => observer.emit({ type: 'config.invalid', message: asError(error).message });
   const onChange = (loaded: Loaded): void => {
     settings.take(loaded);
     metrics.know(loaded.config.upstreams);
@@ -155,7 +155,7 @@ async function beginWork({ notify, health, hosted, cache }: Rooms, observer: Obs
   await health.begin();
   await hosted.tidy();
   await cache.recover().catch((error: unknown) => {
-    observer.emit({ type: 'task.failed', task: 'settling what an ended process left', message: messageOf(error) });
+    observer.emit({ type: 'task.failed', task: 'settling what an ended process left', message: asError(error).message });
   });
   void loadUndici();
 }
@@ -294,8 +294,4 @@ async function catalogOf(
     if (rows.next === undefined) return { items, next: undefined };
     last = rows.next;
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
