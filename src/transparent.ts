@@ -73,7 +73,7 @@ export function transparentProxy(options: TransparentOptions): TransparentProxy 
     named: intercept.listen,
     beyond: {
       presented: (request) => proxy.presented(request),
-      pass: (request, via) => proxy.pass(request, via),
+      pass: (...passed) => proxy.pass(...passed),
       ping: (request, via) => proxy.ping(request, via),
       passesPushes: () => now().push !== 'refuse',
       // Due at once: the next who asks is told where the upstream points it now.

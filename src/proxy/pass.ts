@@ -7,13 +7,18 @@ import { answerHeaders, requestHeaders } from './headers.ts';
  * cache has nothing to say to.
  * @throws RegistryError when there is no answer
  */
-export async function passOn(request: Request, via: Via, upstream: Upstream): Promise<Reply> {
+export async function passOn(
+  request: Request,
+  via: Via,
+  upstream: Upstream,
+  url: string = request.url,
+): Promise<Reply> {
   request.notes.upstream = upstream.name;
   const { length } = request.body;
   const answer = await upstream.relay({
     host: via.host,
     method: request.method,
-    path: request.url,
+    path: url,
     headers: requestHeaders(request.headers),
     body: length === 0 ? undefined : request.body,
     signal: request.gone,

@@ -29,7 +29,7 @@ export interface Proxy {
   /** What the client says about itself to the upstream that it believes to talk to; `undefined` where it means us. */
   presented(request: Request): Presented | undefined;
   /** @throws RegistryError when the host is not one that is intercepted, or gives no answer */
-  pass(request: Request, via: Via): Promise<Reply>;
+  pass(request: Request, via: Via, url?: string): Promise<Reply>;
   /** "Is this a registry, and who am I there?" is answered here while it is away, as far as that can be said. */
   ping(request: Request, via: Via): Promise<Reply>;
 }
@@ -48,10 +48,10 @@ export function createProxy(options: ProxyOptions): Proxy {
       const secret = authorization === undefined ? undefined : new Secret(authorization);
       return { upstream, host: via.host, authorization: secret };
     },
-    pass: async (request, via) => {
+    pass: async (request, via, url) => {
       const upstream = await foundAt(options, via);
       if (isTokenExchange(request)) return await passExchange(request, via, upstream, options.desk);
-      return await passOn(request, via, upstream);
+      return await passOn(request, via, upstream, url);
     },
     ping: async (request, via) => {
       const upstream = await foundAt(options, via);

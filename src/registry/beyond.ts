@@ -1,10 +1,11 @@
 import type { Reply, Request, Via } from '../http/message.ts';
 import { RegistryError } from '../oci/errors.ts';
+import { isTag } from '../oci/reference.ts';
 import type { Tag } from '../oci/reference.ts';
-import { isDigestReference } from '../oci/reference.ts';
 import type { Presented, RepositoryKey } from '../oci/repository.ts';
+import { isReadAlike, routeBeyond, withoutMount } from './beyond-route.ts';
+import type { BeyondRoute } from './beyond-route.ts';
 import { failureReply } from './failure.ts';
-import { route } from './route.ts';
 import type { Route, RouteFailure, RoutingTable } from './route.ts';
 
 /** What lies beyond this server for clients who believe to talk to another one. */
@@ -13,15 +14,30 @@ export interface Beyond {
   presented(request: Request): Presented | undefined;
   /**
    * Passes a request on as it is, and its answer back.
+   * @param url where it is to be another one than the client's
    * @throws RegistryError when there is no answer
    */
-  pass(request: Request, via: Via): Promise<Reply>;
+  pass(request: Request, via: Via, url?: string): Promise<Reply>;
   /** The same for `/v2/`, which is answered as far as it can be while the registry is away. */
   ping(request: Request, via: Via): Promise<Reply>;
   /** Whether pushes and deletions are passed on. */
   passesPushes(): boolean;
   /** The upstream has taken a push or a deletion: where the tag pointed may be over. */
   moved(key: RepositoryKey, tag: Tag): Promise<void>;
+}
+
+/**
+ * What a request is about that is to another registry; `undefined` where it is about no repository.
+ * @throws RegistryError for what would be passed on and cannot be judged
+ */
+export function meantBeyond(
+  { url }: Request,
+  via: Via,
+  found: Route | RouteFailure,
+  table: RoutingTable,
+): BeyondRoute | undefined {
+  if (!('key' in found)) return routeBeyond(url, via.host, table);
+  return { kind: found.kind, text: '', key: found.key, mount: undefined };
 }
 
 /**
@@ -34,12 +50,15 @@ export async function answerFor(
   found: Route | RouteFailure,
   around: {
     readonly beyond: Beyond;
-    readonly table: RoutingTable;
+    readonly meant: BeyondRoute | undefined;
+    /** Whether the one who asks may have a blob from there. */
+    readonly mayMount: (from: RepositoryKey) => boolean;
     /** As for any other door. */
     readonly answer: () => Promise<Reply>;
   },
 ): Promise<Reply> {
-  const { beyond, table, answer } = around;
+  const { beyond, answer } = around;
+  if ('key' in found && !isReadAlike(found)) return await answer();
   switch (found.kind) {
     case 'manifest':
       return await answer();
@@ -51,13 +70,8 @@ export async function answerFor(
       return await unlessAway(beyond.pass(request, via), answer);
     case 'ping':
       return await beyond.ping(request, via);
-    default: {
-      if (!isPlain(request.url)) return await answer();
-      if (isPush(request) && !beyond.passesPushes()) return pushRefused(request, via);
-      const reply = await beyond.pass(request, via);
-      await note(reply, via, request, { beyond, table });
-      return reply;
-    }
+    default:
+      return isPlain(request.url) ? await passOn(via, request, around) : await answer();
   }
 }
 
@@ -67,19 +81,19 @@ export async function answerFor(
  */
 function isPlain(url: string): boolean {
   const path = url.split(/[?#]/, 1)[0] ?? '';
-  return !/\/\/|\/\.{1,2}(?:\/|$)|%2e|%2f|%5c|\\/i.test(path);
+  return !/\/\/|\/\.{1,2}(?:[/;]|$)|%2e|%2f|%5c|\\/i.test(path);
 }
 
-/** The repository that a request is about, be it a push. */
-export function keyBeyond({ url }: Request, via: Via, table: RoutingTable): RepositoryKey | undefined {
-  const [, name] = /^\/v2\/([^?#]+?)\/(?:blobs|manifests|tags|referrers)\//.exec(url) ?? [];
-  if (name === undefined) return undefined;
-  const meant = route('GET', `/v2/${name}/tags/list`, via.host, table);
-  return meant.kind === 'tags' ? meant.key : undefined;
-}
-
-function isPush({ method, url }: Request): boolean {
-  return method !== 'GET' && method !== 'HEAD' && /^\/v2\/.*\/(?:blobs|manifests)\//.test(url);
+/** A mount that is not to be is the upload that it would be where the registry had no such blob. */
+async function passOn(via: Via, request: Request, around: Parameters<typeof answerFor>[3]): Promise<Reply> {
+  const { beyond, meant, mayMount } = around;
+  const isWritten = meant !== undefined && request.method !== 'GET' && request.method !== 'HEAD';
+  if (isWritten && !beyond.passesPushes()) return pushRefused(request, via);
+  const { mount } = meant ?? {};
+  const isMounted = mount === undefined || (mount.from !== undefined && mayMount(mount.from));
+  const reply = await beyond.pass(request, via, isMounted ? request.url : withoutMount(request.url));
+  await note(reply, request, meant, beyond);
+  return reply;
 }
 
 function pushRefused(request: Request, via: Via): Reply {
@@ -89,14 +103,12 @@ function pushRefused(request: Request, via: Via): Reply {
 
 async function note(
   { status }: Reply,
-  via: Via,
-  { method, url }: Request,
-  { beyond, table }: { readonly beyond: Beyond; readonly table: RoutingTable },
+  { method }: Request,
+  meant: BeyondRoute | undefined,
+  beyond: Beyond,
 ): Promise<void> {
   const changed = (method === 'PUT' && status === 201) || (method === 'DELETE' && status === 202);
-  if (!changed) return;
-  const meant = route('GET', url, via.host, table);
-  if (meant.kind === 'manifest' && !isDigestReference(meant.reference)) await beyond.moved(meant.key, meant.reference);
+  if (changed && meant?.kind === 'manifest' && isTag(meant.text)) await beyond.moved(meant.key, meant.text);
 }
 
 /** A registry that gives a link to a blob has it; where the link leads to, clients may have no way. */

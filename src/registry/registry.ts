@@ -16,7 +16,7 @@ import {
   isMirrorOf,
 } from './admission.ts';
 import type { AdmissionOptions } from './admission.ts';
-import { answerFor, keyBeyond } from './beyond.ts';
+import { answerFor, meantBeyond } from './beyond.ts';
 import type { Beyond } from './beyond.ts';
 import { getBlob } from './blobs.ts';
 import { listCatalog } from './catalog.ts';
@@ -121,11 +121,13 @@ async function answerTo(options: RegistryOptions, request: Request, table: Routi
     }
     const visit = { options, request, asker, known };
     if (via === undefined || beyond === undefined) return await answer(visit, found);
-    const key = keyBeyond(request, via, table);
-    admitBeyond(options.admission, asker, request, key);
-    const refusal = key && options.judge(key, undefined);
+    const meant = meantBeyond(request, via, found, table);
+    admitBeyond(options.admission, asker, request, meant?.key);
+    const refusal = meant && options.judge(meant.key, undefined);
     if (refusal !== undefined) throw refusal;
-    return await answerFor(via, request, found, { beyond, table, answer: () => answer(visit, found) });
+    const mayMount = (from: RepositoryKey): boolean =>
+      options.admission.may(asker, 'pull', fullName(from)) && options.judge(from, undefined) === undefined;
+    return await answerFor(via, request, found, { beyond, meant, mayMount, answer: () => answer(visit, found) });
   } catch (error) {
     // Through a tunnel, what answers a challenge is meant for the registry at its end.
     const isChallenged = beyond === undefined && error instanceof RegistryError && error.code === 'UNAUTHORIZED';

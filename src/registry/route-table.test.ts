@@ -134,3 +134,10 @@ test('every door leads where the design says, in every combination', () => {
   }
   assert.ok(count > 40_000, `only ${count} combinations`);
 });
+
+test('what is asked of another registry has no prefix of ours before it', () => {
+  const given = exampleTable({ prefix: '/registry' });
+  const kindAt = (authority: string): string => route('GET', '/v2/a/b/tags/list', authority, given).kind;
+  assert.equal(kindAt('quay.io'), 'tags');
+  assert.equal(kindAt('cache.example:5000'), 'failure');
+});

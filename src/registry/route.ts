@@ -12,7 +12,7 @@ import { isTag, parseTag } from '../oci/reference.ts';
 import type { Reference } from '../oci/reference.ts';
 import { parseUploadId } from '../oci/upload.ts';
 import type { UploadId } from '../oci/upload.ts';
-import { locate, looksLikeHost, publicNamesake, upstreamOf } from './place.ts';
+import { isOwn, locate, looksLikeHost, publicNamesake, upstreamOf } from './place.ts';
 import type { Place, RoutingTable } from './place.ts';
 import { parseQuery, pathSegments, shown } from './url.ts';
 import type { Query } from './url.ts';
@@ -97,7 +97,8 @@ function parse(method: string, url: string, authority: string | undefined, table
   const mark = url.indexOf('?');
   const path = mark < 0 ? url : url.slice(0, mark);
   if (path === '/') return reading(method, { kind: 'root' });
-  const { prefix } = table;
+  // It is this server's: another one's paths have none.
+  const prefix = authority === undefined || isOwn(authority, table) ? table.prefix : '';
   if (!path.startsWith(`${prefix}/`)) throw notFound(path, prefix);
   const query = parseQuery(mark < 0 ? '' : url.slice(mark + 1));
   const segments = pathSegments(path.slice(prefix.length));
@@ -143,7 +144,7 @@ function contentRoute({ kind, text }: NamedObject, target: Target, isRead: boole
   }
 }
 
-interface NamedObject {
+export interface NamedObject {
   readonly kind: 'manifest' | 'blob' | 'tags' | 'referrers' | 'uploads' | 'upload';
   /** How many of the path's parts are the repository's name. */
   readonly nameLength: number;
@@ -151,7 +152,7 @@ interface NamedObject {
 }
 
 /** From the right: a repository may well be called `manifests/tags`. */
-function objectOf(rest: readonly string[]): NamedObject | undefined {
+export function objectOf(rest: readonly string[]): NamedObject | undefined {
   const length = rest.length;
   const text = rest[length - 1] ?? '';
   const nameLength = length - 2;

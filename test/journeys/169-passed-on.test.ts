@@ -10,8 +10,10 @@ import { describe, test } from 'node:test';
 import type { TLSSocket } from 'node:tls';
 import { testAuthority } from '../support/certificates.ts';
 import { get } from '../support/client.ts';
+import type { Answer, RequestOptions } from '../support/client.ts';
 import { CountingUpstream } from '../support/counting-upstream.ts';
 import { Entrepot } from '../support/entrepot.ts';
+import { exchangeBytes } from '../support/http-client.ts';
 import { makeImage } from '../support/images.ts';
 import { push } from '../support/push.ts';
 import { secureTunnel, through } from '../support/tunnel.ts';
@@ -20,7 +22,8 @@ const first = makeImage({ seed: 'first', layers: [1_000] });
 const second = makeImage({ seed: 'second', layers: [3_000_000] });
 const port = 443;
 const target = `registry.example:${port}`;
-const base = 'http://registry.example';
+const host = 'registry.example';
+const base = `http://${host}`;
 
 /** A registry that takes pushes: another server of ours. */
 async function scene(config: Readonly<Record<string, unknown>> = {}) {
@@ -114,6 +117,89 @@ describe('a push through a tunnel', () => {
   });
 });
 
+/** Where `team/app` is open to everybody, and nothing else. */
+async function guardedScene(keys: Readonly<Record<string, unknown>> = {}) {
+  const at = await scene({
+    access: [{ who: 'anonymous', may: ['pull', 'push', 'delete'], on: `${host}/team/app` }],
+    ...keys,
+  });
+  for (const name of ['team/app', 'team/denied'])
+    await push(at.registry.origin, name, '1', name === 'team/app' ? first : second);
+  const tagsOf = async (name: string): Promise<string> => {
+    return (await get(`${at.registry.origin}/v2/${name}/tags/list`)).body.toString();
+  };
+  const ask = (method: string, path: string, options: RequestOptions = {}): Promise<Answer> =>
+    get(`${base}${path}`, { ...options, method, agent: at.agent });
+  return { ...at, tagsOf, ask, [Symbol.asyncDispose]: () => at[Symbol.asyncDispose]() };
+}
+
+describe('what rules refuse', () => {
+  const [layer = second.config] = second.layers;
+  const manifest = { headers: { 'content-type': second.mediaType }, body: second.bytes };
+
+  test('is not reached by writing its path in another way', async () => {
+    await using at = await guardedScene();
+    for (const [method, path, options] of [
+      ['GET', '/v2/team/denied/%74ags/list'],
+      ['GET', '/%762/team/denied/tags/list'],
+      ['GET', '/V2/team/denied/tags/list'],
+      ['GET', '/v2;/team/denied/tags/list'],
+      ['GET', `/v2/team/denied/%62lobs/${layer.digest}?n=1&n=1`],
+      ['GET', `/v2/team/denied/blobs/${layer.digest}?n=1&n=1`],
+      ['HEAD', `/v2/team/denied/%62lobs/${layer.digest}`],
+      ['PUT', '/v2/team/denied/%6danifests/2', manifest],
+      ['POST', '/v2/team/denied/%62lobs/uploads/'],
+      ['DELETE', `/v2/team/denied/%6danifests/${second.digest}`],
+      ['PUT', '/v2/team/app/tags/denied/manifests/2', manifest],
+      ['PUT', '/v2/TEAM/denied/manifests/2', manifest],
+      ['PUT', `/v2/team/${'a'.repeat(260)}/manifests/2`, manifest],
+    ] as const) {
+      const { status, body } = await at.ask(method, path, options);
+      assert.ok(status >= 400 && status < 500, `${method} ${path}: ${status} ${body.toString('latin1', 0, 200)}`);
+    }
+    assert.match(await at.tagsOf('team/denied'), /"tags":\["1"\]/);
+    assert.match(await at.tagsOf('team/app/tags/denied'), /NAME_UNKNOWN/);
+  });
+
+  test('is not mounted where it is allowed to push: it is uploaded instead', async () => {
+    await using at = await guardedScene();
+    const uploads = '/v2/team/app/blobs/uploads/';
+    for (const from of ['&from=team/denied', '', '&%66rom=team/denied', ';from=team/denied']) {
+      const { status } = await at.ask('POST', `${uploads}?mount=${layer.digest}${from}`);
+      assert.equal(status, from.startsWith('&f') || from === '' ? 202 : 400, from);
+      assert.equal((await at.ask('GET', `/v2/team/app/blobs/${layer.digest}`)).status, 404, from);
+    }
+    const own = await at.ask('POST', `${uploads}?mount=${first.config.digest}&from=team/app`);
+    assert.equal(own.status, 201, 'what he may pull there');
+  });
+
+  test('stays as it is where pushes are not passed on', async () => {
+    await using at = await guardedScene({ intercept: { push: 'refuse' } });
+    for (const [method, path] of [
+      ['PUT', '/v2/team/app/manifests/2'],
+      ['PUT', '/v2/team/app/%6danifests/2'],
+      ['DELETE', `/v2/team/app/%6danifests/${first.digest}`],
+      ['POST', '/v2/team/app/%62lobs/uploads/'],
+    ] as const) {
+      const { status } = await at.ask(method, path, method === 'PUT' ? manifest : {});
+      assert.ok(status >= 400 && status < 500, `${method} ${path}: ${status}`);
+    }
+    assert.match(await at.tagsOf('team/app'), /"tags":\["1"\]/);
+  });
+
+  test('is refused to requests in absolute form, too', async () => {
+    await using at = await guardedScene();
+    const asked = (path: string): Promise<string> =>
+      exchangeBytes(
+        at.entrepot.port,
+        `GET http://${host}${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`,
+      );
+    assert.match(await asked('/v2/team/app/tags/list'), /^HTTP\/1\.1 200/);
+    for (const path of ['/v2/team/denied/%74ags/list', `/v2/team/denied/%62lobs/${layer.digest}`])
+      assert.match(await asked(path), /^HTTP\/1\.1 4\d\d/, path);
+  });
+});
+
 /** A tunnel to a server that is no registry, by the name of one. */
 async function tunnelTo(
   scope: AsyncDisposableStack,
@@ -142,7 +228,7 @@ describe('a request that looks like one for a manifest, and is none', () => {
     const pieces: Buffer[] = [];
     socket.on('data', (piece: Buffer) => pieces.push(piece));
     const received = (): Buffer => Buffer.concat(pieces);
-    for (const path of ['/v2/No/Such/Name/manifests/1', '/v2/a/manifests/1/v2/more']) {
+    for (const path of ['/v2/a/manifests/no+tag', '/v2/a/manifests/?more', '/v1/a/manifests/1']) {
       pieces.length = 0;
       socket.write(`GET ${path} HTTP/1.1\r\nHost: quay.io\r\n\r\n`);
       while (received().length < bytes.length || !received().includes(bytes.subarray(-100))) await once(socket, 'data');

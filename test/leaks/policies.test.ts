@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { shelves } from './content.ts';
 import type { Shelf } from './content.ts';
-import { doors, isTransparent } from './doors.ts';
+import { ask, doors, isTransparent } from './doors.ts';
+import type { Asking } from './doors.ts';
 import { askFor } from './matrix.ts';
 import type { Asker } from './rules.ts';
 import { leakScene, tokenFor } from './scene.ts';
@@ -38,8 +39,35 @@ for (const [what, rules] of Object.entries(withoutThem)) {
         assert.ok(told.status >= 400 && told.status < 500 && !way.gives(told), said);
       }
     }
+    for (const path of inOtherWords(plans)) {
+      const told = await ask({ ...tunnelled(at, alice), method: 'GET', path });
+      assert.ok(told.status >= 400 && told.status < 500, `${path}: ${told.status}`);
+    }
     assert.equal(at.hub.count(), 0, at.hub.summary());
   });
+}
+
+/** Each of which some server reads as a question about the shelf. */
+function inOtherWords({ name, tag, image: { config } }: Shelf): readonly string[] {
+  const paths = [`${name}/manifests/${tag}`, `${name}/tags/list`, `${name}/blobs/${config.digest}`];
+  return paths.flatMap((path) => [
+    `/v2/${path.replace(/m(?=anifests)|t(?=ags)|b(?=lobs)/, encoded)}`,
+    `/v2/${path.replace(/^./, encoded)}?n=1&n=2`,
+    `/v2/${path}?n=1&n=2`,
+    `/%76%32/${path}`,
+    `/V2/${path}`,
+    `/v2;a=b/${path}`,
+    `/x/..;/v2/${path}`,
+  ]);
+}
+
+function encoded(letter: string): string {
+  return `%${letter.charCodeAt(0).toString(16)}`;
+}
+
+function tunnelled(at: Scene, { authorization = '' }: Asker): Omit<Asking, 'method' | 'path'> {
+  const headers = { host: 'registry-1.docker.io', accept: '*/*', authorization };
+  return { headers, port: at.entrepot.port, agent: at.agentFor('tunnel') };
 }
 
 /** So that it is held, and she has shown that she may. */
