@@ -35,6 +35,7 @@ import { setAsideSqliteIndex } from './index/sqlite/set-aside.ts';
 import type { Clock } from './observe/clock.ts';
 import type { Observer } from './observe/events.ts';
 import { version } from './observe/version.ts';
+import type { Digest } from './oci/digest.ts';
 import type { RepositoryName } from './oci/reference.ts';
 import type { Asker, RepositoryKey } from './oci/repository.ts';
 import { fullNamesOf } from './registry/place.ts';
@@ -173,8 +174,8 @@ function admission(access: Access, settings: Settings) {
   const isRefused = ({ upstream, ...key }: RepositoryKey): boolean =>
     upstream !== undefined && refusalOf(settings.upstream(upstream), { upstream, ...key }) !== undefined;
   return {
-    mayMount: async (asker: Asker, key: RepositoryKey): Promise<boolean> =>
-      (await access.mayList(asker, key)) && !isRefused(key),
+    mayMount: async (asker: Asker, key: RepositoryKey, digest: Digest): Promise<boolean> =>
+      !isRefused(key) && (await access.mayMount(asker, key, digest)),
     mayRead: (asker: Asker, key: RepositoryKey): Promise<unknown> => access.mayRead(asker, key, { object: 'list' }),
   };
 }

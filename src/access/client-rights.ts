@@ -240,7 +240,7 @@ interface Client {
 async function shownToUs(repository: UpstreamRepository, wanted: Wanted): Promise<unknown> {
   if (wanted.object === 'list') return await repository.tags({ limit: 1, last: undefined }, 'own');
   if (wanted.object === 'blob') return await repository.blobSize(wanted.reference, 'own', { direct: true });
-  return await repository.resolve(wanted.reference, 'own');
+  return await repository.resolve(wanted.reference, 'own', { direct: true });
 }
 
 /** A token service that is where the registry is, is where the client believes that to be. */

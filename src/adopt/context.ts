@@ -13,7 +13,7 @@ export interface AdoptionOptions extends LeaseTaker {
   /** Writes what is pending in the outbox, or what is of one repository, before all else. False when another process is at it. */
   readonly drain: (only?: RepositoryKey) => Promise<boolean>;
   /** To be told before content of an upstream comes to be held. */
-  readonly witness: (key: RepositoryKey) => Promise<void>;
+  readonly witness: (key: RepositoryKey) => Promise<unknown>;
 }
 
 export interface AdoptionContext extends AdoptionOptions {

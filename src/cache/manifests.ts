@@ -229,12 +229,18 @@ export class Manifests {
     return this.#used(held, 'stale', checkedAtMs);
   }
 
-  /** By way of the transaction that also moves the tags that were waiting for this manifest. */
-  #put(manifest: Manifest): Promise<boolean> {
-    return this.#remember(async () => {
-      await this.#context.witness(this.#key, this.#identity);
-      await this.#context.index.manifests.put(this.#key, manifest, this.#context.clock.now());
+  /**
+   * By way of the transaction that also moves the tags that were waiting for this manifest.
+   * @returns whether it is held
+   */
+  async #put(manifest: Manifest): Promise<boolean> {
+    const { index, clock } = this.#context;
+    let mayBeHeld = false;
+    const isWritten = await this.#remember(async () => {
+      mayBeHeld = await this.#context.witness(this.#key, this.#identity, manifest.digest);
+      if (mayBeHeld) await index.manifests.put(this.#key, manifest, clock.now());
     });
+    return isWritten && mayBeHeld;
   }
 
   async #mark(digest: Digest, gone: boolean): Promise<void> {

@@ -83,7 +83,7 @@ export class CachedRepository implements Repository {
     const held = await findHeld(this.#context, digest);
     if (held !== undefined) return (await this.#mayShare(digest, as)) ? described(held.size, 'hit') : undefined;
     const running = this.#context.downloads.find(digest);
-    if (running?.size !== undefined && (await this.#isOneOfMine(running.source.key))) {
+    if (running?.size !== undefined && (await this.#isOneOfMine(running.source.key, digest))) {
       return (await this.#hasEarned(running, as)) ? described(running.size, 'coalesced') : undefined;
     }
     const { value, shared } = await this.#shared(`size:${digest}`, as, () => this.#upstream.blobSize(digest, as));
@@ -106,7 +106,7 @@ export class CachedRepository implements Repository {
   /** For this repository, too. It may be at rest already, while the index does not know yet whose it is. */
   async #isArriving(digest: Digest): Promise<boolean> {
     const running = this.#context.downloads.find(digest);
-    return running !== undefined && (await this.#isOneOfMine(running.source.key));
+    return running !== undefined && (await this.#isOneOfMine(running.source.key, digest));
   }
 
   /** Brings a blob in without serving it to anybody. False when that did not succeed. */
@@ -120,7 +120,7 @@ export class CachedRepository implements Repository {
 
   /** The upstream's own list; what is held when the upstream cannot be asked. */
   async tags(page: PageRequest, ask: Ask): Promise<Answer<Page<Tag>> | undefined> {
-    return this.#tell('tags', await this.#allowed(ask, { object: 'list' }, (as) => this.#listTags(page, as)));
+    return this.#tell('tags', await this.#allowed(ask, { object: 'list' }, (as) => this.#listTags(page, as), isList));
   }
 
   async #listTags(page: PageRequest, as: Identity): Promise<Answer<Page<Tag>> | undefined> {
@@ -147,7 +147,7 @@ export class CachedRepository implements Repository {
     ask: Ask,
   ): Promise<Answer<readonly Referrer[]> | undefined> {
     const list = (as: Identity) => this.#listReferrers(subject, artifactType, as);
-    return this.#tell('referrers', await this.#allowed(ask, { object: 'manifest', reference: subject }, list));
+    return this.#tell('referrers', await this.#allowed(ask, { object: 'manifest', reference: subject }, list, isList));
   }
 
   async #listReferrers(
@@ -176,7 +176,8 @@ export class CachedRepository implements Repository {
     const { index, uses } = this.#context;
     const standing = await index.blobs.standing(this.key, digest);
     if (standing !== 'member') {
-      if (standing === 'public' && (await this.#context.isPublic(this.key))) await this.#addMember(digest);
+      const others = standing === 'public' ? await index.blobs.members(digest) : [];
+      if (await this.#isAsPublicAs(others, digest)) await this.#addMember(digest);
       else if (!(await this.#earn(digest, as))) return false;
     }
     uses.note(this.key, digest);
@@ -205,7 +206,7 @@ export class CachedRepository implements Repository {
 
   /** Whether to wait for a download of another repository: it has perhaps not been answered yet, and proves nothing. */
   async #mayJoin(digest: Digest, other: RepositoryKey, as: Identity): Promise<boolean> {
-    return (await this.#isOneOfMine(other)) || this.#earn(digest, as);
+    return (await this.#isOneOfMine(other, digest)) || this.#earn(digest, as);
   }
 
   /**
@@ -215,18 +216,19 @@ export class CachedRepository implements Repository {
   async #hasEarned(download: Download, as: Identity): Promise<boolean> {
     const { digest, earned, source } = download;
     if (earned && this.#isMine(source.key)) return true;
-    if (!earned || !(await this.#isAsPublicAs(source.key))) return this.#mayShare(digest, as);
+    if (!earned || !(await this.#isAsPublicAs([source.key], digest))) return this.#mayShare(digest, as);
     await this.#addMember(digest);
     return true;
   }
 
-  async #isOneOfMine(other: RepositoryKey): Promise<boolean> {
-    return this.#isMine(other) || this.#isAsPublicAs(other);
+  async #isOneOfMine(other: RepositoryKey, digest: Digest): Promise<boolean> {
+    return this.#isMine(other) || this.#isAsPublicAs([other], digest);
   }
 
-  async #isAsPublicAs(other: RepositoryKey): Promise<boolean> {
-    const both = await Promise.all([this.#context.isPublic(this.key), this.#context.isPublic(other)]);
-    return both.every(Boolean);
+  /** Whether anybody may read the blob here and in one of the others. */
+  async #isAsPublicAs(others: readonly RepositoryKey[], digest: Digest): Promise<boolean> {
+    const context = this.#context;
+    return (await context.isPublic(digest, [this.key])) && (await context.isPublic(digest, others));
   }
 
   /** Asks the upstream's repository itself. */
@@ -243,14 +245,19 @@ export class CachedRepository implements Repository {
 
   /**
    * Does what the asker may have done. What is public is looked at once more when it is there: nobody who was let in as
-   * anybody sees what a client of the upstream's has brought in meanwhile.
+   * anybody sees what a client of the upstream's has brought in meanwhile, or what came in after it was closed.
    */
-  async #allowed<T>(ask: Ask, wanted: Wanted, act: (as: Identity) => Promise<T>): Promise<T> {
+  async #allowed<T extends Answer<unknown> | undefined>(
+    ask: Ask,
+    wanted: Wanted,
+    act: (as: Identity) => Promise<T>,
+    isNew: (answer: T) => boolean = hasCome,
+  ): Promise<T> {
     const context = this.#context;
     const as = await context.mayRead(ask.asker, this.key, wanted);
     try {
       const result = await act(as);
-      if (as === 'own') await context.mayRead(ask.asker, this.key, wanted);
+      if (as === 'own') await context.mayRead(ask.asker, this.key, wanted, isNew(result));
       return result;
     } catch (error) {
       const isDenied = error instanceof RegistryError && error.code === 'UPSTREAM_DENIED' && as === 'own';
@@ -285,6 +292,15 @@ export class CachedRepository implements Repository {
     }
     return answer;
   }
+}
+
+function hasCome(answer: Answer<unknown> | undefined): boolean {
+  return answer?.outcome === 'miss' || answer?.outcome === 'coalesced';
+}
+
+/** It comes from the upstream each time, and has nothing of what is listed. */
+function isList(): boolean {
+  return false;
 }
 
 const octetStream = 'application/octet-stream';

@@ -5,6 +5,7 @@ import type { Index, Notice } from '../index/contract.ts';
 import type { Clock } from '../observe/clock.ts';
 import type { Observer } from '../observe/events.ts';
 import type { Change } from '../oci/change.ts';
+import type { Digest } from '../oci/digest.ts';
 import type { Reference } from '../oci/reference.ts';
 import type { Ask, Asker, RepositoryKey } from '../oci/repository.ts';
 import type { BlobStore } from '../store/blob-store.ts';
@@ -25,8 +26,8 @@ export interface HostedOptions {
   readonly noticesOf: (change: Change, ask: Ask) => readonly Notice[];
   /** @throws RegistryError when the asker may not read it */
   readonly mayRead: (asker: Asker, key: RepositoryKey, reference: Reference | undefined) => Promise<unknown>;
-  /** Whether the asker may pull from it, as far as is known here: nobody upstream is asked. */
-  readonly mayMount: (asker: Asker, key: RepositoryKey) => Promise<boolean>;
+  /** Whether the asker may pull a blob from it. An upstream is asked only about what it showed to anybody long ago. */
+  readonly mayMount: (asker: Asker, key: RepositoryKey, digest: Digest) => Promise<boolean>;
 }
 
 export interface HostedRules {

@@ -103,7 +103,7 @@ export class HostedRepository implements Repository, Writes {
     if (size === undefined) return false;
     const sources = from === undefined ? await index.blobs.members(digest) : [from];
     for (const source of sources) {
-      if (!(await mayMount(ask.asker, source))) continue;
+      if (!(await mayMount(ask.asker, source, digest))) continue;
       const tell = this.#telling(ask, () => [{ action: 'mount', kind: 'blob', digest, size, from: source }]);
       if (await index.hosted.mountBlob(this.key, source, digest, clock.now(), tell)) return true;
     }

@@ -109,9 +109,9 @@ export interface UpstreamRepository {
   readonly isAiling: boolean;
   /**
    * Where a tag points: a HEAD; on 401, 403, 404, 405, 410 or without a digest a GET, whose manifest comes along so that it
-   * is not asked for twice.
+   * is not asked for twice. What a mirror has proves nothing of the upstream's repository: who wants a proof asks `direct`.
    */
-  resolve(reference: Reference, as: Identity): Promise<Resolution | undefined>;
+  resolve(reference: Reference, as: Identity, how?: Directness): Promise<Resolution | undefined>;
   /**
    * Whether a client may read it: one HEAD in its name, and the upstream's own. `undefined` when it is not there.
    * @throws RegistryError `UNAUTHORIZED`, `DENIED` (origin `client`) when the client is refused
@@ -121,9 +121,9 @@ export interface UpstreamRepository {
   manifest(reference: Reference, as: Identity): Promise<Manifest | undefined>;
   /**
    * Size in bytes by HEAD (or a GET that is cut short where HEAD is refused); a mirror's word while the upstream cannot be
-   * asked. That a mirror has a blob proves nothing of the repository: who wants a proof asks `direct`.
+   * asked, unless it is to be `direct`.
    */
-  blobSize(digest: Digest, as: Identity, how?: Pick<BlobRequest, 'direct'>): Promise<number | undefined>;
+  blobSize(digest: Digest, as: Identity, how?: Directness): Promise<number | undefined>;
   /**
    * One transfer of a blob or of a part of it. Resolves to true when all that was asked for has arrived or the sink had
    * enough, to false when the upstream does not have it; throws when it broke off, whatever had arrived by then having
@@ -147,7 +147,12 @@ export interface Proven {
   readonly descriptor: Descriptor | undefined;
 }
 
-export interface BlobRequest {
+export interface Directness {
+  /** Ask the upstream itself, not its mirrors: for a proof, or after bytes that were not what their digest says. */
+  readonly direct?: boolean;
+}
+
+export interface BlobRequest extends Directness {
   /** First byte wanted. */
   readonly start: number;
   /** One past the last byte wanted; `undefined` asks for all there is. */
@@ -155,8 +160,6 @@ export interface BlobRequest {
   /** The validator of an earlier answer, sent as If-Range (RFC 9110, 13.1.5). */
   readonly etag: string | undefined;
   readonly signal: AbortSignal;
-  /** Ask the upstream itself, not its mirrors: for a proof, or after bytes that were not what their digest says. */
-  readonly direct?: boolean;
   /** Nobody has a byte of the blob yet: its turn is before that of further parts of others. */
   readonly cold?: boolean;
   /** A reader may hold the sink back for as long as he likes; meanwhile others are transferred in its place. */

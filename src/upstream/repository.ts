@@ -68,9 +68,9 @@ class Repository implements UpstreamRepository {
     return this.#owner.isAiling();
   }
 
-  resolve(reference: Reference, as: Identity): Promise<Resolution | undefined> {
-    return this.#small((sources) =>
-      firstOf(mirrorsFor(reference, sources.mirrors), sources.main, as, (endpoint, identity) =>
+  resolve(reference: Reference, as: Identity, { direct = false } = {}): Promise<Resolution | undefined> {
+    return this.#small(({ main, mirrors }) =>
+      firstOf(direct ? [] : mirrorsFor(reference, mirrors), main, as, (endpoint, identity) =>
         this.#resolveAt(endpoint, reference, identity),
       ),
     );
