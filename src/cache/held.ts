@@ -32,8 +32,7 @@ export async function takeHeld(keeping: Keeping, digest: Digest): Promise<BlobRe
   if ((await keeping.store.find(digest)) !== undefined) {
     await setAside(keeping, digest, 'it has another size than when it was stored');
   } else if ((await keeping.index.blobs.stored(digest)) !== undefined) {
-    // Its file is gone, and with it what it took of the cache's room.
-    await keeping.index.blobs.forget(digest);
+    await setAside(keeping, digest, 'its file is gone');
   }
   return undefined;
 }

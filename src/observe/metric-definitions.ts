@@ -34,7 +34,7 @@ export const metricDefinitions = {
   held_bytes: gauge('Bytes of all content in the store, cached and hosted, each blob once.'),
   evictions_total: counter('Images and blobs evicted.', 'reason'),
   evicted_bytes_total: counter('Bytes freed by eviction.', 'reason'),
-  quarantined_total: counter('Blobs at rest that were found to be wrong and put aside.'),
+  quarantined_total: counter('Blobs at rest that were found to be gone, or to be wrong and put aside.'),
 
   collections_total: counter('Times that what nothing refers to any more was collected.'),
   collected_manifests_total: counter('Manifests without a tag that were let go by collection.'),

@@ -61,7 +61,7 @@ const sentences: Sentences = {
   'cache.size': () => undefined,
   'cache.quarantined': () => ({
     level: 'error',
-    text: 'content at rest is not what its digest says; it was put aside and will be fetched again when asked for',
+    text: 'content at rest is gone, or is not what its digest says; what is left was put aside, and it is fetched again when asked for',
   }),
   'upload.expired': (event) => ({
     level: 'info',

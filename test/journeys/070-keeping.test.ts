@@ -196,6 +196,8 @@ describe('what is lost', () => {
     await at.pulls('a');
     await rm(at.fileOf(base.digest));
     assert.equal(await at.pulls('a'), base.size);
+    const [lost, ...others] = at.entrepot.told('cache.quarantined');
+    assert.deepEqual([lost?.digest, lost?.reason, others.length], [base.digest, 'its file is gone', 0]);
     assert.equal(await at.pulls('a'), 0);
   });
 
