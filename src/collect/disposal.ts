@@ -2,11 +2,14 @@ import type { Lease } from '../index/contract.ts';
 import { downloadKeyOf, settlingKeyOf } from '../index/settling.ts';
 import { takeLease } from '../index/take-lease.ts';
 import type { LeaseTaker } from '../index/take-lease.ts';
+import type { Observer } from '../observe/events.ts';
+import { tellingStoreFailures } from '../observe/store-failures.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 
 export interface DisposalContext extends LeaseTaker {
   readonly store: Pick<BlobStore, 'find' | 'delete'>;
+  readonly observer: Observer;
 }
 
 /** As long as a push has to settle: whoever was suspended for so long must not delete what was pushed since. In milliseconds. */
@@ -25,7 +28,11 @@ export class Disposal {
   }
 
   /** Resolves to the bytes that were freed. One that somebody is bringing in just now stays for another time. */
-  async dispose(digest: Digest): Promise<number> {
+  dispose(digest: Digest): Promise<number> {
+    return tellingStoreFailures(this.#context.observer, 'delete', () => this.#dispose(digest));
+  }
+
+  async #dispose(digest: Digest): Promise<number> {
     const { index } = this.#context;
     const leases: Lease[] = [];
     try {

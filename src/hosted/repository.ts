@@ -1,5 +1,6 @@
 import { touchGrainMs } from '../index/collection-contract.ts';
 import type { Tell } from '../index/contract.ts';
+import { tellingStoreFailures } from '../observe/store-failures.ts';
 import type { BlobReader } from '../oci/blob.ts';
 import type { Change } from '../oci/change.ts';
 import type { Digest, DigestAlgorithm } from '../oci/digest.ts';
@@ -77,20 +78,23 @@ export class HostedRepository implements Repository, Writes {
     const tell = this.#telling(ask, () =>
       (tags.length === 0 ? [undefined] : tags).map((tag) => ({ action: 'push', kind: 'manifest', manifest, tag })),
     );
-    await index.hosted.put(this.key, manifest, { tags, isImmutable, sparse, mayLack, atMs: clock.now(), tell });
+    const options = { tags, isImmutable, sparse, mayLack, atMs: clock.now(), tell };
+    await this.#told('push', () => index.hosted.put(this.key, manifest, options));
   }
 
   async remove(reference: Reference, ask: Ask): Promise<boolean> {
     this.#mayDelete();
     const { index, clock } = this.#context;
     const tell = this.#telling(ask, (untagged) => removalsOf(reference, untagged));
-    return index.hosted.remove(this.key, reference, (tag) => this.#isImmutable(tag), clock.now(), tell);
+    const isImmutable = (tag: Tag): boolean => this.#isImmutable(tag);
+    return this.#told('delete', () => index.hosted.remove(this.key, reference, isImmutable, clock.now(), tell));
   }
 
   async removeBlob(digest: Digest, ask: Ask): Promise<boolean> {
     this.#mayDelete();
     const tell = this.#telling(ask, () => [{ action: 'delete', kind: 'blob', digest }]);
-    const outcome = await this.#context.index.hosted.removeBlob(this.key, digest, tell);
+    const { hosted } = this.#context.index;
+    const outcome = await this.#told('delete', () => hosted.removeBlob(this.key, digest, tell));
     if (outcome !== 'needed') return outcome === 'removed';
     const message = `${digest} is needed by a manifest of ${this.label}: delete that first`;
     throw new RegistryError('UNSUPPORTED', message, { detail: { digest } });
@@ -105,14 +109,15 @@ export class HostedRepository implements Repository, Writes {
     for (const source of sources) {
       if (!(await mayMount(ask.asker, source, digest))) continue;
       const tell = this.#telling(ask, () => [{ action: 'mount', kind: 'blob', digest, size, from: source }]);
-      if (await index.hosted.mountBlob(this.key, source, digest, clock.now(), tell)) return true;
+      const mount = (): Promise<boolean> => index.hosted.mountBlob(this.key, source, digest, clock.now(), tell);
+      if (await this.#told('push', mount)) return true;
     }
     return false;
   }
 
   async startUpload(algorithm: DigestAlgorithm, _ask: Ask): Promise<UploadStatus> {
     this.#mayPush();
-    return this.#uploads.start(this.key, algorithm);
+    return this.#told('push', () => this.#uploads.start(this.key, algorithm));
   }
 
   async uploadStatus(id: UploadId, _ask: Ask): Promise<UploadStatus | undefined> {
@@ -121,9 +126,9 @@ export class HostedRepository implements Repository, Writes {
 
   async resumeUpload(id: UploadId, ask: Ask): Promise<Upload | undefined> {
     this.#mayPush();
-    return this.#uploads.resume(this.key, id, (digest, size) =>
-      this.#telling(ask, () => [{ action: 'push', kind: 'blob', digest, size }]),
-    );
+    const telling = (digest: Digest, size: number): Tell =>
+      this.#telling(ask, () => [{ action: 'push', kind: 'blob', digest, size }]);
+    return this.#told('push', () => this.#uploads.resume(this.key, id, telling));
   }
 
   /** Only what was uploaded or mounted here: that the store has it for others proves nothing. */
@@ -138,6 +143,10 @@ export class HostedRepository implements Repository, Writes {
     const { index, clock } = this.#context;
     const nowMs = clock.now();
     await index.keeping.touch([{ repository: this.key, digest, atMs: nowMs - (nowMs % touchGrainMs) }]);
+  }
+
+  #told<T>(operation: 'push' | 'delete', act: () => Promise<T>): Promise<T> {
+    return tellingStoreFailures(this.#context.observer, operation, act);
   }
 
   /** What others are to be told of it, written with the change itself. */

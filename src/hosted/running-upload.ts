@@ -1,5 +1,6 @@
 import { Tally } from '../bytes/tally.ts';
 import type { Tell, UploadRow } from '../index/contract.ts';
+import { tellingStoreFailures } from '../observe/store-failures.ts';
 import { algorithmOf } from '../oci/digest.ts';
 import type { Digest } from '../oci/digest.ts';
 import { RegistryError, systemCodeOf } from '../oci/errors.ts';
@@ -73,38 +74,12 @@ export class RunningUpload implements Upload {
     }
   }
 
-  async write(stream: ByteStream): Promise<void> {
-    const { pool, clock, index, holder } = this.#context;
-    const ingest = await this.#openIngest();
-    const onWritten = (received: number): void => {
-      this.#received = received;
-    };
-    const onProgress = async (received: number): Promise<void> => {
-      if (await index.uploads.progress(this.#row.id, holder, received, clock.now())) return;
-      throw new RegistryError('BLOB_UPLOAD_UNKNOWN', 'this upload was ended meanwhile; start another one');
-    };
-    try {
-      await receive(stream, { ingest, tally: this.#tally, pool, clock, onWritten, onProgress });
-    } catch (error) {
-      // What a store did with bytes that it failed to take is unknown.
-      if (!(error instanceof RegistryError && error.origin === 'client')) this.#failed = true;
-      throw error;
-    }
+  write(stream: ByteStream): Promise<void> {
+    return tellingStoreFailures(this.#context.observer, 'push', () => this.#write(stream));
   }
 
-  async commit(expected: Digest): Promise<Descriptor> {
-    const ingest = await this.#openIngest();
-    // Whatever happens to it from here on, nobody goes on with it.
-    this.#failed = true;
-    const algorithm = algorithmOf(expected);
-    if (algorithm !== this.#tally.algorithm) {
-      this.#tally[Symbol.dispose]();
-      this.#tally = await this.#hash(ingest, algorithm);
-    }
-    const content = await this.#tally.verify(expected);
-    await settle(this.#context, this.#row, ingest, content, this.#hooks.telling?.(content.digest, content.size));
-    this.#over = true;
-    return { digest: content.digest, size: content.size, mediaType: 'application/octet-stream' };
+  commit(expected: Digest): Promise<Descriptor> {
+    return tellingStoreFailures(this.#context.observer, 'push', () => this.#commit(expected));
   }
 
   async cancel(): Promise<void> {
@@ -133,6 +108,40 @@ export class RunningUpload implements Upload {
       this.#hooks.onEnd(this.#failed ? undefined : this.#tally);
       this.#ending.resolve();
     }
+  }
+
+  async #write(stream: ByteStream): Promise<void> {
+    const { pool, clock, index, holder } = this.#context;
+    const ingest = await this.#openIngest();
+    const onWritten = (received: number): void => {
+      this.#received = received;
+    };
+    const onProgress = async (received: number): Promise<void> => {
+      if (await index.uploads.progress(this.#row.id, holder, received, clock.now())) return;
+      throw new RegistryError('BLOB_UPLOAD_UNKNOWN', 'this upload was ended meanwhile; start another one');
+    };
+    try {
+      await receive(stream, { ingest, tally: this.#tally, pool, clock, onWritten, onProgress });
+    } catch (error) {
+      // What a store did with bytes that it failed to take is unknown.
+      if (!(error instanceof RegistryError && error.origin === 'client')) this.#failed = true;
+      throw error;
+    }
+  }
+
+  async #commit(expected: Digest): Promise<Descriptor> {
+    const ingest = await this.#openIngest();
+    // Whatever happens to it from here on, nobody goes on with it.
+    this.#failed = true;
+    const algorithm = algorithmOf(expected);
+    if (algorithm !== this.#tally.algorithm) {
+      this.#tally[Symbol.dispose]();
+      this.#tally = await this.#hash(ingest, algorithm);
+    }
+    const content = await this.#tally.verify(expected);
+    await settle(this.#context, this.#row, ingest, content, this.#hooks.telling?.(content.digest, content.size));
+    this.#over = true;
+    return { digest: content.digest, size: content.size, mediaType: 'application/octet-stream' };
   }
 
   async #openIngest(): Promise<Ingest> {

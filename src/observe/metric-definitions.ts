@@ -78,7 +78,11 @@ export const metricDefinitions = {
     'host',
     'how',
   ),
-  store_failures_total: counter('Operations of the store that failed.', 'operation', 'code'),
+  store_failures_total: counter(
+    'Operations of the store or the index that failed: in downloads, pushes, deletes.',
+    'operation',
+    'code',
+  ),
   task_failures_total: counter('Background tasks that failed.', 'task'),
   refused_logins_total: counter('Logins with a wrong user or password.'),
   certificate_expiry_timestamp_seconds: gauge(

@@ -1,7 +1,8 @@
 /** A disk that fails: the file operations of the store, replaced for the length of a test. */
+import fs from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { TestContext } from 'node:test';
-import { Disposal } from '../../src/collect/disposal.ts';
 import { OpenFile } from '../../src/store/filesystem/open-file.ts';
 import { storeFailure } from '../../src/store/failure.ts';
 
@@ -47,10 +48,20 @@ export function failReads(t: TestContext, code: string): Disposable {
   return healing(t.mock.method(OpenFile.prototype, 'read', fail));
 }
 
-/** No file can be deleted that nothing refers to any more. */
+/** No blob can be deleted. */
 export function failDelete(t: TestContext, code: string): Disposable {
-  const fail = (): Promise<number> => Promise.reject(storeFailure('deleting a blob', errno(code)));
-  return healing(t.mock.method(Disposal.prototype, 'dispose', fail));
+  const { unlink } = fs;
+  const replaced = t.mock.method(fs, 'unlink', (path: string) =>
+    path.includes('/blobs/') ? Promise.reject(errno(code)) : unlink(path),
+  );
+  // The store has it by name.
+  syncBuiltinESMExports();
+  return {
+    [Symbol.dispose]() {
+      replaced.mock.restore();
+      syncBuiltinESMExports();
+    },
+  };
 }
 
 function healing({ mock }: { readonly mock: { restore(): void } }): Disposable {

@@ -164,6 +164,8 @@ describe('a store that fails', () => {
       assert.equal((await get(`${url}/blobs/${blob.digest}`, { method: 'HEAD' })).status, 404);
       assert.deepEqual(await readdir(join(entrepot.storeDirectory, 'entrepot/ingest')), []);
     }
+    const told = entrepot.told('store.failed').map(({ operation, code }) => `${operation} ${code}`);
+    assert.deepEqual(told, ['push ENOSPC', 'push EIO']);
     await pushBlob(url, blob);
     assert.deepEqual((await get(`${url}/blobs/${blob.digest}`)).body, bytes);
   });

@@ -150,6 +150,9 @@ describe('a disk that does not let go of what an operator has forgotten', () => 
       assert.equal(status, 503);
       assert.match(body.toString(), /failed with EROFS.*; it is forgotten all the same, .* \(entrepot gc\)/);
     }
+    const [told, ...others] = world.entrepot.told('store.failed');
+    assert.deepEqual([told?.operation, told?.code, others.length], ['delete', 'EROFS', 0]);
+    assert.match(told?.message ?? '', /^deleting sha256:[0-9a-f]{64} failed with EROFS: /);
     const [failed] = world.entrepot.told('admin.failed');
     assert.equal(`${failed?.action} ${failed?.target}`, 'purge redis:7');
     assert.equal((await keptIn(world.entrepot.storeDirectory)).length, image.blobs.length);

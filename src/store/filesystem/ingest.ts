@@ -97,7 +97,7 @@ class FileIngest implements Ingest {
       await this.#settle(content);
       if (!(await this.#publish(content, path))) await rm(this.#path, { force: true });
     } catch (error) {
-      throw storeFailure('committing a blob', error);
+      throw storeFailure(`committing ${content.digest}`, error);
     }
     this.#moved = true;
     const blob = blobNow(path, content.digest, this.#yard.prompt);

@@ -82,7 +82,7 @@ class FilesystemStore implements BlobStore, Quarantine, LinkTree {
     } catch (error) {
       const code = errorCode(error);
       if (code === 'ENOENT' || code === 'ENOTDIR') return false;
-      throw storeFailure('deleting a blob', error);
+      throw storeFailure(`deleting ${digest}`, error);
     }
   }
 
@@ -90,7 +90,7 @@ class FilesystemStore implements BlobStore, Quarantine, LinkTree {
     try {
       await this.#yard.directories.within(this.#layout.quarantine, 0o700, () => this.#putAside(digest, room));
     } catch (error) {
-      if (errorCode(error) !== 'ENOENT') throw storeFailure('quarantining a blob', error);
+      if (errorCode(error) !== 'ENOENT') throw storeFailure(`quarantining ${digest}`, error);
     }
     await this.delete(digest);
   }
