@@ -12,6 +12,8 @@ import { Settings } from './settings.ts';
 export interface Rebuilt {
   /** Where the index lies that was there before; `undefined` when there was none. */
   readonly before: string | undefined;
+  /** Why nothing could be taken over from that index; `undefined` when it could. */
+  readonly unread: string | undefined;
   readonly found: AdoptionProgress;
 }
 
@@ -27,7 +29,7 @@ export async function rebuildIndex(loaded: Loaded, around: Around): Promise<Rebu
     throw new RegistryError('UNSUPPORTED', message, { origin: 'operator' });
   }
   setAsideIndex(where, 'only look');
-  const pins = await saveWhatCanBeSaved(loaded, around);
+  const { pins, unread } = await saveWhatCanBeSaved(loaded, around);
   const before = setAsideIndex(where, 'move');
   await using scope = new AsyncDisposableStack();
   const failed = Promise.withResolvers<never>();
@@ -39,11 +41,16 @@ export async function rebuildIndex(loaded: Loaded, around: Around): Promise<Rebu
   const { adoption, index } = await furnish(scope, new Settings(loaded), { ...around, observer: { emit } });
   await Promise.race([adoption.finished(), failed.promise]);
   for (const pin of pins) await index.pins.pin(pin);
-  return { before, found: adoption.progress };
+  return { before, unread, found: adoption.progress };
+}
+
+interface Saved {
+  readonly pins: readonly string[];
+  readonly unread: string | undefined;
 }
 
 /** Where the old index can still be read, what it has not written to the volume yet is, and its pins are kept. */
-async function saveWhatCanBeSaved({ config }: Loaded, around: Around): Promise<readonly string[]> {
+async function saveWhatCanBeSaved({ config }: Loaded, around: Around): Promise<Saved> {
   let index: Index | undefined;
   try {
     index = await openIndex(config);
@@ -51,10 +58,11 @@ async function saveWhatCanBeSaved({ config }: Loaded, around: Around): Promise<r
     const isGone = (holder: string): boolean => fateOf(holder) !== 'unknown';
     await using links = new LinkWriter({ ...around, store, index, holder: thisProcess(), isGone });
     await links.drain();
-    return await index.pins.list();
+    return { pins: await index.pins.list(), unread: undefined };
   } catch (error) {
     if (!(error instanceof RegistryError) || error.origin !== 'index') throw error;
-    return [];
+    // What to do about it is being done.
+    return { pins: [], unread: error.message.split(': ')[0] };
   } finally {
     await index?.[Symbol.asyncDispose]();
   }

@@ -31,6 +31,8 @@ export interface Context {
 export interface Rebuilt {
   /** Where the index lies that was there before. */
   readonly before: string | undefined;
+  /** Why nothing could be taken over from that index; `undefined` when it could. */
+  readonly unread: string | undefined;
   readonly found: AdoptionProgress;
 }
 

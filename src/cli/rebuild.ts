@@ -18,8 +18,8 @@ export function addRebuild(program: Program, context: Context): void {
     .action(async (file, options) => {
       const loaded = await loadConfig({ path: file, env: context.env });
       const emit = (event: Event): void => tell(context, event);
-      const { before, found } = await context.rebuildIndex(loaded, { emit });
-      if (options.json === true) return printJson(context.out, { before, ...found });
+      const { before, unread, found } = await context.rebuildIndex(loaded, { emit });
+      if (options.json === true) return printJson(context.out, { before, unread, ...found });
       const { repositories, manifests, blobs, dangling, troubles } = found;
       context.out.print(
         `The index was made anew: ${repositories} repositories, ${manifests} manifests, ${blobs} links and blobs.\n`,
@@ -27,6 +27,10 @@ export function addRebuild(program: Program, context: Context): void {
       if (dangling > 0)
         context.out.print(`${dangling} links are of content that is not there; they were passed over.\n`);
       if (troubles > 0) context.out.print(`${troubles} things above could not be understood; they were left alone.\n`);
+      if (unread !== undefined)
+        context.out.note(
+          `Nothing was taken over from the index before: ${unread}. Its pins are lost, and what it had not written to the volume.\n`,
+        );
       if (before !== undefined) context.out.print(`The index before is ${before}; delete it when all is well.\n`);
     });
 }

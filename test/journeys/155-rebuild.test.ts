@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'node:test';
 import { loadConfig } from '../../src/config/load.ts';
 import { openSqliteIndex } from '../../src/index/sqlite/index.ts';
@@ -41,7 +42,8 @@ describe('rebuild', () => {
     await entrepot.stored(cached.blobs.length);
     await entrepot.stop();
     await writeFile(indexOf(entrepot), 'no database at all');
-    const { before, found } = await rebuild(entrepot);
+    const { before, unread, found } = await rebuild(entrepot);
+    assert.equal(unread, `the index ${indexOf(entrepot)} failed (file is not a database)`);
     assert.equal(before, `${indexOf(entrepot)}.before-rebuild`);
     assert.equal((await readFile(before)).toString(), 'no database at all');
     assert.deepEqual([found.state, found.repositories, found.manifests], ['done', 1, 1]);
@@ -66,10 +68,31 @@ describe('rebuild', () => {
       const tags = [parseTag('acknowledged')];
       await index.hosted.put(key, manifest, { tags, isImmutable: () => false, sparse: true, atMs: 1 });
     }
-    await rebuild(entrepot);
+    assert.equal((await rebuild(entrepot)).unread, undefined);
     await entrepot.restart();
     assert.equal((await pull(entrepot.origin, 'app', 'acknowledged')).digest, ours.digest);
     assert.match(String((await entrepot.admin('GET /v1/pins')).body), /library\/redis:7/);
+  });
+
+  test('keeps every index that was there before, and says which of them it could not read', async () => {
+    await using entrepot = await Entrepot.start();
+    await push(entrepot.origin, 'app', '1', ours);
+    await entrepot.stop();
+    const path = indexOf(entrepot);
+    {
+      using newer = new DatabaseSync(path);
+      newer.exec('PRAGMA user_version = 999');
+    }
+    const first = await rebuild(entrepot);
+    assert.match(first.unread ?? '', /has schema version 999, and this entrepot knows versions up to \d+$/);
+    await writeFile(path, 'no database at all');
+    const second = await rebuild(entrepot);
+    const third = await rebuild(entrepot);
+    const all = [first, second, third].map(({ before }) => before);
+    assert.deepEqual(all, [`${path}.before-rebuild`, `${path}.before-rebuild.2`, `${path}.before-rebuild.3`]);
+    assert.equal((await readFile(`${path}.before-rebuild.2`)).toString(), 'no database at all');
+    await entrepot.restart();
+    assert.equal((await pull(entrepot.origin, 'app', '1')).digest, ours.digest);
   });
 
   test('is refused while a server runs on the index', async () => {
