@@ -2,6 +2,7 @@ import { Argument, InvalidArgumentError, Option } from '@commander-js/extra-typi
 import { clientConfigText } from '../clients/client-config.ts';
 import { isRuntime, runtimes } from '../clients/runtimes.ts';
 import { isLoopback } from '../config/value/address.ts';
+import { pathOf } from './config-argument.ts';
 import type { Context } from './context.ts';
 import { applyClient, undoClient } from './client-apply.ts';
 import { findTarget } from './client-server.ts';
@@ -27,7 +28,7 @@ export function addClient(program: Program, context: Context): void {
     .option('--offline', 'ask no server: believe the configuration')
     .addOption(new Option('--wait <duration>', 'how long to wait for a pull elsewhere').default('2m'))
     .option('--root <directory>', 'the root of that machine, where it is not this one', '/')
-    .option('--config <file>', "the server's configuration")
+    .option('--config <file>', "the server's configuration", pathOf)
     .addOption(socketOption())
     .addOption(jsonOption())
     .action(async (name, options) => {

@@ -49,6 +49,10 @@ describe('wrong usage', () => {
     [['client', 'dokcer'], /Allowed choices are docker, docker-mirror, containerd/],
     [['ls', '--limit', 'many'], /"many" is not a count/],
     [['ls', 'a', 'b'], /too many arguments/],
+    [['serve', ''], /is invalid for argument 'file'\. It is empty; write a path/],
+    [['ls', '--config', ''], /It is empty; write a path/],
+    [['ls', '--socket', ''], /It is empty; write a path/],
+    [['client', 'docker', '--config='], /It is empty; write a path/],
   ];
   for (const [args, said] of mistakes) {
     test(`${args.join(' ')} ends with 2 and says what to do`, async () => {

@@ -2,6 +2,7 @@ import { Option } from '@commander-js/extra-typings';
 import { loadConfig } from '../config/load.ts';
 import { adminClient } from './admin-client.ts';
 import type { AdminClient } from './admin-client.ts';
+import { pathOf } from './config-argument.ts';
 import type { Context } from './context.ts';
 import { CommandFailed } from './trouble.ts';
 
@@ -12,10 +13,12 @@ export interface ServerOptions {
 }
 
 export const socketOption = () =>
-  new Option('--socket <path>', "the running server's admin socket (default: what the configuration says)");
+  new Option('--socket <path>', "the running server's admin socket (default: what the configuration says)").argParser(
+    pathOf,
+  );
 
 export const configOption = () =>
-  new Option('--config <file>', "the running server's configuration, to find its socket");
+  new Option('--config <file>', "the running server's configuration, to find its socket").argParser(pathOf);
 
 export const jsonOption = () => new Option('--json', 'print JSON');
 

@@ -146,6 +146,7 @@ describe('the file itself', () => {
         { path, env: {} },
         { env: { ENTREPOT_CONFIGURATION_PATH: path } },
         { env: { REGISTRY_CONFIGURATION_PATH: path } },
+        { env: { ENTREPOT_CONFIGURATION_PATH: '', REGISTRY_CONFIGURATION_PATH: path } },
       ]) {
         const { config, files } = await loadConfig(options);
         assert.equal(config.file, path);
@@ -154,6 +155,11 @@ describe('the file itself', () => {
     } finally {
       await rm(directory, { recursive: true });
     }
+  });
+
+  test('is none where the variables that name one are empty', async () => {
+    const { config } = await loadConfig({ env: { ENTREPOT_CONFIGURATION_PATH: '', REGISTRY_CONFIGURATION_PATH: '' } });
+    assert.equal(config.file, undefined);
   });
 
   test('that is not there is an error which names it', async () => {

@@ -56,7 +56,7 @@ export const fileKeys: KeyNode = keysOf(fileSchema);
  */
 export async function loadConfig(options: LoadOptions): Promise<Loaded> {
   const { env } = options;
-  const named = options.path ?? env['ENTREPOT_CONFIGURATION_PATH'] ?? env['REGISTRY_CONFIGURATION_PATH'];
+  const named = options.path ?? nonEmpty(env['ENTREPOT_CONFIGURATION_PATH']) ?? nonEmpty(env['REGISTRY_CONFIGURATION_PATH']);
   const hasFile = named !== undefined || options.text !== undefined;
   const file = named ?? 'config.yml';
   const own = named === undefined ? [] : [absolutePath(named)];

@@ -133,7 +133,11 @@ describe('REGISTRY_* over a file of registry', () => {
   });
 
   test('leaves alone what only looks like a setting', async () => {
-    const { notices } = await loadText(file, { REGISTRY_CONFIGURATION_PATH: '', REGISTRY_AUTH_FILE: '/run/auth.json' });
+    const { notices } = await loadText(file, {
+      REGISTRY_CONFIGURATION_PATH: '',
+      REGISTRY_AUTH_FILE: '/run/auth.json',
+      ENTREPOT_DEBUG: '1',
+    });
     assert.deepEqual(notices, []);
   });
 

@@ -51,10 +51,11 @@ export function overlayEnvironment(tree: MapTree, env: Environment, scope: Envir
   return overlaid;
 }
 
-/** They begin like keys, and are none: where the file is, and podman's credentials. */
+/** They begin like keys, and are none: where the file is, what commands say of failures, and podman's credentials. */
 const notKeys: ReadonlySet<string> = new Set([
   'REGISTRY_CONFIGURATION_PATH',
   'ENTREPOT_CONFIGURATION_PATH',
+  'ENTREPOT_DEBUG',
   'REGISTRY_AUTH_FILE',
 ]);
 
