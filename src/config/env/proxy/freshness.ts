@@ -1,3 +1,5 @@
+import { parseDuration } from '../../value/duration.ts';
+import { ValueError } from '../../value/value-error.ts';
 import { isGiven, isTrue, problem } from './said.ts';
 import type { Said } from './said.ts';
 
@@ -9,7 +11,7 @@ export function freshnessOf(said: Said): void {
   const { env, hosts, understood } = said;
   const isOn = isTrue(env['ENABLE_MANIFEST_CACHE']);
   const rules = isOn ? [...tier(said, 'PRIMARY'), ...tier(said, 'SECONDARY')] : [];
-  const otherwise = isOn ? (env['MANIFEST_CACHE_DEFAULT_TIME'] ?? '1h') : '0';
+  const otherwise = isOn ? timeOf(said, 'MANIFEST_CACHE_DEFAULT_TIME', '1h') : '0';
   const value = rules.length === 0 ? otherwise : [...rules, { tags: '*', for: otherwise }];
   for (const host of ['docker.io', ...hosts]) {
     understood.settings.push({ path: ['upstreams', host, 'freshness'], value, name: 'ENABLE_MANIFEST_CACHE' });
@@ -27,15 +29,30 @@ const byDefault = {
   SECONDARY: { regex: String.raw`(.*)(\d|\.)+(.*)(\d|\.)+(.*)(\d|\.)+`, time: '60d' },
 } as const;
 
-function tier({ env, understood }: Said, which: keyof typeof byDefault): readonly TagRule[] {
+function tier(said: Said, which: keyof typeof byDefault): readonly TagRule[] {
+  const { env, understood } = said;
   const name = `MANIFEST_CACHE_${which}_REGEX`;
   const regex = isGiven(env, name) ? (env[name] ?? '') : byDefault[which].regex;
-  const time = env[`MANIFEST_CACHE_${which}_TIME`] ?? byDefault[which].time;
+  const time = timeOf(said, `MANIFEST_CACHE_${which}_TIME`, byDefault[which].time);
   const globs = globsOf(regex);
   if (globs !== undefined) return globs.map((tags) => ({ tags, for: time }));
   const advice = 'write upstreams.NAME.freshness as a list of { tags: GLOB, for: DURATION }, and remove it';
   understood.problems.push(problem(name, `is a regular expression that has no globs for it; ${advice}`));
   return [];
+}
+
+/** What the variable says; once it is known to be wrong, and told, the default: each upstream would tell it again. */
+function timeOf({ env, understood }: Said, name: string, byDefault: string): string {
+  const { [name]: time = '' } = env;
+  if (time === '') return byDefault;
+  try {
+    parseDuration(time);
+    return time;
+  } catch (error) {
+    if (!(error instanceof ValueError)) throw error;
+    understood.problems.push(problem(name, error.message));
+    return byDefault;
+  }
 }
 
 /** Of a pattern that may be found anywhere in a tag: words and their alternatives, `.*`, digits and dots. */

@@ -145,6 +145,36 @@ describe("docker-registry-proxy's environment", () => {
     }
   });
 
+  for (const name of [
+    'CACHE_INACTIVE',
+    'DISABLE_IPV6',
+    'MANIFEST_CACHE_PRIMARY_TIME',
+    'MANIFEST_CACHE_SECONDARY_REGEX',
+    'PROXY_REQUEST_BUFFERING',
+    'PROXY_CONNECT_READ_TIMEOUT',
+    'AUTH_REGISTRIES_DELIMITER',
+  ]) {
+    test(`counts from ${name} alone on`, async () => {
+      const { config } = await load({ [name]: values[name] ?? '60' });
+      assert.equal(config.intercept?.hosts.kind, 'list');
+    });
+  }
+
+  test('counts from the key of its authority alone on', async () => {
+    const [line] = await problemsOf('', { CA_KEY_FILE: '/nowhere/fleet.key' });
+    assert.match(line ?? '', /^CA_KEY_FILE: /);
+  });
+
+  for (const time of ['1M', '1h 30m', '3600']) {
+    for (const name of ['MANIFEST_CACHE_DEFAULT_TIME', 'MANIFEST_CACHE_PRIMARY_TIME']) {
+      test(`refuses ${time} as ${name} once, by that name`, async () => {
+        const lines = await problemsOf('', { ENABLE_MANIFEST_CACHE: 'true', [name]: time });
+        assert.equal(lines.length, 1);
+        assert.match(lines[0] ?? '', new RegExp(`^${name}: "${time}" (?:is not a duration|has no unit); write`));
+      });
+    }
+  }
+
   test('gives way to a file and to our own variables', async () => {
     const env = { REGISTRIES: 'quay.io', ENTREPOT_HTTP_ADDR: ':4000', CACHE_MAX_SIZE: '1g' };
     const { config } = await loadText('cache: { size: 5GB }\n', env);

@@ -5,7 +5,7 @@ import type { Said, Understood, Variables } from './said.ts';
 
 /**
  * The environment of docker-registry-proxy (rpardini, 0.7.0) as keys of ours. Nothing, unless one of the variables that
- * only it has is there: `DEBUG` and `VERIFY_SSL` alone are anybody's.
+ * only it has is there: `DEBUG`, `VERIFY_SSL` and nginx's time limits alone are anybody's.
  */
 export function proxyVariables(env: Variables): Understood {
   const understood: Understood = { settings: [], problems: [], notices: [] };
@@ -29,6 +29,19 @@ export const proxysOwn = [
   'MANIFEST_CACHE_DEFAULT_TIME',
   'ALLOW_PUSH',
   'CA_CRT_FILE',
+  'CA_KEY_FILE',
+  'AUTH_REGISTRIES_DELIMITER',
+  'AUTH_REGISTRY_DELIMITER',
+  'MANIFEST_CACHE_PRIMARY_REGEX',
+  'MANIFEST_CACHE_PRIMARY_TIME',
+  'MANIFEST_CACHE_SECONDARY_REGEX',
+  'MANIFEST_CACHE_SECONDARY_TIME',
+  'CACHE_INACTIVE',
+  'DISABLE_IPV6',
+  'PROXY_REQUEST_BUFFERING',
+  'PROXY_CONNECT_READ_TIMEOUT',
+  'PROXY_CONNECT_CONNECT_TIMEOUT',
+  'PROXY_CONNECT_SEND_TIMEOUT',
 ] as const;
 
 const registriesByDefault = 'registry.k8s.io gcr.io quay.io ghcr.io';
