@@ -26,6 +26,11 @@ export function unacceptable(
   return refused(notes, status, entry);
 }
 
+/** What HTTP itself forbids to answer. */
+export function malformed(notes: Notes, why: string): Reply {
+  return refused(notes, 400, { code: 'REQUEST_INVALID', message: `the request is malformed: ${why}` });
+}
+
 /** What the handler says, to those who get as far as that. */
 export function answerTo(
   context: ExchangeContext,

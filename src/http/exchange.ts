@@ -8,6 +8,7 @@ import {
   answerTo,
   clientClosedStatus,
   isBodyless,
+  malformed,
   mishapReply,
   noteFailure,
   tell,
@@ -21,7 +22,7 @@ import type { TrustedProxies } from './forwarded.ts';
 import type { Interception } from './interception.ts';
 import type { BlobReplyBody, Handler, Lobby, Reply } from './message.ts';
 import type { ListenerLimits } from './limits.ts';
-import { IncomingRequest, unanswerable } from './request.ts';
+import { IncomingRequest, malformation } from './request.ts';
 import type { Peer } from './request.ts';
 import { IncomingBody } from './request-body.ts';
 import type { IsOwnName } from './via.ts';
@@ -121,7 +122,10 @@ export class Exchange implements CurrentExchange {
   }
 
   #unacceptable(): Reply | undefined {
-    return unanswerable(this.#incoming) ?? unacceptable(this.#context, this.#peer, this.#incoming, this.#request.notes);
+    const { notes } = this.#request;
+    const why = malformation(this.#incoming);
+    if (why !== undefined) return malformed(notes, why);
+    return unacceptable(this.#context, this.#peer, this.#incoming, notes);
   }
 
   /** The response is complete, or its connection gone. */

@@ -68,7 +68,9 @@ describe('what HTTP forbids', () => {
       assert.equal(refusal(await exchangeBytes(port, Buffer.from(bytes, 'latin1'))), expected);
       assert.equal(handled, 0);
       const [event] = await logOf(1);
-      assert.equal(`${event?.status}`, expected.slice(0, 3));
+      assert.equal(`${event?.status} ${event?.errorCode}`, `${expected.slice(0, 3)} REQUEST_INVALID`);
+      assert.ok((event?.errorMessage ?? '').length > 10);
+      assert.equal(event?.origin, 'client');
       assert.equal(logged.length, 1);
     });
   }

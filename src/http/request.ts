@@ -1,11 +1,10 @@
 import type { IncomingMessage } from 'node:http';
 import type { ClientCertificate } from './client-certificate.ts';
 import type { ErrorEntry } from './error-body.ts';
-import { errorReply } from './error-body.ts';
 import { absoluteForm } from './absolute-form.ts';
 import { firstOf } from './forwarded.ts';
 import type { TrustedProxies } from './forwarded.ts';
-import type { Guest, Notes, Reply, Request, RequestBody, Via } from './message.ts';
+import type { Guest, Notes, Request, RequestBody, Via } from './message.ts';
 import { viaOf } from './via.ts';
 import type { IsOwnName } from './via.ts';
 
@@ -140,22 +139,17 @@ export class IncomingRequest implements Request {
   }
 }
 
-/** What HTTP itself forbids to answer (RFC 9112, 3.2 and 3.2.2); the parser has refused everything else. */
-export function unanswerable(incoming: IncomingMessage): Reply | undefined {
+/** Why HTTP itself forbids to answer (RFC 9112, 3.2 and 3.2.2); the parser has refused everything else. */
+export function malformation(incoming: IncomingMessage): string | undefined {
   const hosts = countHosts(incoming.rawHeaders);
   if (hosts > 1 || (hosts === 0 && incoming.httpVersion !== '1.0')) {
-    return malformed(hosts === 0 ? 'the Host header is missing' : 'there is more than one Host header');
+    return hosts === 0 ? 'the Host header is missing' : 'there is more than one Host header';
   }
   const coding = incoming.headers['transfer-encoding'];
-  if (coding !== undefined && coding.toLowerCase() !== 'chunked')
-    return malformed('its body is framed in no known way');
+  if (coding !== undefined && coding.toLowerCase() !== 'chunked') return 'its body is framed in no known way';
   const url = incoming.url ?? '';
-  if (!url.startsWith('/') && absoluteForm(url) === undefined) return malformed('the request target is not a path');
+  if (!url.startsWith('/') && absoluteForm(url) === undefined) return 'the request target is not a path';
   return undefined;
-}
-
-function malformed(why: string): Reply {
-  return errorReply(400, { code: 'REQUEST_INVALID', message: `the request is malformed: ${why}` });
 }
 
 function countHosts(rawHeaders: readonly string[]): number {
