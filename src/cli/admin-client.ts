@@ -1,7 +1,7 @@
 import { request } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { createInterface } from 'node:readline';
-import { CommandFailed } from './trouble.ts';
+import { CommandFailed, WrongUsage } from './trouble.ts';
 
 export type Parameters = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
 
@@ -18,7 +18,9 @@ export function adminClient(socketPath: string): AdminClient {
   const ask = async (method: string, path: string, parameters: Parameters = {}): Promise<IncomingMessage> => {
     const answer = await send(socketPath, method, path + queryText(parameters));
     if (answer.statusCode === 200) return answer;
-    throw new CommandFailed(errorText(answer.statusCode ?? 0, await textOf(answer)));
+    const text = errorText(answer.statusCode ?? 0, await textOf(answer));
+    // What was asked for is as it was written on the command line.
+    throw answer.statusCode === 400 ? new WrongUsage(text) : new CommandFailed(text);
   };
   return {
     get: async <T>(path: string, parameters?: Parameters) => parsed<T>(await ask('GET', path, parameters)),

@@ -1,12 +1,12 @@
 import { Option } from '@commander-js/extra-typings';
 import type { AuthorityView } from '../admin/views.ts';
-import { parseFiniteDuration } from '../config/value/duration.ts';
+import { durationOf } from './argument-parsers.ts';
 import type { Context } from './context.ts';
 import { printJson } from './output.ts';
 import type { Output } from './output.ts';
 import type { Program } from './program.ts';
 import { configOption, connectTo, jsonOption, socketOption } from './server-options.ts';
-import { CommandFailed } from './trouble.ts';
+import { CommandFailed, WrongUsage } from './trouble.ts';
 import { durationText } from './units.ts';
 
 export function addCa(program: Program, context: Context): void {
@@ -19,32 +19,38 @@ export function addCa(program: Program, context: Context): void {
     .argument('[ca]', 'server or interception')
     .option('--pem', 'print the certificates, to be given to clients')
     .option('--renew', 'make a successor of this one')
-    .addOption(new Option('--in <duration>', 'when the successor is to sign').default('30d'))
+    .addOption(
+      new Option('--in <duration>', 'when the successor is to sign').default(thirtyDaysMs, '30d').argParser(durationOf),
+    )
     .addOption(socketOption())
     .addOption(configOption())
     .addOption(jsonOption())
     .action(async (ca, options) => {
       const client = await connectTo(context, options);
       if (options.renew === true) {
-        if (ca === undefined) throw new CommandFailed('Which one? Write: entrepot ca server --renew, or interception.');
-        const parameters = { ca, inMs: String(Math.round(parseFiniteDuration(options.in))) };
+        if (ca === undefined) throw new WrongUsage('Which one? Write: entrepot ca server --renew, or interception.');
+        const parameters = { ca, inMs: String(Math.round(options.in)) };
         const made = await client.post<AuthorityView>('/v1/authorities/renew', parameters);
         if (options.json !== true) context.out.note(renewedText(made));
       }
       const all = await client.get<readonly AuthorityView[]>('/v1/authorities');
       const wanted = all.filter(({ kind }) => ca === undefined || kind === ca);
-      if (wanted.length === 0) throw new CommandFailed(noneText(ca));
+      if (wanted.length === 0) throw noneOf(ca);
       if (options.json === true) printJson(context.out, wanted);
       else if (options.pem === true) context.out.print(wanted.map(({ pem }) => pem).join(''));
       else print(context.out, wanted, context.clock.now());
     });
 }
 
-function noneText(ca: string | undefined): string {
+const thirtyDaysMs = 30 * 86_400_000;
+
+function noneOf(ca: string | undefined): CommandFailed {
   if (ca !== undefined && ca !== 'server' && ca !== 'interception')
-    return `There is no CA called ${JSON.stringify(ca)}; write server or interception.`;
+    return new WrongUsage(`There is no CA called ${JSON.stringify(ca)}; write server or interception.`);
   const which = ca === undefined ? 'certificate authority' : `${ca} CA`;
-  return `The server has no ${which} of its own; http.tls.auto makes one for its names, intercept one for interception.`;
+  return new CommandFailed(
+    `The server has no ${which} of its own; http.tls.auto makes one for its names, intercept one for interception.`,
+  );
 }
 
 function renewedText({ kind, signsFromMs }: AuthorityView): string {

@@ -9,15 +9,16 @@ import { runtimes } from '../clients/runtimes.ts';
 import type { RuntimeName } from '../clients/runtimes.ts';
 import { hostOf } from '../clients/target.ts';
 import type { ClientTarget } from '../clients/target.ts';
-import { parseFiniteDuration } from '../config/value/duration.ts';
 import type { FoundTarget } from './client-server.ts';
 import type { Context } from './context.ts';
 import { harmless, printJson } from './output.ts';
 import { CommandFailed } from './trouble.ts';
+import { durationText } from './units.ts';
 
 export interface VerifyOptions {
   readonly root: string;
-  readonly wait: string;
+  /** In milliseconds. */
+  readonly wait: number;
   readonly json?: true | undefined;
 }
 
@@ -39,10 +40,10 @@ export async function verifyClient(
   const pulled = await firstThatIsHere(pulls, context.env);
   if (pulled === undefined) {
     context.out.note(
-      `Nothing here pulls as ${name} does. Have it pull this where it is; waiting ${options.wait} for that:\n\n  ${image}\n\n`,
+      `Nothing here pulls as ${name} does. Have it pull this where it is; waiting ${durationText(options.wait)} for that:\n\n  ${image}\n\n`,
     );
   }
-  const waitMs = pulled === undefined ? parseFiniteDuration(options.wait) : lagMsMax;
+  const waitMs = pulled === undefined ? options.wait : lagMsMax;
   const seen = await sightings(context, ask, `/setup/probe/${probe.split('/')[1]}`, waitMs);
   const { door, userAgent } = seen.find(isServed) ?? {};
   const arrived = seen.some(isServed) && (pulled === undefined || pulled.failure === undefined);

@@ -2,7 +2,7 @@ import { Argument, InvalidArgumentError, Option } from '@commander-js/extra-typi
 import { clientConfigText } from '../clients/client-config.ts';
 import { isRuntime, runtimes } from '../clients/runtimes.ts';
 import { isLoopback } from '../config/value/address.ts';
-import { pathOf } from './config-argument.ts';
+import { durationOf, pathOf } from './argument-parsers.ts';
 import type { Context } from './context.ts';
 import { applyClient, undoClient } from './client-apply.ts';
 import { findTarget } from './client-server.ts';
@@ -26,7 +26,11 @@ export function addClient(program: Program, context: Context): void {
     .addOption(new Option('--verify', 'pull through it, and say by which door that came').conflicts('apply'))
     .option('--fingerprint <sha256>', 'what entrepot ca says of a CA that this machine is to trust')
     .option('--offline', 'ask no server: believe the configuration')
-    .addOption(new Option('--wait <duration>', 'how long to wait for a pull elsewhere').default('2m'))
+    .addOption(
+      new Option('--wait <duration>', 'how long to wait for a pull elsewhere')
+        .default(120_000, '2m')
+        .argParser(durationOf),
+    )
     .option('--root <directory>', 'the root of that machine, where it is not this one', '/')
     .option('--config <file>', "the server's configuration", pathOf)
     .addOption(socketOption())

@@ -52,6 +52,9 @@ describe('wrong usage', () => {
     [['serve', ''], /is invalid for argument 'file'\. It is empty; write a path/],
     [['ls', '--config', ''], /It is empty; write a path/],
     [['ls', '--socket', ''], /It is empty; write a path/],
+    [['pin', '['], /"\[" has a bracket or brace without its other half; write both/],
+    [['ca', 'server', '--renew', '--in', 'soon'], /"soon" is not a duration; write one such as 60s/],
+    [['client', 'docker', '--wait', 'abc'], /"abc" is not a duration; write one such as 60s/],
     [['client', 'docker', '--config='], /It is empty; write a path/],
   ];
   for (const [args, said] of mistakes) {

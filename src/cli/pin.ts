@@ -1,4 +1,5 @@
 import type { PinsView, PinView } from '../admin/views.ts';
+import { globOf } from './argument-parsers.ts';
 import type { Context } from './context.ts';
 import { harmless, printJson } from './output.ts';
 import type { Program } from './program.ts';
@@ -10,7 +11,7 @@ export function addPin(program: Program, context: Context): void {
     .command('pin')
     .summary('keep an image for good; without one, list the pins')
     .description('Keeps images from being evicted, those that are held and those that come later.')
-    .argument('[image]', 'an image, a repository, or a pattern: redis:7, "redis:7*", "docker.io/library/*:*"')
+    .argument('[image]', 'an image, a repository, or a pattern: redis:7, "redis:7*", "docker.io/library/*:*"', globOf)
     .addOption(socketOption())
     .addOption(configOption())
     .addOption(jsonOption())

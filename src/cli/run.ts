@@ -3,7 +3,7 @@ import type { Context } from './context.ts';
 import { asOurFlags } from './garbage-collect.ts';
 import { harmless } from './output.ts';
 import { createProgram } from './program.ts';
-import { troubleText } from './trouble.ts';
+import { troubleText, WrongUsage } from './trouble.ts';
 
 /** Runs one command. Resolves to the exit code: 0 done, 1 failed, 2 wrong usage. */
 export async function runCli(args: readonly string[], context: Context): Promise<number> {
@@ -15,6 +15,6 @@ export async function runCli(args: readonly string[], context: Context): Promise
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     context.out.note(`${harmless(troubleText(error))}\n`);
     if (context.env['ENTREPOT_DEBUG'] !== undefined && error instanceof Error) context.out.note(`${error.stack}\n`);
-    return 1;
+    return error instanceof WrongUsage ? 2 : 1;
   }
 }

@@ -2,7 +2,7 @@ import { Option } from '@commander-js/extra-typings';
 import { loadConfig } from '../config/load.ts';
 import { adminClient } from './admin-client.ts';
 import type { AdminClient } from './admin-client.ts';
-import { pathOf } from './config-argument.ts';
+import { pathOf } from './argument-parsers.ts';
 import type { Context } from './context.ts';
 import { CommandFailed } from './trouble.ts';
 

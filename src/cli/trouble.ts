@@ -6,6 +6,9 @@ export class CommandFailed extends Error {
   override readonly name = 'CommandFailed';
 }
 
+/** A command was asked for what makes no sense. */
+export class WrongUsage extends CommandFailed {}
+
 /** What an operator is told of an error: never a stack trace, always what to do. */
 export function troubleText(error: unknown): string {
   if (error instanceof ConfigError) return configTrouble(error);

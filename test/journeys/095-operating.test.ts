@@ -100,6 +100,23 @@ describe('operating', () => {
     for (const { digest, size } of amd64.blobs) assert.equal(hub.blobBytes(digest).sent, size);
   });
 
+  for (const words of [
+    ['explain', ''],
+    ['explain', 'REDIS:v0'],
+    ['purge', 'team/a'],
+    ['purge', 'team/a:1', '--whole'],
+    ['refresh', `redis@${redis.digest}`],
+    ['ca', 'bogus'],
+    ['ca', '--renew'],
+  ]) {
+    test(`"${words.join(' ')}" is wrong usage, and ends with 2`, async () => {
+      await using entrepot = await Entrepot.start();
+      const { notes, out } = await run(entrepot, words, 2);
+      assert.match(notes, /\w/);
+      assert.equal(out, '');
+    });
+  }
+
   test('a failing pull says why and ends with 1', async () => {
     await using hub = await CountingUpstream.start(likeDockerHub);
     hub.publish('library/redis:7', redis);
