@@ -55,7 +55,11 @@ describe('a glob', () => {
     });
   }
 
-  for (const text of ['', '  ', '!docker.io/**', 'x'.repeat(513)]) {
+  for (const text of ['[a-z,]*', '{a,b}', 'v{1,{2,3}.[0-9]}', '[{]a']) {
+    test(`${text} is one`, () => assert.equal(parseGlob(text), text));
+  }
+
+  for (const text of ['', '  ', '!docker.io/**', 'x'.repeat(513), '[', 'a[b', 'a]', '{a', 'a}', '{a,{b}', 'a,b']) {
     test(`${JSON.stringify(text.slice(0, 20))} is refused`, () =>
       assert.throws(() => parseGlob(text), /; (?:write|use)/u));
   }

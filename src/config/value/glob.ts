@@ -4,7 +4,7 @@ import { quoted, ValueError } from './value-error.ts';
 /**
  * A glob: `*` and `?` within a part of a name, `**` across slashes, `[a-z]`, `{a,b}`. No regular expressions and no
  * negation, so that a pattern can be neither slow nor surprising.
- * @throws ValueError when empty or too long
+ * @throws ValueError when empty, too long, or such that it matches nothing
  */
 export function parseGlob(text: string): string {
   const glob = text.trim();
@@ -14,6 +14,15 @@ export function parseGlob(text: string): string {
   if (glob.startsWith('!'))
     throw new ValueError(
       `${quoted(glob)} starts with !, which means nothing here; use the deny list or turn the pattern round`,
+    );
+  const bare = outsideBraces(glob);
+  if (/[[\]{}]/u.test(bare))
+    throw new ValueError(
+      `${quoted(glob)} has a bracket or brace without its other half; write both, as in [a-z] and {a,b}`,
+    );
+  if (bare.includes(','))
+    throw new ValueError(
+      `${quoted(glob)} has a comma, and no name has one; write {a,b}, or a list of patterns: [a, b]`,
     );
   return glob;
 }
@@ -58,3 +67,13 @@ function literalBeginning(glob: string): string {
 }
 
 const globCharactersMax = 512;
+
+/** Without sets of characters, and without alternatives, innermost first. */
+function outsideBraces(glob: string): string {
+  let rest = glob.replaceAll(/\[[^\]]+\]/gu, '');
+  for (let before = ''; rest !== before;) {
+    before = rest;
+    rest = rest.replaceAll(/\{[^{}]*\}/gu, '');
+  }
+  return rest;
+}
