@@ -262,4 +262,13 @@ describe('health', () => {
     assert.equal(code, 1);
     assert.match(notes, /not ready: store: disk gone; look into its log/);
   });
+
+  test('prints JSON for programs, whatever it finds', async () => {
+    for (const problems of [{}, { store: 'disk gone' }]) {
+      const ready = !('store' in problems);
+      const { code, out } = await against({ 'GET /v1/health': { problems } }, ['health', '--json']);
+      assert.equal(code, ready ? 0 : 1);
+      assert.deepEqual(JSON.parse(out), { ready, problems });
+    }
+  });
 });
