@@ -33,6 +33,12 @@ describe('help', () => {
   });
 
   for (const command of commands) {
+    test(`of ${command} is what help prints, too`, async () => {
+      const { code, out } = await cli(['help', command], { clock });
+      assert.equal(code, 0);
+      assertGolden(`test/golden/cli/${command}.txt`, out);
+    });
+
     test(`of ${command} is what it was`, async () => {
       const { code, out } = await cli([command, '--help'], { clock });
       assert.equal(code, 0);
@@ -44,6 +50,8 @@ describe('help', () => {
 describe('wrong usage', () => {
   const mistakes: readonly (readonly [args: readonly string[], said: RegExp])[] = [
     [['lss'], /unknown command 'lss'\n\(Did you mean ls\?\)/],
+    [['help', 'lss'], /unknown command 'lss'\n\(Did you mean ls\?\)\nRun "entrepot --help"/],
+    [['help', 'nope-nope'], /^error: unknown command 'nope-nope'\nRun "entrepot --help"/],
     [['ls', '--jason'], /unknown option '--jason'\n\(Did you mean --json\?\)/],
     [['pull'], /missing required argument 'image'/],
     [['client', 'dokcer'], /Allowed choices are docker, docker-mirror, containerd/],

@@ -9,6 +9,7 @@ import { addDu } from './du.ts';
 import { addExplain } from './explain.ts';
 import { addGarbageCollect } from './garbage-collect.ts';
 import { addGc } from './gc.ts';
+import { addHelp } from './help.ts';
 import { addHtpasswd } from './htpasswd.ts';
 import { addLs } from './ls.ts';
 import { addHealth } from './health.ts';
@@ -30,7 +31,6 @@ export function createProgram(context: Context): Program {
     )
     .version(version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
-    .helpCommand('help [COMMAND]', 'print the help of a command')
     .showHelpAfterError('Run "entrepot --help" or "entrepot COMMAND --help" to see what there is.')
     .configureHelp({ sortSubcommands: false, showGlobalOptions: false })
     .configureOutput({
@@ -43,6 +43,7 @@ export function createProgram(context: Context): Program {
   for (const add of [addServe, addCheck, addConfig, addClient, addCa, addHealth]) add(program, context);
   for (const add of [addLs, addDu, addExplain, addPull, addPin, addUnpin, addRefresh, addPurge]) add(program, context);
   for (const add of [addGc, addGarbageCollect, addRebuild, addHtpasswd, addVersion]) add(program, context);
+  addHelp(program);
   return program;
 }
 
