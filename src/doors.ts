@@ -70,9 +70,6 @@ export class Doors {
       await this.#make(this.#public, handler, more).listenAt(socket);
       addresses.push(`unix:${socket}`);
     }
-    for (const address of addresses) {
-      this.#observer.emit({ type: 'server.listening', address, tls: tls !== undefined });
-    }
     return addresses;
   }
 

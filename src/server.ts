@@ -110,6 +110,7 @@ async function start(scope: AsyncDisposableStack, options: Required<ServerOption
   const addresses = await doors.open(config.http, ours);
   await doors.openDebug(config.http, createDebug({ ...told, config: config.http.debug }));
   const adminSocket = await doors.openAdmin(config.admin, admin);
+  for (const address of addresses) observer.emit({ type: 'server.listening', address, tls: ours.tls !== undefined });
   await beginWork(rooms, observer);
 
   const refuse = (error: unknown): void => observer.emit({ type: 'config.invalid', message: asError(error).message });

@@ -201,6 +201,20 @@ describe('a server that cannot start', () => {
     }
   });
 
+  test('does not say that it listens where another server has its socket', async () => {
+    await using one = await TempDir.make();
+    await using other = await TempDir.make();
+    const admin = { socket: one.join('admin.sock') };
+    await using _ = await ServerProcess.start({ directory: one.path, config: { admin } });
+    const path = other.join('entrepot.yml');
+    const config = { log: { formatter: 'json' }, http: { addr: '127.0.0.1:0' }, cache: {}, admin };
+    await writeFile(path, JSON.stringify({ ...config, storage: { filesystem: { rootdirectory: other.join('s') } } }));
+    const { code, notes } = await run(['serve', path]);
+    assert.equal(code, 1);
+    assert.match(notes, /another server listens on .*admin\.sock/);
+    assert.doesNotMatch(notes, /server\.listening/);
+  });
+
   test('says that its directory is none', async () => {
     await using directory = await TempDir.make();
     await writeFile(directory.join('file'), '');
