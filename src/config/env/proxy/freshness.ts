@@ -42,16 +42,16 @@ function tier(said: Said, which: keyof typeof byDefault): readonly TagRule[] {
 }
 
 /** What the variable says; once it is known to be wrong, and told, the default: each upstream would tell it again. */
-function timeOf({ env, understood }: Said, name: string, byDefault: string): string {
+function timeOf({ env, understood }: Said, name: string, fallback: string): string {
   const { [name]: time = '' } = env;
-  if (time === '') return byDefault;
+  if (time === '') return fallback;
   try {
     parseDuration(time);
     return time;
   } catch (error) {
     if (!(error instanceof ValueError)) throw error;
     understood.problems.push(problem(name, error.message));
-    return byDefault;
+    return fallback;
   }
 }
 
