@@ -6,6 +6,7 @@ export function configJsonSchema(): Readonly<Record<string, unknown>> {
   const schema = z.toJSONSchema(fileSchema, { io: 'input', target: 'draft-2020-12' });
   return {
     ...schema,
+    patternProperties: { '^x-': {} },
     title: 'The configuration of Entrepot',
     description: 'One YAML file. A file written for registry:2 or registry:3 is a valid file.',
   };

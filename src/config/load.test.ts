@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { ConfigError } from './error.ts';
+import { configJsonSchema } from './json-schema.ts';
 import { loadConfig } from './load.ts';
 import { loadText, problemsOf } from './testing.ts';
 
@@ -94,6 +95,23 @@ upstreams:
     const two = config.upstreams.find((each) => each.name === 'two.corp');
     assert.equal(two?.concurrency, 5);
     assert.deepEqual(two?.timeouts, { connectMs: 1_000, headersMs: 10_000, stallMs: 30_000 });
+  });
+
+  test('has a place for anchors of their own in keys that begin with x-, at its top alone', async () => {
+    const { config, origins } = await loadText(`
+x-corp: &corp { concurrency: 3 }
+upstreams: { one.corp: { <<: *corp } }
+`);
+    assert.equal(config.upstreams.find(({ name }) => name === 'one.corp')?.concurrency, 3);
+    assert.deepEqual([...origins.keys()], ['upstreams.one.corp.concurrency']);
+    assert.deepEqual(configJsonSchema()['patternProperties'], { '^x-': {} });
+    assert.match((await problemsOf('cache: { x-size: 1GB }')).join(), /cache\.x-size: unknown key/);
+  });
+
+  test('is one document', async () => {
+    assert.deepEqual(await problemsOf('cache: {}\n---\nhttp: {}\n'), [
+      'config.yml:2:1: a second document begins here; a configuration is one: remove this line, or what follows it',
+    ]);
   });
 
   test('in memory has its index and socket elsewhere', async () => {

@@ -15,7 +15,7 @@ import { fileSchema, ourKeys } from './schema/schema.ts';
 import { judgeSupport } from './support.ts';
 import { withoutEmptyTexts } from './tree/empty-texts.ts';
 import { keysOf, type KeyNode } from './tree/keys.ts';
-import { givenKeys, plainOf, spellOut, type Plain } from './tree/plain.ts';
+import { givenKeys, plainOf, spellOut, withoutExtensions, type Plain } from './tree/plain.ts';
 import { fileBytesMax, readYaml } from './tree/read-yaml.ts';
 import { emptyMap, originAt, pathText, type MapTree, type Path } from './tree/tree.ts';
 
@@ -56,14 +56,15 @@ export const fileKeys: KeyNode = keysOf(fileSchema);
  */
 export async function loadConfig(options: LoadOptions): Promise<Loaded> {
   const { env } = options;
-  const named = options.path ?? nonEmpty(env['ENTREPOT_CONFIGURATION_PATH']) ?? nonEmpty(env['REGISTRY_CONFIGURATION_PATH']);
+  const named =
+    options.path ?? nonEmpty(env['ENTREPOT_CONFIGURATION_PATH']) ?? nonEmpty(env['REGISTRY_CONFIGURATION_PATH']);
   const hasFile = named !== undefined || options.text !== undefined;
   const file = named ?? 'config.yml';
   const own = named === undefined ? [] : [absolutePath(named)];
   const ownLook = await fingerprint(own);
   const text = options.text ?? (named === undefined ? '' : await readText(named));
   const parsed = readYaml(text, file);
-  const start = hasFile ? parsed.tree : emptyMap({ kind: 'default' });
+  const start = hasFile ? withoutExtensions(parsed.tree) : emptyMap({ kind: 'default' });
   const overlaid = overlayEnvironment(spellOut(start), env, { keys: fileKeys, names: builtinNames, isRegistrys });
   const given = withoutEmptyTexts(overlaid.tree, fileKeys, isRegistrys);
   const resolving = new Resolving(given, machineOf(options));

@@ -24,6 +24,7 @@ would start with, or \`REGISTRY_*\` variables without a file, mean what they mea
 **Values.** Durations have a unit: \`60s\`, \`5m\`, \`1h30m\`, \`3d\`, or are \`0\`; some may be \`forever\`. In registry's own keys a number without
 a unit is nanoseconds. Sizes are \`50MB\` (millions), \`64MiB\` (powers of two) or a number of bytes. Globs know \`*\` and \`?\` within a part
 of a name, \`**\` across slashes, \`[a-z]\` and \`{a,b}\`. Where a list is asked for, a single text will do. Paths count from the working directory.
+Keys at the top that begin with \`x-\` are passed over: a place for anchors.
 
 **In this version.** *explained* keys are accepted and ignored, with a line at start that says why; *refused* ones are an error that
 says what to do.`;

@@ -100,6 +100,11 @@ export function givenKeys(tree: Tree, path: Path = []): readonly { readonly path
   return below.length > 0 || path.length === 0 ? below : [{ path, tree }];
 }
 
+/** Keys at the top that begin with `x-` are a place for anchors, as in the files of Docker Compose. */
+export function withoutExtensions(tree: MapTree): MapTree {
+  return { ...tree, entries: new Map([...tree.entries].filter(([key]) => !key.startsWith('x-'))) };
+}
+
 /** `storage: inmemory` and `auth: none` are short for a map with that one key, as in registry. */
 export function spellOut(tree: MapTree): MapTree {
   const entries = new Map(tree.entries);

@@ -22,7 +22,8 @@ export function readYaml(
   const problems: Problem[] = document.errors.map((error) => ({
     key: undefined,
     origin: originOf(error.pos[0]),
-    text: `${error.message.replace(/\.$/u, '')}; correct the YAML here`,
+    text:
+      error.code === 'MULTIPLE_DOCS' ? severalDocuments : `${error.message.replace(/\.$/u, '')}; correct the YAML here`,
   }));
   if (problems.length > 0) return { tree: emptyMap(start), problems };
   const reader = new TreeReader(document, originOf, problems);
@@ -37,6 +38,8 @@ export function readYaml(
     });
   return { tree: emptyMap(start), problems };
 }
+
+const severalDocuments = 'a second document begins here; a configuration is one: remove this line, or what follows it';
 
 class TreeReader {
   readonly #document: Document;
