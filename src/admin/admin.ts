@@ -205,7 +205,7 @@ async function purge(cache: Cache, image: Located, whole: boolean): Promise<Purg
   if (!whole && !image.explicit) {
     throw new RegistryError(
       'REQUEST_INVALID',
-      `${image.text.replace(/:latest$/, '')} names no tag; write the tag or digest, or say --whole (whole=true) for all of the repository`,
+      `${image.text.replace(/:latest$/, '')} names no tag; write the tag or digest, or say --whole for all of the repository`,
     );
   }
   const report = await cache.purge(image.key, whole ? undefined : image.reference);

@@ -4,7 +4,7 @@ import { printJson } from './output.ts';
 import type { Program } from './program.ts';
 import { configOption, connectTo, jsonOption, socketOption } from './server-options.ts';
 import { printTable } from './table.ts';
-import { agoText, bytesText } from './units.ts';
+import { agoText, bytesText, countText } from './units.ts';
 
 export function addDu(program: Program, context: Context): void {
   program
@@ -39,6 +39,6 @@ function printUsage({ out, clock }: Context, usage: UsageView, statistics: Stati
     usage.rows,
   );
   const free = statistics.freeBytes === undefined ? '' : `, ${bytesText(statistics.freeBytes)} free on the disk`;
-  out.print(`\n${bytesText(usage.heldBytes)} held in ${statistics.blobs} blobs${free}. `);
+  out.print(`\n${bytesText(usage.heldBytes)} held in ${countText(statistics.blobs, 'blob')}${free}. `);
   out.print('What several images share is counted for each of them above, and once here.\n');
 }

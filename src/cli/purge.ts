@@ -3,7 +3,7 @@ import type { Context } from './context.ts';
 import { printJson } from './output.ts';
 import type { Program } from './program.ts';
 import { configOption, connectTo, jsonOption, socketOption } from './server-options.ts';
-import { bytesText } from './units.ts';
+import { bytesText, countText } from './units.ts';
 
 export function addPurge(program: Program, context: Context): void {
   program
@@ -26,7 +26,7 @@ export function addPurge(program: Program, context: Context): void {
         return;
       }
       context.out.print(
-        `${view.image}: ${view.tags} tags, ${view.manifests} manifests and ${view.blobs} blobs are gone; ${bytesText(view.bytes)} freed.\n`,
+        `${view.image}: ${countText(view.tags, 'tag')}, ${countText(view.manifests, 'manifest')} and ${countText(view.blobs, 'blob')} are gone; ${bytesText(view.bytes)} freed.\n`,
       );
     });
 }

@@ -80,14 +80,14 @@ describe('ls', () => {
 describe('du', () => {
   test('prints rows and what is held in all', async () => {
     const row = { name: 'docker.io', images: 3, heldBytes: 1_500_000_000, lastUsedMs: clock.now() };
-    const statistics: Partial<StatisticsView> = { blobs: 12, freeBytes: 80_000_000_000 };
+    const statistics: Partial<StatisticsView> = { blobs: 1, freeBytes: 80_000_000_000 };
     const answers = {
       'GET /v1/usage?by=upstream': { heldBytes: 1_200_000_000, rows: [row] },
       'GET /v1/statistics': statistics,
     };
     const { out } = await against(answers, ['du']);
     assert.match(out, /^NAME +IMAGES +HELD +LAST USED\ndocker\.io +3 +1\.5 GB +0 s ago\n/);
-    assert.match(out, /1\.2 GB held in 12 blobs, 80\.0 GB free on the disk\./);
+    assert.match(out, /1\.2 GB held in 1 blob, 80\.0 GB free on the disk\./);
   });
 });
 
@@ -200,15 +200,15 @@ describe('pin, unpin, refresh and purge', () => {
       {
         'POST /v1/purge?image=redis&whole=true': {
           image: 'docker.io/library/redis',
-          tags: 2,
+          tags: 1,
           manifests: 3,
-          blobs: 4,
+          blobs: 1,
           bytes: 5000,
         },
       },
       ['purge', 'redis', '--whole'],
     );
-    assert.equal(purged.out, 'docker.io/library/redis: 2 tags, 3 manifests and 4 blobs are gone; 5.0 kB freed.\n');
+    assert.equal(purged.out, 'docker.io/library/redis: 1 tag, 3 manifests and 1 blob are gone; 5.0 kB freed.\n');
   });
 
   test('fail with 1 when there was nothing to do', async () => {
@@ -240,6 +240,12 @@ describe('a command for a running server', () => {
     const { code, notes } = await cli(['ls', '--socket', dir.join('none.sock')], { clock });
     assert.equal(code, 1);
     assert.match(notes, /^No server answers at .*none\.sock; start one with "entrepot serve", or/);
+  });
+
+  test('says how to do without the configuration where that has a mistake', async () => {
+    const { code, notes } = await cli(['ls'], { clock, env: { ENTREPOT_CACHE_SIZE: 'much' } });
+    assert.equal(code, 1);
+    assert.match(notes, /^ENTREPOT_CACHE_SIZE: .*correct it and try again\. A server .* by --socket\.$/ms);
   });
 
   test('finds the socket through the configuration', async () => {

@@ -34,3 +34,8 @@ export function shortDigest(digest: string): string {
   const colon = digest.indexOf(':');
   return `${digest.slice(0, colon)}:${digest.slice(colon + 1, colon + 13)}`;
 }
+
+/** `1 blob`, `2 blobs`. */
+export function countText(count: number, one: string, several = `${one}s`): string {
+  return `${count} ${count === 1 ? one : several}`;
+}

@@ -43,6 +43,11 @@ describe('the configuration of a client', () => {
     assert.doesNotMatch(files.map((file) => file.content).join(''), /registry-mirrors/);
   });
 
+  test('for Docker says once what is asked without the proxy', () => {
+    const { files } = runtimes.docker.config({ ...everyRegistry, url: 'http://127.0.0.1:5000' });
+    assert.match(files.map((file) => file.content).join(''), /"NO_PROXY=localhost,127\.0\.0\.1,::1"/);
+  });
+
   test('is known by name', () => {
     assert.equal(isRuntime('podman'), true);
     assert.equal(isRuntime('constructor'), false);

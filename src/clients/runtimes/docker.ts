@@ -61,7 +61,8 @@ function daemonKeys(target: ClientTarget): DaemonKeys {
 
 function proxyFile({ url }: ClientTarget): ClientFile {
   const { hostname } = new URL(url);
-  const content = `[Service]\nEnvironment="HTTPS_PROXY=${url}"\nEnvironment="NO_PROXY=localhost,127.0.0.1,::1,${hostname}"\n`;
+  const direct = [...new Set(['localhost', '127.0.0.1', '::1', hostname])].join(',');
+  const content = `[Service]\nEnvironment="HTTPS_PROXY=${url}"\nEnvironment="NO_PROXY=${direct}"\n`;
   return { path: dropIn, action: 'create', when: undefined, content };
 }
 
