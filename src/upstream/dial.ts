@@ -6,6 +6,7 @@ import type { buildConnector } from 'undici';
 import type { Clock } from '../observe/clock.ts';
 import type { DialPolicy } from './addresses.ts';
 import type { Lookup } from './lookup.ts';
+import { byWayOf, foundBy } from './on-the-way.ts';
 
 export interface DialOptions {
   readonly policy: DialPolicy;
@@ -92,7 +93,7 @@ export function createDialer(options: DialOptions): Dialer {
       return handingOver;
     },
     connect: connector((target, name, signal) => dialJudged(target, name, options, sessions, signal)),
-    connectNamed: connector((target, _name, signal) => directly(target, signal)),
+    connectNamed: connector((target, _name, signal) => byWayOf(target, directly(target, signal), signal)),
   };
 }
 
@@ -154,7 +155,8 @@ function dialNamed(options: DialOptions, sessions: TlsSessions): DialDirectly {
 
 /** The addresses of a host that may be connected to: at least one. */
 async function permitted(host: string, options: DialOptions, signal: AbortSignal): Promise<readonly string[]> {
-  const addresses = isIP(host) ? [host] : await abortable(options.lookup(host), signal);
+  const { lookup } = options;
+  const addresses = isIP(host) ? [host] : await foundBy(lookup.service, abortable(lookup(host), signal), signal);
   const refusals = addresses.map((address) => options.policy.refusal(host, address));
   const good = addresses.filter((_, index) => refusals[index] === undefined);
   if (good.length > 0) return good;

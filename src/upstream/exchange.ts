@@ -273,7 +273,7 @@ export function describeError(error: Error, stage: Breakdown['stage']): Breakdow
   // OpenSSL's message is for its own developers; its reason is not.
   const reason = 'reason' in error && code.startsWith('ERR_SSL_') ? `TLS: ${String(error.reason)}` : error.message;
   const text = reason === '' ? code : reason;
-  if (timeoutCodes.has(code)) return { stage, why: 'timeout', text, code };
+  if (timeoutCodes.has(code)) return { stage, why: 'timeout', text, code, ...advice };
   const nonsense = code.startsWith('HPE_') && code !== 'HPE_INVALID_EOF_STATE';
   if (nonsense || code === 'UND_ERR_HEADERS_OVERFLOW') return { stage, why: 'nonsense', text, code };
   return { stage, why: stage === 'connect' ? 'refused' : 'cut', text, code, ...advice };

@@ -43,8 +43,11 @@ export function brokenFailure(question: Question, breakdown: Breakdown): Registr
   const { text, stage } = breakdown;
   const wanted = `(${question.subject})`;
   if (breakdown.why === 'timeout') {
-    const advice = `check ${upstream} from this machine, or raise upstreams.${upstream}.timeouts`;
-    return failure('UPSTREAM_TIMEOUT', question, `${who} took too long ${wanted}: ${text}; ${advice}`);
+    const [what, advice] =
+      breakdown.advice === undefined
+        ? ['took too long', `check ${upstream} from this machine, or raise upstreams.${upstream}.timeouts`]
+        : ['cannot be reached', breakdown.advice];
+    return failure('UPSTREAM_TIMEOUT', question, `${who} ${what} ${wanted}: ${text}; ${advice}`);
   }
   if (breakdown.why === 'nonsense') {
     const advice = `check that upstreams.${upstream}.url is a registry's`;

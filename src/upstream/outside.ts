@@ -38,7 +38,12 @@ export async function connectOutside(host: string, port: number, options: Outsid
     named: () => false,
     ...(ownAddresses === undefined ? {} : { own: ownAddresses }),
   });
-  const lookup = createLookup({ servers: resolver, family: 'any', timeoutMs: connectMs });
+  const lookup = createLookup({
+    servers: resolver,
+    family: 'any',
+    timeoutMs: connectMs,
+    setting: 'intercept.resolver',
+  });
   const tunnel = (target: { readonly host: string; readonly port: number }) =>
     proxies.tunnel({ ...target, secure: true });
   try {
@@ -51,7 +56,8 @@ export async function connectOutside(host: string, port: number, options: Outsid
     }
     const isLate = error instanceof Error && 'code' in error && error.code === 'ETIMEDOUT';
     const code = isLate ? 'UPSTREAM_TIMEOUT' : 'UPSTREAM_UNREACHABLE';
-    throw new RegistryError(code, `${host}:${port} cannot be reached: ${why}`, { cause: error });
+    const advice = error instanceof Error && 'advice' in error ? `; ${String(error.advice)}` : '';
+    throw new RegistryError(code, `${host}:${port} cannot be reached: ${why}${advice}`, { cause: error });
   }
 }
 

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { OutboundProxy } from '../config/config.ts';
 import { Secret } from '../config/secret.ts';
 import type { Target, Tunnel } from './dial.ts';
+import { byWayOf } from './on-the-way.ts';
 import { connectThrough } from './proxy-connect.ts';
 import { socksThrough } from './proxy-socks.ts';
 
@@ -25,8 +26,14 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 /**
  * @param configured counts for every host; without it the environment's HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY do,
  *   in lower or upper case, as in curl and Go
+ * @param key what names it: `upstreams.quay.io.proxy`
  */
-export function createProxies(configured: OutboundProxy | undefined, environment: Environment): Proxies {
+export function createProxies(
+  configured: OutboundProxy | undefined,
+  environment: Environment,
+  key = 'upstreams.*.proxy',
+): Proxies {
+  const setting = configured === undefined ? 'HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY' : key;
   const choose = configured === undefined ? fromEnvironment(environment) : () => configured;
   return {
     forward(url) {
@@ -42,7 +49,8 @@ export function createProxies(configured: OutboundProxy | undefined, environment
     tunnel(target) {
       const proxy = choose(target.host, target.port, target.secure);
       if (proxy === undefined) return undefined;
-      return (dial, signal) => throughProxy(proxy, target, dial, signal);
+      const place = { ...placeOf(proxy), setting };
+      return (dial, signal) => byWayOf(place, throughProxy(proxy, target, dial, signal), signal);
     },
   };
 }
@@ -52,10 +60,7 @@ async function throughProxy(
   target: Target,
   ...[dial, signal]: Parameters<Tunnel>
 ): Promise<Socket> {
-  const url = new URL(proxy.url);
-  const secure = url.protocol === 'https:';
-  const port = url.port === '' ? (isSocks(proxy) ? socksPort : portOf(url)) : Number(url.port);
-  const socket = await dial({ host: url.hostname.replace(/^\[|\]$/g, ''), port, secure }, signal);
+  const socket = await dial(placeOf(proxy), signal);
   try {
     if (isSocks(proxy)) await socksThrough(socket, target, proxy, signal);
     else await connectThrough(socket, target, proxyAuthorization(proxy), signal);
@@ -67,6 +72,12 @@ async function throughProxy(
 }
 
 const socksPort = 1080;
+
+function placeOf(proxy: OutboundProxy): Target {
+  const url = new URL(proxy.url);
+  const port = url.port === '' && isSocks(proxy) ? socksPort : portOf(url);
+  return { host: url.hostname.replace(/^\[|\]$/g, ''), port, secure: url.protocol === 'https:' };
+}
 
 function portOf(url: URL): number {
   if (url.port !== '') return Number(url.port);

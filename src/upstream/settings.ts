@@ -53,7 +53,7 @@ export function buildSettings(
 ): Settings {
   const { name: upstream, realms, insecure } = config;
   const { clock, environment, observer } = surroundings;
-  const proxies = createProxies(config.proxy, environment);
+  const proxies = createProxies(config.proxy, environment, `upstreams.${upstream}.proxy`);
   const judged = { policy: ownPolicy(config, surroundings), proxies };
   const client = makeClient(config, surroundings, {
     ...judged,
@@ -118,7 +118,12 @@ function makeClient(
     forward: (url) => proxies.forward(url),
     dial: {
       policy,
-      lookup: createLookup({ servers: resolver, family, timeoutMs: timeouts.connectMs }),
+      lookup: createLookup({
+        servers: resolver,
+        family,
+        timeoutMs: timeouts.connectMs,
+        setting: `upstreams.${upstream}.resolver`,
+      }),
       clock,
       connectMs: timeouts.connectMs,
       tls: trustOf(config),
