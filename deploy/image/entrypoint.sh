@@ -4,8 +4,9 @@ set -e
 registrys=/etc/docker/registry/config.yml
 # Variables that only docker-registry-proxy has say what registry's file would: its port, and what is cached. Not over a file
 # that somebody has put there.
-proxys="$REGISTRIES$AUTH_REGISTRIES$CACHE_MAX_SIZE$ENABLE_MANIFEST_CACHE$MANIFEST_CACHE_DEFAULT_TIME$ALLOW_PUSH$CA_CRT_FILE"
-if [ "$*" = "$registrys" ] && [ -n "$proxys" ] && [ "$(cat "$registrys")" = "$(cat /etc/distribution/config.yml)" ]; then
+proxys='REGISTRIES|AUTH_REGISTR(IES|IES_DELIMITER|Y_DELIMITER)|CACHE_(MAX_SIZE|INACTIVE)|ENABLE_MANIFEST_CACHE|MANIFEST_CACHE_[A-Z_]+'
+proxys="$proxys|ALLOW_PUSH|CA_(CRT|KEY)_FILE|DISABLE_IPV6|PROXY_(REQUEST_BUFFERING|CONNECT_[A-Z_]+)"
+if [ "$*" = "$registrys" ] && env | grep -qE "^($proxys)=." && cmp -s "$registrys" /etc/distribution/config.yml; then
   set -- /etc/entrepot/proxy.yml
 fi
 case "${1:-}" in
