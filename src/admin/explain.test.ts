@@ -118,10 +118,25 @@ describe('explaining an image', () => {
     const held = (await admin.get('/v1/explain?image=quay.io/a/one:1')) as ExplainView;
     assert.equal(
       held.verdict,
-      'Held: a pull is served from here, as stale, because quay.io fails at the moment. 1 of its 2 parts is not held, and quay.io fails at the moment.',
+      'Held: a pull is served from here, as stale unless quay.io answers again, because quay.io failed when it was last asked. 1 of its 2 parts is not held, and quay.io failed when it was last asked.',
     );
     const absent = (await admin.get('/v1/explain?image=quay.io/a/one:2')) as ExplainView;
-    assert.equal(absent.verdict, 'Not held, and quay.io fails at the moment: a pull fails.');
+    assert.equal(
+      absent.verdict,
+      'Not held, and quay.io failed when it was last asked: a pull fails unless quay.io answers again.',
+    );
+  });
+
+  test('says that nobody is asked while the configuration says so', async () => {
+    await using dir = await TempDir.make();
+    const clock = new FakeClock(startMs);
+    await using admin = await stage(dir.path, clock, 'version: 0.1\ncache: { offline: true }\n');
+    await admin.hold('quay.io/a/one', '1');
+    await clock.advance(120_000);
+    const held = (await admin.get('/v1/explain?image=quay.io/a/one:1')) as ExplainView;
+    assert.equal(held.verdict, 'Held: a pull is served from here, as stale, because cache.offline is set.');
+    const absent = (await admin.get('/v1/explain?image=quay.io/a/one:2')) as ExplainView;
+    assert.equal(absent.verdict, 'Not held, and cache.offline is set: a pull fails.');
   });
 
   test('says that the configuration keeps clients from it', async () => {

@@ -166,6 +166,15 @@ describe('pull', () => {
   });
 });
 
+describe('explain', () => {
+  test('says of an upstream that failed that it did, and not that it still does', async () => {
+    const upstream = { name: 'quay.io', url: 'https://quay.io', circuit: 'open', lastError: 'no route', allowed: true };
+    const view = { image: 'quay.io/a:1', routes: [], upstream, verdict: 'Not held.' };
+    const { out } = await against({ 'GET /v1/explain?image=quay.io%2Fa%3A1': view }, ['explain', 'quay.io/a:1']);
+    assert.match(out, /^upstream +quay\.io at .*; failed when it was last asked \(no route\), and is asked again/m);
+  });
+});
+
 describe('what is not there', () => {
   test('is no platform to pull', async () => {
     const { code, notes } = await against({}, ['pull', 'redis:7', '-p', 'linux']);

@@ -51,7 +51,10 @@ export const metricDefinitions = {
   upstream_request_seconds: histogram('How long those requests took, bodies included.', 'upstream', 'kind'),
   upstream_received_bytes_total: counter('Body bytes received from upstreams.', 'upstream', 'kind'),
   upstream_failures_total: counter('Requests to upstreams that failed, by error code.', 'upstream', 'code'),
-  upstream_circuit_open: gauge('1 while requests go without this upstream because it fails.', 'upstream'),
+  upstream_circuit_open: gauge(
+    '1 from a failure of this upstream until a request to it succeeds: requests go without it, but for one every few seconds, if there are any.',
+    'upstream',
+  ),
   upstream_limit: gauge('Requests that the upstream grants in its window.', 'upstream'),
   upstream_limit_remaining: gauge('Requests that are left in that window, as the upstream last said.', 'upstream'),
   upstream_lies_total: counter('Content thrown away because it was not what its digest says.', 'upstream'),
