@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, test } from 'node:test';
 import { systemClock } from '../observe/clock.ts';
@@ -17,12 +18,14 @@ async function by(
   url: string,
 ): Promise<readonly [ServiceAnswer, string[]]> {
   const told: string[] = [];
-  const proxy = createServer(async (request, response) => {
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const body = Buffer.concat(await request.toArray()).toString();
-    told.push(`${request.method} ${request.url} ${request.headers.host} ${request.headers['x-of-ours']} ${body}`);
+    const { host, 'x-of-ours': ours } = request.headers;
+    told.push(`${request.method} ${request.url} ${host} ${String(ours)} ${body}`);
     const isMoved = request.url?.endsWith('/moved') === true;
     response.writeHead(isMoved ? 307 : 202, isMoved ? { Location: '/here' } : {}).end();
-  });
+  };
+  const proxy = createServer((request, response) => void answer(request, response));
   proxy.on('connect', (request, socket) => {
     told.push(`CONNECT ${request.url}`);
     socket.end('HTTP/1.1 403 Forbidden\r\n\r\n');
@@ -35,8 +38,7 @@ async function by(
       environment(`127.0.0.1:${(proxy.address() as AddressInfo).port}`),
     );
     const headers = { 'X-Of-Ours': ['1'] };
-    const answer = await services.ask({ url, method: 'POST', headers, body: 'news', timeoutMs: 60_000 });
-    return [answer, told];
+    return [await services.ask({ url, method: 'POST', headers, body: 'news', timeoutMs: 60_000 }), told];
   } finally {
     proxy.close();
   }
