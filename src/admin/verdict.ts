@@ -19,10 +19,12 @@ export function verdictOf({ upstream, tag, manifest, byDigest, offline }: Findin
   const away = offline
     ? 'cache.offline is set'
     : upstream.circuit === 'open'
-      ? `${name} fails at the moment`
+      ? `${name} failed when it was last asked`
       : undefined;
+  // Nobody asks it again before somebody wants something of it.
+  const unless = offline ? '' : ` unless ${name} answers again`;
   if (manifest === undefined) {
-    if (away !== undefined) return `Not held, and ${away}: a pull fails.`;
+    if (away !== undefined) return `Not held, and ${away}: a pull fails${unless}.`;
     return `Not held: a pull fetches it from ${name}.`;
   }
   const parts = partsSentence(manifest, away, name);
@@ -30,7 +32,7 @@ export function verdictOf({ upstream, tag, manifest, byDigest, offline }: Findin
     return `Held, but ${name} has moved the tag since: the next pull fetches what it points at now.`;
   }
   if (byDigest || tag?.state === 'fresh') return `Held: a pull is served from here without asking ${name}.${parts}`;
-  if (away !== undefined) return `Held: a pull is served from here, as stale, because ${away}.${parts}`;
+  if (away !== undefined) return `Held: a pull is served from here, as stale${unless}, because ${away}.${parts}`;
   return `Held: the next pull asks ${name} once whether the tag has moved; if it has not, or ${name} cannot be asked, it is served from here.${parts}`;
 }
 

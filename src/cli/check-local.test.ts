@@ -11,9 +11,8 @@ import { FakeClock } from '../../test/support/fake-clock.ts';
 import { TempDir } from '../../test/support/temp-dir.ts';
 import { openSqliteIndex } from '../index/sqlite/index.ts';
 import type { Finding } from './check.ts';
-import { cannedServer } from './testing.ts';
 
-import { anyPort, runCheck, upstreams } from './check-testing.ts';
+import { anyPort, cannedServer, runCheck, upstreams } from './testing.ts';
 
 describe('check, of this machine,', () => {
   test('finds a port that is taken', async () => {

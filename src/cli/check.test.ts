@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { TempDir } from '../../test/support/temp-dir.ts';
 import type { Finding } from './check.ts';
 
-import { anyPort, runCheck, upstreams } from './check-testing.ts';
+import { anyPort, runCheck, upstreams } from './testing.ts';
 
 describe('check', () => {
   test('contacts the upstreams that the configuration names, and fails when one fails', async () => {

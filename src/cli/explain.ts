@@ -46,7 +46,7 @@ function upstreamRows({ upstream, visibility }: ExplainView): readonly Row[] {
   if (upstream === undefined) return [['hosted', 'here; no upstream is ever asked']];
   const state =
     upstream.circuit === 'open'
-      ? `fails at the moment (${upstream.lastError ?? 'no reason known'})`
+      ? `failed when it was last asked (${upstream.lastError ?? 'no reason known'}), and is asked again when next needed`
       : 'no trouble known';
   const access = upstream.hasCredentials ? `with credentials; exposure: ${upstream.exposure}` : 'without credentials';
   const seen = visibilityText(upstream, visibility);
