@@ -5,6 +5,7 @@ import type { Descriptor, ManifestContent } from '../oci/manifest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { isDigestReference } from '../oci/reference.ts';
 import type { Reference, Tag } from '../oci/reference.ts';
+import { fullName } from '../oci/repository.ts';
 import type {
   Answer,
   Ask,
@@ -22,12 +23,11 @@ import { isSame, policyFor, suffixOf } from './identity.ts';
 import type { RepositoryContext } from './repository-context.ts';
 import type { Download } from './download.ts';
 import { readerOf } from './download-reader.ts';
-import { isOutlived } from './freshness.ts';
 import type { Policy } from './freshness.ts';
 import { findHeld } from './held.ts';
 import { lasting } from './lasting.ts';
+import { Lists } from './lists.ts';
 import { Manifests } from './manifests.ts';
-import type { Once } from './once.ts';
 import { possesses } from './possession.ts';
 import type { Source } from './sources.ts';
 
@@ -86,7 +86,8 @@ export class CachedRepository implements Repository {
     if (running?.size !== undefined && (await this.#isOneOfMine(running.source.key, digest))) {
       return (await this.#hasEarned(running, as)) ? described(running.size, 'coalesced') : undefined;
     }
-    const { value, shared } = await this.#shared(`size:${digest}`, as, () => this.#upstream.blobSize(digest, as));
+    const what = `size of ${fullName(this.key)}@${digest}${suffixOf(as)}`;
+    const { value, shared } = await this.#context.once.share(what, () => this.#upstream.blobSize(digest, as));
     return value === undefined ? undefined : described(value, shared ? 'coalesced' : 'miss');
   }
 
@@ -118,54 +119,17 @@ export class CachedRepository implements Repository {
     return download.phase.kind === 'stored';
   }
 
-  /** The upstream's own list; what is held when the upstream cannot be asked. */
   async tags(page: PageRequest, ask: Ask): Promise<Answer<Page<Tag>> | undefined> {
-    return this.#tell('tags', await this.#allowed(ask, { object: 'list' }, (as) => this.#listTags(page, as), isList));
+    return this.#tell('tags', await this.#allowed(ask, { object: 'list' }, (as) => this.#lists(as).tags(page), isList));
   }
 
-  async #listTags(page: PageRequest, as: Identity): Promise<Answer<Page<Tag>> | undefined> {
-    try {
-      const what = `tags:${page.limit}:${page.last ?? ''}`;
-      const { value, shared } = await this.#shared(what, as, () => this.#upstream.tags(page, as));
-      if (value !== undefined) return answerOf(value, shared ? 'coalesced' : 'miss');
-    } catch (error) {
-      if (!isOutlived(error, policyFor(as, this.#policy))) throw error;
-      const held = await this.#context.index.tags.list(this.key, page);
-      if (held.items.length === 0 && page.last === undefined) throw error;
-      return answerOf(held, 'stale');
-    }
-    const held = policyFor(as, this.#policy).keep.notfound
-      ? await this.#context.index.tags.list(this.key, page)
-      : undefined;
-    return held === undefined || held.items.length === 0 ? undefined : answerOf(held, 'stale');
-  }
-
-  /** The upstream's own list; what is held when the upstream cannot be asked. */
   async referrers(
     subject: Digest,
     artifactType: string | undefined,
     ask: Ask,
   ): Promise<Answer<readonly Referrer[]> | undefined> {
-    const list = (as: Identity) => this.#listReferrers(subject, artifactType, as);
+    const list = (as: Identity) => this.#lists(as).referrers(subject, artifactType);
     return this.#tell('referrers', await this.#allowed(ask, { object: 'manifest', reference: subject }, list, isList));
-  }
-
-  async #listReferrers(
-    subject: Digest,
-    artifactType: string | undefined,
-    as: Identity,
-  ): Promise<Answer<readonly Referrer[]> | undefined> {
-    try {
-      const what = `referrers:${subject}:${artifactType ?? ''}`;
-      const { value, shared } = await this.#shared(what, as, () => this.#upstream.referrers(subject, artifactType, as));
-      return value === undefined ? undefined : answerOf(value, shared ? 'coalesced' : 'miss');
-    } catch (error) {
-      if (!isOutlived(error, policyFor(as, this.#policy))) throw error;
-      const held = await this.#context.index.manifests.referrers(this.key, subject);
-      if (held.length === 0) throw error;
-      const wanted = held.filter((referrer) => artifactType === undefined || referrer.artifactType === artifactType);
-      return answerOf(wanted, 'stale');
-    }
   }
 
   /**
@@ -267,14 +231,12 @@ export class CachedRepository implements Repository {
     }
   }
 
-  /** What is not kept is asked for once by all who want it at the same time. */
-  #shared<T>(what: string, as: Identity, ask: () => Promise<T>): Promise<Once<T>> {
-    const { upstream, name } = this.key;
-    return this.#context.once.share(`${what} of ${upstream ?? ''}/${name}${suffixOf(as)}`, ask);
-  }
-
   #manifests(as: Identity): Manifests {
     return new Manifests(this.key, this.#upstream, as, policyFor(as, this.#policy), this.#context);
+  }
+
+  #lists(as: Identity): Lists {
+    return new Lists(this.key, this.#upstream, as, policyFor(as, this.#policy), this.#context);
   }
 
   #source(identity: Identity): Source {
