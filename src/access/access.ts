@@ -186,7 +186,7 @@ function hidden(asker: Asker, key: RepositoryKey): RegistryError {
   const setting = `upstreams."${key.upstream}".exposure`;
   return new RegistryError(
     codeFor(asker),
-    `${key.upstream}/${key.name} is not public, and ${setting} shares what this cache's own credentials can read with authenticated users only; set it to "anyone" to share it with everybody`,
+    `${fullName(key)} is not there, or it is not public: check the name; who may read what only this cache's own credentials can, ${setting} says ("anyone": everybody)`,
     key.upstream === undefined ? {} : { upstream: key.upstream },
   );
 }

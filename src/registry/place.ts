@@ -64,7 +64,8 @@ export function locate(
   if (ns !== undefined) {
     if (isOwn(ns, table)) return hostedPlace(asked.text, ns);
     const upstream = upstreamOf(ns, table);
-    return at(upstream, withinUpstream(asked, upstream, table), 'ns', ns);
+    const isRegistry = asked.prefixed || (upstream.library && namesUpstream(asked.text, table));
+    return at(upstream, withinUpstream({ ...asked, prefixed: isRegistry }, upstream, table), 'ns', ns);
   }
   if (isRepositoryName(asked.text) && table.isHosted(asked.text)) return hostedPlace(asked.text, undefined);
   const [host, name] = splitHost(asked.text);
@@ -109,6 +110,13 @@ function withinUpstream(asked: AskedName, upstream: RoutedUpstream, table: Routi
     'REQUEST_INVALID',
     `the path names the registry ${shown(host)}, but the client asks for ${upstream.name}; point its mirror at this server without a path`,
   );
+}
+
+/** Docker Hub's names begin with no registry. Those of others may: projects that copy one are called by its name. */
+function namesUpstream(name: string, table: RoutingTable): boolean {
+  const [host] = splitHost(name);
+  const named = host === undefined ? undefined : upstreamName(host);
+  return named !== undefined && table.findUpstream(named) !== undefined;
 }
 
 export function hostedPlace(name: string, namespace: string | undefined): Place {

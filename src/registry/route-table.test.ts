@@ -62,7 +62,8 @@ function expected(given: Case): string {
     if (who === 'nobody') return 'UPSTREAM_UNKNOWN';
     if (who === 'self') return valid ? hosted(given, spelled) : 'NAME_INVALID';
     if (inPath === undefined || known[inPath.host] === who) return ofUpstream(who, name);
-    if (inPath.at === 'front') return 'REQUEST_INVALID';
+    const isOthers = who === 'docker.io' && known[inPath.host] === 'quay.io';
+    if (inPath.at === 'front' || isOthers) return 'REQUEST_INVALID';
     return valid ? ofUpstream(who, spelled) : 'NAME_INVALID';
   }
   if (inPath !== undefined) {
