@@ -6,7 +6,6 @@ import { possesses } from './possession.ts';
 import { PlayUpstream, small } from './testing.ts';
 import type { Manners } from './testing.ts';
 
-const word = { freshMs: () => 0, keep: { notfound: false, denied: false }, ranges: 1 };
 const digest = digestOf(small);
 
 function registry(says: number | undefined, manners: Manners = {}) {
@@ -17,21 +16,30 @@ function registry(says: number | undefined, manners: Manners = {}) {
     return says;
   };
   const repository = { ...source.repository, blobSize };
-  const has = (isBelieved: boolean): Promise<boolean> =>
-    possesses(digest, { ...source, repository }, { ...word, isBelieved });
+  const has = (isBelieved: boolean, heldBytes?: number): Promise<boolean> =>
+    possesses(digest, { ...source, repository }, { isBelieved, heldBytes });
   return { upstream, has };
 }
 
-describe('a registry that somebody has named', () => {
-  test('is believed when it says that it has a blob, or has it not', async () => {
+describe('a registry whose word is enough', () => {
+  test('has a blob when it says so', async () => {
     const { upstream, has } = registry(small.length);
     assert.equal(await has(true), true);
+    assert.equal(await has(true, small.length), true);
     assert.equal(await registry(undefined).has(true), false);
     assert.deepEqual(upstream.asked, []);
   });
+
+  test('has to send what it says is of another size than what is held', async () => {
+    await assert.rejects(registry(7, { content: small.subarray(0, 7) }).has(true, small.length), {
+      code: 'UPSTREAM_INVALID',
+    });
+    await assert.rejects(registry(7, { absent: true }).has(true, small.length));
+    assert.equal(await registry(0).has(true, small.length), false);
+  });
 });
 
-describe('a registry that nobody has named', () => {
+describe('a registry whose word is not enough', () => {
   test('has what it sends', async () => {
     const { upstream, has } = registry(small.length);
     assert.equal(await has(false), true);

@@ -1,4 +1,3 @@
-import { remember } from '../index/remember.ts';
 import type { BlobReader } from '../oci/blob.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Descriptor, ManifestContent } from '../oci/manifest.ts';
@@ -28,7 +27,7 @@ import { findHeld } from './held.ts';
 import { lasting } from './lasting.ts';
 import { Lists } from './lists.ts';
 import { Manifests } from './manifests.ts';
-import { possesses } from './possession.ts';
+import { addMember, earn } from './possession.ts';
 import type { Source } from './sources.ts';
 
 /** What an upstream's repository looks like from behind the cache: the same, faster, and there when the upstream is not. */
@@ -196,15 +195,12 @@ export class CachedRepository implements Repository {
   }
 
   /** Asks the upstream's repository itself. */
-  async #earn(digest: Digest, as: Identity): Promise<boolean> {
-    if (!(await possesses(digest, this.#source(as), this.#policy))) return false;
-    await this.#addMember(digest);
-    return true;
+  #earn(digest: Digest, as: Identity): Promise<boolean> {
+    return earn(digest, this.#source(as), this.#policy, this.#context);
   }
 
-  async #addMember(digest: Digest): Promise<void> {
-    const { index, clock, observer } = this.#context;
-    await remember(observer, () => index.blobs.addMember(this.key, digest, clock.now()));
+  #addMember(digest: Digest): Promise<void> {
+    return addMember(this.#context, this.key, digest);
   }
 
   /**
