@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { Secret } from '../../config/secret.ts';
 import type { Clock } from '../../observe/clock.ts';
 import type { Credential, CredentialSource, CredentialSurroundings } from '../credentials.ts';
@@ -78,11 +79,16 @@ function run(
   environment: CredentialSurroundings['environment'],
 ): Promise<Finished> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, ['get'], { stdio: ['pipe', 'pipe', 'ignore'], env: { ...environment } });
+    // In a group of its own: what it has started itself can be ended with it.
+    const child = spawn(program, ['get'], {
+      stdio: ['pipe', 'pipe', 'ignore'],
+      env: { ...environment },
+      detached: true,
+    });
     const chunks: Buffer[] = [];
     let size = 0;
     const giveUp = (why: string): void => {
-      child.kill('SIGKILL');
+      killGroup(child);
       reject(new Error(why));
     };
     const timer = clock.setTimer(helperMsMax, () => giveUp(`${program} did not answer within ${helperMsMax} ms`));
@@ -103,6 +109,15 @@ function run(
     child.stdin.on('error', () => {});
     child.stdin.end(input);
   });
+}
+
+function killGroup({ pid }: ChildProcess): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // Nothing of it is left.
+  }
 }
 
 function firstLine(text: string): string {

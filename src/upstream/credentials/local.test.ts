@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import type { UpstreamCredentials } from '../../config/config.ts';
 import { Secret } from '../../config/secret.ts';
 import { FakeClock } from '../../../test/support/fake-clock.ts';
+import { until } from '../../../test/support/over-time.ts';
 import { TempDir } from '../../../test/support/temp-dir.ts';
 import { createCredentialSource, fingerprint } from '../credentials.ts';
 import type { Credential, CredentialSource } from '../credentials.ts';
@@ -146,17 +148,38 @@ describe('a credential helper', () => {
     await assert.rejects(get('long'), /more than 65536 bytes/);
   });
 
-  test('that hangs is killed', async () => {
+  test('that hangs is killed, with what it has started, and asked again when some time has passed', async () => {
     await using directory = await TempDir.make();
     const clock = new FakeClock();
-    await writeFile(directory.join('docker-credential-slow'), '#!/bin/sh\nexec sleep 600\n', { mode: 0o755 });
+    const log = directory.join('children');
+    const script = `#!/bin/sh\nsleep 600 &\necho $! >> '${log}'\nwait\n`;
+    await writeFile(directory.join('docker-credential-slow'), script, { mode: 0o755 });
     const source = sourceOf({ kind: 'helper', name: 'slow' }, 'https://quay.io', directory.path, clock);
-    const killed = assert.rejects(source.get(), /did not answer within 10000 ms/);
-    await clock.pending(1);
-    await clock.advance(10_000);
-    await killed;
+    const children = async (): Promise<number[]> =>
+      (await readFile(log, 'utf8').catch(() => '')).split('\n').slice(0, -1).map(Number);
+    const hang = async (count: number): Promise<void> => {
+      const killed = assert.rejects(source.get(), /did not answer within 10000 ms/);
+      await until(clock, async () => (await children()).length === count, 0);
+      await clock.advance(10_000);
+      await killed;
+    };
+    await hang(1);
+    const [child = 0] = await children();
+    await until(clock, () => !isRunning(child), 0);
+    await assert.rejects(source.get(), /did not answer within 10000 ms/, 'told again at once');
+    await clock.advance(30_000);
+    await hang(2);
   });
 });
+
+/** A process that has ended, and that nobody has asked about yet, counts as ended. */
+function isRunning(pid: number): boolean {
+  try {
+    return !/^State:\s*Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
 
 describe("registry's proxy.exec", () => {
   const helper = async (directory: TempDir, answers: Readonly<Record<string, string>>) => {
