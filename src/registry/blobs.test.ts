@@ -115,6 +115,24 @@ describe('a blob', () => {
     assert.equal(errorOf(reply).code, 'RANGE_INVALID');
   });
 
+  test('says of a range that it cannot give what is wrong with it', async () => {
+    await using served = await serveRegistry();
+    const { port, repository } = served;
+    const digest = repository.addBlob(content);
+    const none = /the range has none of the 300000 bytes of sha256:[0-9a-f]+; ask for some of them/;
+    for (const [range, why] of [
+      ['100-50', /a range ends before it begins; name its first byte first/],
+      ['0-9,400000-300000', /a range ends before it begins/],
+      ['300000-', none],
+      ['-0', none],
+    ] as const) {
+      const headers = { Range: `bytes=${range}` };
+      const reply = await fetchRaw(port, `/v2/library/redis/blobs/${digest}`, { headers });
+      assert.equal(reply.status, 416, range);
+      assert.match(errorOf(reply).message, why, range);
+    }
+  });
+
   test('gives a range only of what the client has the rest of', async () => {
     await using served = await serveRegistry();
     const { port, repository } = served;

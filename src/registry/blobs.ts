@@ -27,7 +27,7 @@ export async function getBlob(asked: Asked, digest: Digest): Promise<Reply> {
 
 async function ranged(asked: Asked, blob: BlobReader, headers: Record<string, string>): Promise<Reply> {
   const range = parseRange(conditionalRange(asked, blob.digest), blob.size);
-  if (range.kind === 'unsatisfiable') return unsatisfiable(asked, blob);
+  if (range.kind === 'unsatisfiable') return unsatisfiable(asked, blob, range.why);
   if (range.kind === 'whole') {
     const slice = { prefix: '', start: 0, end: blob.size, verified: true };
     return await blobReply(asked, blob, 200, { ...headers, 'Content-Length': String(blob.size) }, [slice], '');
@@ -113,8 +113,11 @@ function contentRange({ start, end }: RangeWanted, size: number): string {
   return `bytes ${start}-${end - 1}/${size}`;
 }
 
-function unsatisfiable(asked: Asked, blob: BlobReader): Reply {
-  const message = `the range lies beyond the end of ${blob.digest}, which has ${blob.size} bytes`;
+function unsatisfiable(asked: Asked, blob: BlobReader, why: 'inverted' | 'beyond'): Reply {
+  const message =
+    why === 'inverted'
+      ? 'a range ends before it begins; name its first byte first'
+      : `the range has none of the ${blob.size} bytes of ${blob.digest}; ask for some of them`;
   const reply = failureReply(new RegistryError('RANGE_INVALID', message), asked.request, {
     label: asked.repository.label,
   });

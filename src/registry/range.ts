@@ -10,8 +10,8 @@ export type RangeAnswer =
   /** No Range, or one that is to be ignored: the whole, with 200. */
   | { readonly kind: 'whole' }
   | { readonly kind: 'parts'; readonly parts: readonly [RangeWanted, ...RangeWanted[]] }
-  /** 416. */
-  | { readonly kind: 'unsatisfiable' };
+  /** 416: one ends before it begins, or all lie beyond the end. */
+  | { readonly kind: 'unsatisfiable'; readonly why: 'inverted' | 'beyond' };
 
 /**
  * Podman asks for up to 1,024 ranges of a zstd:chunked layer at once, and takes the whole layer as an answer when that is
@@ -39,7 +39,7 @@ export function parseRange(header: string | undefined, sizeBytes: number): Range
     if (text.trim() === '') continue;
     const spec = parseSpec(text);
     if (spec === undefined) return whole;
-    if (isInverted(spec)) return { kind: 'unsatisfiable' };
+    if (isInverted(spec)) return { kind: 'unsatisfiable', why: 'inverted' };
     specs += 1;
     const part = resolve(spec, sizeBytes);
     if (part === undefined) continue;
@@ -48,7 +48,7 @@ export function parseRange(header: string | undefined, sizeBytes: number): Range
   }
   if (specs === 0) return whole;
   const [first, ...others] = parts;
-  if (first === undefined) return { kind: 'unsatisfiable' };
+  if (first === undefined) return { kind: 'unsatisfiable', why: 'beyond' };
   return bytes > sizeBytes ? whole : { kind: 'parts', parts: [first, ...others] };
 }
 
