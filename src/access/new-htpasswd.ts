@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { AuthFiles } from '../config/auth-files.ts';
 import type { AuthConfig } from '../config/config.ts';
+import { makeDirectories } from '../config/make-directories.ts';
 import { RegistryError } from '../oci/errors.ts';
 
 /** As `htpasswd -B` has it by default is 5, which is too little by now; registry's own number. */
@@ -22,7 +23,7 @@ export async function provideUsers(
   const { hashSync } = await import('bcryptjs');
   const hash = hashSync(password, bcryptCost);
   try {
-    await mkdir(dirname(auth.path), { recursive: true });
+    await makeDirectories(dirname(auth.path));
     await writeFile(auth.path, `docker:${hash}\n`, { mode: 0o600, flag: 'wx' });
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);

@@ -94,6 +94,17 @@ describe('check, of this machine,', () => {
     assert.deepEqual([...findings.keys()], ['configuration', 'server', 'store', 'index']);
   });
 
+  test('finds a file of users that can be made, and one that cannot', async () => {
+    await using dir = await TempDir.make();
+    const auth = (path: string): string => `${anyPort}auth: { htpasswd: { realm: x, path: "${path}" } }\n`;
+    const good = await runCheck(dir, auth(dir.join('auth/users')), ['--no-upstreams']);
+    assert.match(good.findings.get('users')?.text ?? '', /auth\/users will be made at first start$/);
+    assert.deepEqual(await dir.files(), ['config.yml']);
+    const bad = await runCheck(dir, auth('/proc/nonexist/users'), ['--no-upstreams']);
+    assert.equal(bad.code, 1);
+    assert.match(bad.findings.get('users')?.text ?? '', /^nothing can be made in \/proc; name another directory$/);
+  });
+
   test('finds a store whose place is a file', async () => {
     await using dir = await TempDir.make();
     await writeFile(dir.join('data'), '');

@@ -18,6 +18,7 @@ export async function checkLocal(config: Config, { clock, inspectIndex }: Contex
     ...(running === undefined ? [] : [running]),
     await checkStorage(config),
     await checkIndex(config, inspectIndex),
+    ...(await checkUsers(config)),
     ...(config.http.tls?.files === undefined ? [] : [await checkTls(config.http.tls.files, clock.now())]),
     ...(await checkAuthorities(config, clock.now())),
     // A running server, even one that this user may not ask, is what holds the ports.
@@ -60,6 +61,19 @@ async function checkIndex({ index }: Config, inspect: Context['inspectIndex']): 
   });
 }
 
+/** What the file of users says is looked at when the configuration is read; one that is not there a start would make. */
+async function checkUsers({ auth }: Config): Promise<readonly Finding[]> {
+  if (auth.kind !== 'htpasswd') return [];
+  const { path } = auth;
+  const users = await attempt('users', async () => {
+    const there = await nearestThere(path);
+    if (there === path) return `${path} is there`;
+    await writeAndDelete(there);
+    return `${path} will be made at first start`;
+  });
+  return [users];
+}
+
 /** The file or directory itself, or the directory in which a start would make it. */
 async function nearestThere(path: string): Promise<string> {
   const found = await stat(path).catch((error: unknown) => {
@@ -71,7 +85,10 @@ async function nearestThere(path: string): Promise<string> {
 
 async function writeAndDelete(directory: string): Promise<void> {
   const path = join(directory, `.entrepot-check-${process.pid}`);
-  await using file = await open(path, 'wx');
+  await using file = await open(path, 'wx').catch((error: unknown) => {
+    const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+    throw isMissing ? new Error(`nothing can be made in ${directory}; name another directory`) : error;
+  });
   try {
     await file.write('entrepot');
     await file.sync();

@@ -1,7 +1,8 @@
 import { createPrivateKey, generateKeyPairSync, randomBytes } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeDirectories } from '../../config/make-directories.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { certificateLabel, keyLabel, pemBlocks } from '../pem.ts';
 
@@ -84,7 +85,7 @@ export class AcmeCache {
     if (this.#directory === undefined) return;
     const aside = join(this.#directory, `.${name}.${randomBytes(8).toString('hex')}`);
     try {
-      await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+      await makeDirectories(this.#directory, 0o700);
       await writeDurably(aside, text);
       await rename(aside, join(this.#directory, name));
     } catch (cause) {
