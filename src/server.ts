@@ -156,7 +156,11 @@ async function beginWork({ notify, health, hosted, cache }: Rooms, observer: Obs
   await health.begin();
   await hosted.tidy();
   await cache.recover().catch((error: unknown) => {
-    observer.emit({ type: 'task.failed', task: 'settling what an ended process left', message: asError(error).message });
+    observer.emit({
+      type: 'task.failed',
+      task: 'settling what an ended process left',
+      message: asError(error).message,
+    });
   });
   void loadUndici();
 }
