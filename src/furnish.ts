@@ -193,6 +193,15 @@ export async function furnishServer(scope: AsyncDisposableStack, settings: Setti
 /** Without the proxy nobody comes with credentials of an upstream's. */
 const noWindows = { proofMs: 0, outageMs: 0 };
 
+/** Has the rooms take what can change while the server runs; `refuse` is told what they could not. */
+export function reconfigure(rooms: Rooms, { config }: Loaded, refuse: (error: unknown) => void): void {
+  rooms.table.reconfigure(config.upstreams);
+  rooms.index.pins.configure(config.cache.pins).catch(refuse);
+  rooms.notify.begin().catch(refuse);
+  rooms.health.begin().catch(refuse);
+  rooms.certificates.reload().catch(refuse);
+}
+
 export async function openStore({ storage }: Config): Promise<BlobStore> {
   if (storage.driver === 'filesystem') return openFilesystemStore({ root: storage.rootDirectory });
   return createMemoryStore({ bytesMax: memoryStoreBytesMax });

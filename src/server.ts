@@ -20,7 +20,7 @@ import { restartNotice } from './config/restart.ts';
 import { watchConfig } from './config/watch.ts';
 import { Doors } from './doors.ts';
 import type { Behind } from './doors.ts';
-import { furnishServer } from './furnish.ts';
+import { furnishServer, reconfigure } from './furnish.ts';
 import type { Rooms } from './furnish.ts';
 import type { Config } from './config/config.ts';
 import type { Health } from './health/health.ts';
@@ -140,14 +140,6 @@ async function start(scope: AsyncDisposableStack, options: Required<ServerOption
       observer.emit({ type: 'server.stopped' });
     },
   };
-}
-
-function reconfigure(rooms: Rooms, { config }: Loaded, refuse: (error: unknown) => void): void {
-  rooms.table.reconfigure(config.upstreams);
-  rooms.index.pins.configure(config.cache.pins).catch(refuse);
-  rooms.notify.begin().catch(refuse);
-  rooms.health.begin().catch(refuse);
-  rooms.certificates.reload().catch(refuse);
 }
 
 /** What goes on beside the requests, from when the ports listen. */

@@ -38,19 +38,19 @@ export async function earn(
   return (await once.run(work, isEarned, ask)).value;
 }
 
-/** Of what it has given us itself, and of what anybody may have. With its word it would open what others keep for their own. */
+/**
+ * Of what it has given us itself, and of what anybody may have. With its word it would open what others keep for their own;
+ * what nobody is known to have, as after the loss of an index, is not that.
+ */
 async function isWordEnough(digest: Digest, { upstream }: RepositoryKey, context: RepositoryContext): Promise<boolean> {
   const { index, downloads } = context;
+  const holders = [...(await index.blobs.members(digest))];
   const arriving = downloads.find(digest);
-  // Another process may fetch it, from somebody else.
-  const isOfItsSource = await arriving?.opened.then(
-    () => arriving.earned,
-    () => false,
-  );
-  const members = await index.blobs.members(digest);
-  // What a lost index, or a killed process, has left behind: nobody is known to keep it for his own.
-  if (arriving === undefined && members.length === 0) return true;
-  const holders = arriving !== undefined && isOfItsSource === true ? [...members, arriving.source.key] : members;
+  // It may come by way of another process, and then not from its source.
+  if (arriving !== undefined && (arriving.earned || arriving.source.key.upstream !== upstream)) {
+    holders.push(arriving.source.key);
+  }
+  if (holders.length === 0) return true;
   return holders.some((holder) => holder.upstream === upstream) || (await context.isPublic(digest, holders));
 }
 
