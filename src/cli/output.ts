@@ -12,11 +12,14 @@ export interface Output {
 }
 
 export function processOutput(): Output {
-  // The reader has seen enough (`entrepot ls | head`): that is no failure of ours.
   process.stdout.on('error', (error: Error & { readonly code?: string }) => {
-    if (error.code !== 'EPIPE') throw error;
-    process.exit(0);
+    // The reader has seen enough (`entrepot ls | head`): that is no failure of ours.
+    if (error.code === 'EPIPE') process.exit(0);
+    process.stderr.write(`What was asked for cannot be written (${error.message}); look at where the output goes.\n`);
+    process.exit(1);
   });
+  // What nobody can be told keeps nothing from being done: a server serves on.
+  process.stderr.on('error', () => {});
   return {
     print: (text) => process.stdout.write(text),
     note: (text) => process.stderr.write(text),

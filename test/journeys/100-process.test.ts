@@ -3,8 +3,8 @@
  * cannot start.
  */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
+import { execFile, spawnSync } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { get, open } from '../support/client.ts';
@@ -222,6 +222,34 @@ describe('a server that cannot start', () => {
     await assert.rejects(
       ServerProcess.start({ directory: directory.path, config }),
       /file\/registry.*storage\.filesystem\.rootdirectory/,
+    );
+  });
+});
+
+describe('a command whose output goes nowhere', () => {
+  const on = (out: string, notes: string, words: string) =>
+    spawnSync('/bin/sh', ['-c', `timeout -s TERM 3 "$0" "$1" ${words} >${out} 2>${notes}`, process.execPath, main], {
+      env: { ...process.env, NODE_TEST_CONTEXT: undefined },
+    });
+
+  test('says so, without a stack, where it is what was asked for', async () => {
+    await using dir = await TempDir.make();
+    const notes = dir.join('notes');
+    assert.equal(on('/dev/full', notes, 'config').status, 1);
+    assert.match(await readFile(notes, 'utf8'), /^What was asked for cannot be written \(ENOSPC: .*\); look at .*\n$/);
+  });
+
+  test('does its work where it is only what it says beside that: a server serves until it is stopped', async () => {
+    await using dir = await TempDir.make();
+    const config = {
+      http: { addr: '127.0.0.1:0', debug: {} },
+      storage: { filesystem: { rootdirectory: dir.join('data') } },
+    };
+    await writeFile(dir.join('entrepot.yml'), JSON.stringify(config));
+    assert.equal(
+      on('/dev/null', '/dev/full', `serve ${dir.join('entrepot.yml')}`).status,
+      124,
+      'timeout has stopped it',
     );
   });
 });
