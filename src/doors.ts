@@ -11,6 +11,7 @@ import type { Handler, Lobby } from './http/message.ts';
 import type { IsShort } from './http/short-way.ts';
 import type { Clock } from './observe/clock.ts';
 import type { Observer } from './observe/events.ts';
+import { messageOf } from './oci/errors.ts';
 
 /** What the doors for clients lead to. */
 export interface Behind {
@@ -81,7 +82,7 @@ export class Doors {
       await this.#make(this.#private, handler, more).listen(debug.listen);
     } catch (error) {
       if (debug.required) throw error;
-      const why = error instanceof Error ? error.message : String(error);
+      const why = messageOf(error);
       this.#observer.emit({ type: 'config.notice', message: `no metrics and health: ${why}` });
     }
   }

@@ -35,7 +35,7 @@ import type { Log } from './observe/log.ts';
 import { createMetrics } from './observe/metrics.ts';
 import { fanOut } from './observe/observers.ts';
 import { version } from './observe/version.ts';
-import { asError, RegistryError } from './oci/errors.ts';
+import { messageOf, RegistryError } from './oci/errors.ts';
 import { parseRepositoryName } from './oci/reference.ts';
 import { fullName } from './oci/repository.ts';
 import type { Asker, Page, PageRequest, RepositoryKey } from './oci/repository.ts';
@@ -113,7 +113,7 @@ async function start(scope: AsyncDisposableStack, options: Required<ServerOption
   for (const address of addresses) observer.emit({ type: 'server.listening', address, tls: ours.tls !== undefined });
   await beginWork(rooms, observer);
 
-  const refuse = (error: unknown): void => observer.emit({ type: 'config.invalid', message: asError(error).message });
+  const refuse = (error: unknown): void => observer.emit({ type: 'config.invalid', message: messageOf(error) });
   const onChange = (loaded: Loaded): void => {
     settings.take(loaded);
     metrics.know(loaded.config.upstreams);
@@ -151,7 +151,7 @@ async function beginWork({ notify, health, hosted, cache }: Rooms, observer: Obs
     observer.emit({
       type: 'task.failed',
       task: 'settling what an ended process left',
-      message: asError(error).message,
+      message: messageOf(error),
     });
   });
   void loadUndici();

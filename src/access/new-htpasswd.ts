@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import type { AuthFiles } from '../config/auth-files.ts';
 import type { AuthConfig } from '../config/config.ts';
 import { makeDirectories } from '../config/make-directories.ts';
-import { RegistryError } from '../oci/errors.ts';
+import { messageOf, RegistryError } from '../oci/errors.ts';
 
 /** As `htpasswd -B` has it by default is 5, which is too little by now; registry's own number. */
 export const bcryptCost = 10;
@@ -26,7 +26,7 @@ export async function provideUsers(
     await makeDirectories(dirname(auth.path));
     await writeFile(auth.path, `docker:${hash}\n`, { mode: 0o600, flag: 'wx' });
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = messageOf(cause);
     const message = `auth.htpasswd.path: ${auth.path} does not exist and cannot be made (${why}); make it with \`entrepot htpasswd USER\``;
     throw new RegistryError('UNAVAILABLE', message, { origin: 'operator', cause });
   }

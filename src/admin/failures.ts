@@ -1,13 +1,13 @@
 import type { Request } from '../http/message.ts';
 import type { Observer } from '../observe/events.ts';
-import { RegistryError } from '../oci/errors.ts';
+import { messageOf, RegistryError } from '../oci/errors.ts';
 import type { CollectLine, PullLine } from './views.ts';
 
 /** Tells the log what failed: an operator has at most a sentence and a request's id. Who asked wrongly is told so himself. */
 export function tellFailure(observer: Observer, request: Request, error: unknown): void {
   const known = error instanceof RegistryError ? error : undefined;
   if (known?.origin === 'client' || known?.origin === 'operator') return;
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   observer.emit({ type: 'admin.failed', ...askedBy(request), code: known?.code ?? 'UNKNOWN', message });
 }
 

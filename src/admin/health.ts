@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Index } from '../index/contract.ts';
 import type { Clock } from '../observe/clock.ts';
 import { inTime } from '../observe/in-time.ts';
+import { messageOf } from '../oci/errors.ts';
 import { parseIngestName } from '../store/blob-store.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 
@@ -47,6 +48,6 @@ async function problem(clock: Clock, check: () => Promise<void>): Promise<string
     await inTime(clock, answerMsMax, check(), () => new Error(`no answer within ${answerMsMax} ms`));
     return undefined;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return messageOf(error);
   }
 }

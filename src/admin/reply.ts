@@ -1,5 +1,5 @@
 import type { Reply } from '../http/message.ts';
-import { RegistryError } from '../oci/errors.ts';
+import { messageOf, RegistryError } from '../oci/errors.ts';
 
 export function jsonReply(value: unknown, status = 200): Reply {
   return bytesReply(status, 'application/json', `${JSON.stringify(value)}\n`);
@@ -25,7 +25,7 @@ export function failedLine(error: unknown): {
   readonly message: string;
 } {
   const code = error instanceof RegistryError ? error.code : 'UNKNOWN';
-  return { type: 'failed', code, message: error instanceof Error ? error.message : String(error) };
+  return { type: 'failed', code, message: messageOf(error) };
 }
 
 async function* encoded(lines: AsyncIterable<unknown>): AsyncIterable<string> {

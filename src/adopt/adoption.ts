@@ -1,6 +1,6 @@
 import type { Timer } from '../observe/clock.ts';
 import { inTime } from '../observe/in-time.ts';
-import { RegistryError } from '../oci/errors.ts';
+import { messageOf, RegistryError } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import type { RepositoryKey, WritableRepository } from '../oci/repository.ts';
 import { hasLinkTree } from '../store/link-tree.ts';
@@ -163,7 +163,7 @@ class TheAdoption implements Adoption {
     } catch (error) {
       this.#timer?.cancel();
       if (this.#closed) return;
-      const message = error instanceof Error ? error.message : String(error);
+      const message = messageOf(error);
       observer.emit({ type: 'task.failed', task: 'adopting the volume', message });
       for (const name of this.#partial) this.#settled.delete(name);
       this.#timer = clock.setTimer(retryAllMs, () => this.begin());

@@ -4,7 +4,7 @@ import type { Observer } from '../observe/events.ts';
 import { Recurring } from '../observe/recurring.ts';
 import type { Task } from '../observe/recurring.ts';
 import type { Digest } from '../oci/digest.ts';
-import { RegistryError } from '../oci/errors.ts';
+import { messageOf, RegistryError } from '../oci/errors.ts';
 import type { Descriptor } from '../oci/manifest.ts';
 import { isDigestReference } from '../oci/reference.ts';
 import type { Reference, Tag } from '../oci/reference.ts';
@@ -201,7 +201,7 @@ class TheCache implements Cache {
   }
 
   #taskFailed(task: string, error: unknown): void {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     this.#options.observer.emit({ type: 'task.failed', task, message });
   }
 }

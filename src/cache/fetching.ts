@@ -4,7 +4,7 @@ import type { Lease } from '../index/contract.ts';
 import { isIndexFailure } from '../index/remember.ts';
 import type { BlobReader } from '../oci/blob.ts';
 import type { Digest } from '../oci/digest.ts';
-import { RegistryError } from '../oci/errors.ts';
+import { messageOf, RegistryError } from '../oci/errors.ts';
 import type { RepositoryKey } from '../oci/repository.ts';
 import { Arrival } from './arrival.ts';
 import type { DownloadContext } from './download.ts';
@@ -200,7 +200,7 @@ export class Fetching {
 
   async #keepUnstored(operation: string, error: unknown): Promise<void> {
     this.#stage.storeFailed(operation, error);
-    await this.#serveOn(error instanceof Error ? error.message : String(error));
+    await this.#serveOn(messageOf(error));
   }
 
   /**

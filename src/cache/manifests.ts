@@ -2,7 +2,7 @@ import type { HeldTag } from '../index/contract.ts';
 import { remember } from '../index/remember.ts';
 import { inTime } from '../observe/in-time.ts';
 import type { Digest } from '../oci/digest.ts';
-import { RegistryError } from '../oci/errors.ts';
+import { messageOf, RegistryError } from '../oci/errors.ts';
 import type { ErrorCode } from '../oci/errors.ts';
 import type { Descriptor, Manifest, ManifestContent } from '../oci/manifest.ts';
 import type { Tag } from '../oci/reference.ts';
@@ -224,7 +224,7 @@ export class Manifests {
       upstream: this.#key.upstream ?? '',
       repository: this.#key.name,
       reference: tag,
-      reason: reason instanceof Error ? reason.message : String(reason),
+      reason: messageOf(reason),
     });
     return this.#used(held, 'stale', checkedAtMs);
   }

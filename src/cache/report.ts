@@ -1,7 +1,7 @@
 import type { Clock } from '../observe/clock.ts';
 import type { DownloadEvent, Observer } from '../observe/events.ts';
 import type { Digest } from '../oci/digest.ts';
-import { systemCodeOf } from '../oci/errors.ts';
+import { messageOf, systemCodeOf } from '../oci/errors.ts';
 import type { RepositoryKey } from '../oci/repository.ts';
 
 /** What is told of one download. */
@@ -30,7 +30,7 @@ export class Report {
   }
 
   storeFailed(operation: string, error: unknown): void {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     this.#observer.emit({ type: 'store.failed', operation, code: systemCodeOf(error), message });
   }
 }

@@ -1,7 +1,7 @@
 import { algorithmOf, digestOfHash, startHash } from '../oci/digest.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { BlobReader } from '../oci/blob.ts';
-import { asError } from '../oci/errors.ts';
+import { asError, messageOf } from '../oci/errors.ts';
 import type { Index } from '../index/contract.ts';
 import { downloadKeyOf } from '../index/settling.ts';
 import type { Clock } from '../observe/clock.ts';
@@ -87,7 +87,7 @@ export class Scrub {
       }
     } catch (error) {
       if (!isStoreLoss(error)) throw error;
-      return `it cannot be read: ${asError(error).message}`;
+      return `it cannot be read: ${messageOf(error)}`;
     }
     const digest = digestOfHash(algorithmOf(blob.digest), hash);
     return digest === blob.digest ? undefined : `its content has digest ${digest}`;

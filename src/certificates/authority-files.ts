@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { link, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { RegistryError } from '../oci/errors.ts';
+import { messageOf, RegistryError } from '../oci/errors.ts';
 
 /**
  * The directory of an authority of our own:
@@ -94,7 +94,7 @@ function codeOf(error: unknown): unknown {
 }
 
 function failure(done: string, path: string, cause: unknown): RegistryError {
-  const why = cause instanceof Error ? cause.message : String(cause);
+  const why = messageOf(cause);
   const message = `the certificate authority cannot be ${done} (${why}); give the user that runs entrepot access to ${path}`;
   return new RegistryError('UNAVAILABLE', message, { origin: 'operator', cause });
 }

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import type { Clock, Timer } from '../observe/clock.ts';
 import type { Observer } from '../observe/events.ts';
-import { RegistryError } from '../oci/errors.ts';
+import { messageOf, RegistryError } from '../oci/errors.ts';
 import type { AcmeTransport } from './acme/client.ts';
 import { AcmeKeeper } from './acme/keeper.ts';
 import { isRenewable } from './authority.ts';
@@ -143,7 +143,7 @@ class OpenCertificates implements Certificates {
     try {
       for (const authority of this.authorities) await this.#lookAt(authority);
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
+      const message = messageOf(error);
       this.#options.observer.emit({ type: 'task.failed', task: 'looking after certificate authorities', message });
     }
     const now = this.#options.clock.now();

@@ -4,7 +4,7 @@ import { isIP } from 'node:net';
 import type { SecureContextOptions } from 'node:tls';
 import { createSecureContext } from 'node:tls';
 import type { PemFiles } from '../config/config.ts';
-import { RegistryError } from '../oci/errors.ts';
+import { messageOf, RegistryError } from '../oci/errors.ts';
 import type { Identity } from './identity.ts';
 import { certificateLabel, pemBlocks } from './pem.ts';
 
@@ -43,7 +43,7 @@ export function pemPair(cert: string, key: string, context: SecureContextOptions
       covers: (name) => (isIP(name) === 0 ? certificate.checkHost(name) : certificate.checkIP(name)) !== undefined,
     };
   } catch (cause) {
-    throw unusable(`${setting}: certificate and key cannot be used together (${reason(cause)})`, cause);
+    throw unusable(`${setting}: certificate and key cannot be used together (${messageOf(cause)})`, cause);
   }
 }
 
@@ -52,15 +52,11 @@ export async function readPem(path: string, setting: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch (cause) {
-    throw unusable(`${setting}: cannot read ${path} (${reason(cause)})`, cause);
+    throw unusable(`${setting}: cannot read ${path} (${messageOf(cause)})`, cause);
   }
 }
 
 function unusable(what: string, cause: unknown): RegistryError {
   const message = `${what}; give PEM files of a certificate and its key that this process may read`;
   return new RegistryError('UNAVAILABLE', message, { origin: 'operator', cause });
-}
-
-function reason(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }

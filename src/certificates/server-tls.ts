@@ -2,7 +2,7 @@ import { randomBytes, X509Certificate } from 'node:crypto';
 import type { SecureContextOptions } from 'node:tls';
 import type { ClientCertificatesConfig, TlsConfig } from '../config/config.ts';
 import type { Clock } from '../observe/clock.ts';
-import { RegistryError } from '../oci/errors.ts';
+import { messageOf, RegistryError } from '../oci/errors.ts';
 import type { Dated } from './expiry.ts';
 import type { AcmeKeeper } from './acme/keeper.ts';
 import type { Challenges } from './acme/challenges.ts';
@@ -162,7 +162,7 @@ function checkedCertificate(block: string, path: string): string {
   try {
     return new X509Certificate(block).toString();
   } catch (cause) {
-    throw unusable(path, cause instanceof Error ? cause.message : String(cause), cause);
+    throw unusable(path, messageOf(cause), cause);
   }
 }
 

@@ -2,7 +2,7 @@ import type { KeyObject } from 'node:crypto';
 import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto';
 import { AsnConvert } from '@peculiar/asn1-schema';
 import * as x509 from '@peculiar/asn1-x509';
-import { RegistryError } from '../oci/errors.ts';
+import { messageOf, RegistryError } from '../oci/errors.ts';
 import type { Constraints } from './constraints.ts';
 import { constraintsOf, permits } from './constraints.ts';
 import type { Issuer } from './mint.ts';
@@ -63,7 +63,7 @@ function parsedCertificate(block: string, setting: string): X509Certificate {
   try {
     return new X509Certificate(block);
   } catch (cause) {
-    throw unusable(setting, `a certificate in it cannot be read (${reason(cause)})`, 'write a PEM file', cause);
+    throw unusable(setting, `a certificate in it cannot be read (${messageOf(cause)})`, 'write a PEM file', cause);
   }
 }
 
@@ -75,7 +75,7 @@ function parsedKey(text: string, setting: string): KeyObject {
   try {
     return createPrivateKey(block);
   } catch (cause) {
-    throw unusable(setting, `its key cannot be read (${reason(cause)})`, 'write a PEM file', cause);
+    throw unusable(setting, `its key cannot be read (${messageOf(cause)})`, 'write a PEM file', cause);
   }
 }
 
@@ -109,8 +109,4 @@ function keyIdentifierIn(parsed: x509.Certificate, key: KeyObject): ArrayBuffer 
 
 function unusable(setting: string, what: string, advice: string, cause?: unknown): RegistryError {
   return new RegistryError('UNAVAILABLE', `${setting}: ${what}; ${advice}`, { origin: 'operator', cause });
-}
-
-function reason(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }

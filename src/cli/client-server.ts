@@ -10,6 +10,7 @@ import { offeredTo } from '../clients/runtimes.ts';
 import type { RuntimeName } from '../clients/runtimes.ts';
 import type { ClientTarget } from '../clients/target.ts';
 import { loadConfig } from '../config/load.ts';
+import { messageOf } from '../oci/errors.ts';
 import { compareFingerprint } from './client-fingerprint.ts';
 import { clientTarget } from './client-target.ts';
 import type { Context } from './context.ts';
@@ -44,7 +45,7 @@ export async function findTarget(context: Context, name: RuntimeName, options: T
     return await asked(context, name, url, options.fingerprint);
   } catch (error) {
     if (error instanceof CommandFailed) throw error;
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     if (options.apply === true || options.verify === true) {
       throw new CommandFailed(
         `No server answers at ${url} (${why}); start it or correct --url${options.apply === true ? ', or apply unseen with --offline' : ''}.`,

@@ -1,5 +1,5 @@
 import { ConfigError, originText } from '../config/error.ts';
-import { RegistryError } from '../oci/errors.ts';
+import { messageOf, RegistryError } from '../oci/errors.ts';
 
 /** A command that ran and found that something is wrong. Its message is a sentence that ends with what to do. */
 export class CommandFailed extends Error {
@@ -14,7 +14,7 @@ export function troubleText(error: unknown): string {
   if (error instanceof ConfigError) return configTrouble(error);
   if (error instanceof CommandFailed || error instanceof RegistryError) return error.message;
   if (isSystemError(error)) return systemTrouble(error);
-  return `${error instanceof Error ? error.message : String(error)} (this should not happen; set ENTREPOT_DEBUG=1 to see where, and report it)`;
+  return `${messageOf(error)} (this should not happen; set ENTREPOT_DEBUG=1 to see where, and report it)`;
 }
 
 /** ENOENT and its like; Node's own ERR_... are bugs of ours. */

@@ -1,4 +1,4 @@
-import { asError } from '../oci/errors.ts';
+import { messageOf } from '../oci/errors.ts';
 import { ConfigError } from './error.ts';
 import { fingerprint } from './fingerprint.ts';
 import type { Loaded } from './load.ts';
@@ -107,7 +107,7 @@ class Watcher implements ConfigWatcher {
     try {
       this.#options.onChange(loaded);
     } catch (error) {
-      this.#options.onInvalid(problemOf(`can't be put into force (${asError(error).message}); restart`));
+      this.#options.onInvalid(problemOf(`can't be put into force (${messageOf(error)}); restart`));
     }
   }
 
@@ -122,9 +122,7 @@ class Watcher implements ConfigWatcher {
 /** A server that runs doesn't end because its configuration can't be read again, whatever the reason. */
 function asConfigError(error: unknown): ConfigError {
   if (error instanceof ConfigError) return error;
-  return problemOf(
-    `can't be read again (${asError(error).message}); what was in force stays so until it can, or restart`,
-  );
+  return problemOf(`can't be read again (${messageOf(error)}); what was in force stays so until it can, or restart`);
 }
 
 function problemOf(text: string): ConfigError {

@@ -3,6 +3,7 @@ import type { CheckConfig } from '../config/config.ts';
 import type { Clock } from '../observe/clock.ts';
 import { inTime } from '../observe/in-time.ts';
 import { parseDigest } from '../oci/digest.ts';
+import { messageOf } from '../oci/errors.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import type { Services } from '../upstream/services.ts';
 
@@ -37,7 +38,7 @@ export async function look(
         return await context.services.reach(check, signal);
     }
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return messageOf(error);
   }
 }
 

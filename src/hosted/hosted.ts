@@ -2,6 +2,7 @@ import { BufferPool } from '../bytes/buffer-pool.ts';
 import { HashThread } from '../bytes/hash-thread.ts';
 import type { Timer } from '../observe/clock.ts';
 import { settlingPrefix } from '../index/settling.ts';
+import { messageOf } from '../oci/errors.ts';
 import type { RepositoryKey, WritableRepository } from '../oci/repository.ts';
 import type { HostedContext, HostedOptions } from './context.ts';
 import { HostedRepository } from './repository.ts';
@@ -70,7 +71,7 @@ class TheHosted implements Hosted {
       await this.#uploads.sweep();
       await this.#releaseLeft();
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
+      const message = messageOf(error);
       observer.emit({ type: 'task.failed', task: 'forgetting given-up uploads', message });
     }
     if (!this.#closed) this.#timer = clock.setTimer(everyMs, () => void this.tidy());

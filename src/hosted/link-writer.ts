@@ -5,7 +5,7 @@ import type { LeaseTaker } from '../index/take-lease.ts';
 import type { Timer } from '../observe/clock.ts';
 import type { Observer } from '../observe/events.ts';
 import type { Digest } from '../oci/digest.ts';
-import { RegistryError, systemCodeOf } from '../oci/errors.ts';
+import { messageOf, RegistryError, systemCodeOf } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import type { RepositoryKey } from '../oci/repository.ts';
 import type { BlobStore } from '../store/blob-store.ts';
@@ -168,7 +168,7 @@ export class LinkWriter implements AsyncDisposable {
   }
 
   #failed(error: unknown): void {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     const { observer } = this.#options;
     if (error instanceof RegistryError && error.origin === 'store') {
       observer.emit({ type: 'store.failed', operation: 'links', code: systemCodeOf(error), message });

@@ -1,5 +1,5 @@
 import { havingComeBy } from '../observe/came-by.ts';
-import { RegistryError } from '../oci/errors.ts';
+import { messageOf, RegistryError } from '../oci/errors.ts';
 import { errorReply } from './error-body.ts';
 import type { ErrorEntry } from './error-body.ts';
 import type { ExchangeContext } from './exchange.ts';
@@ -131,7 +131,7 @@ export function isBodyless(method: string, status: number): boolean {
 /** Why there is no proper answer, for the log. */
 export function noteFailure(notes: Notes, error: unknown): void {
   notes.errorCode ??= error instanceof RegistryError ? error.code : 'UNKNOWN';
-  notes.errorMessage ??= error instanceof Error ? error.message : String(error);
+  notes.errorMessage ??= messageOf(error);
   notes.origin ??= error instanceof RegistryError ? error.origin : 'entrepot';
 }
 

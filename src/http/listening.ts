@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
-import { RegistryError } from '../oci/errors.ts';
+import { messageOf, RegistryError } from '../oci/errors.ts';
 import { Departures } from './departures.ts';
 import type { ExchangeContext } from './exchange.ts';
 import { TrustedProxies } from './forwarded.ts';
@@ -50,6 +50,6 @@ export function cannotListen(where: string, setting: string, cause: unknown): Re
     EADDRNOTAVAIL: `this machine does not have that address; set ${setting} to one that it has`,
     ENOTFOUND: `no address is known for that name; set ${setting} to an address of this machine`,
   };
-  const text = why[code] ?? `${cause instanceof Error ? cause.message : String(cause)}; check ${setting}`;
+  const text = why[code] ?? `${messageOf(cause)}; check ${setting}`;
   return new RegistryError('UNAVAILABLE', `cannot listen on ${where}: ${text}`, { origin: 'operator', cause });
 }

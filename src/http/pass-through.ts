@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { pipeline } from 'node:stream';
 import type { Duplex } from 'node:stream';
-import { RegistryError } from '../oci/errors.ts';
+import { messageOf, RegistryError } from '../oci/errors.ts';
 import type { ConnectRefusal } from './interception.ts';
 
 /** A connection whose bytes go through untouched may be silent for so long, in milliseconds. */
@@ -19,7 +19,7 @@ export function passThrough(socket: Socket, outside: Duplex): void {
 /** Why nobody could be connected to, as an answer. */
 export function unconnected(error: unknown): ConnectRefusal {
   if (!(error instanceof RegistryError)) {
-    return { kind: 'refuse', status: 500, message: error instanceof Error ? error.message : String(error) };
+    return { kind: 'refuse', status: 500, message: messageOf(error) };
   }
   const status = error.code === 'UPSTREAM_TIMEOUT' ? 504 : error.code === 'DENIED' ? 403 : 502;
   return { kind: 'refuse', status, message: error.message };

@@ -3,6 +3,7 @@ import type { Index, Lease, WaitingNotice } from '../index/contract.ts';
 import { noticesWaitingMax } from '../index/notices-contract.ts';
 import type { Clock } from '../observe/clock.ts';
 import type { Observer } from '../observe/events.ts';
+import { messageOf } from '../oci/errors.ts';
 import type { Services } from '../upstream/services.ts';
 import { envelopeMediaType } from './event.ts';
 
@@ -64,7 +65,7 @@ export class Delivery implements AsyncDisposable {
         this.#dropped ??= (await this.#counts()).dropped;
         await this.#sendAll();
       } catch (error) {
-        const message = error instanceof Error ? error.message : String(error);
+        const message = messageOf(error);
         observer.emit({ type: 'task.failed', task: `sending notifications to ${this.#endpoint.name}`, message });
       }
       await this.#pause(lookMs, this.#woken.promise);

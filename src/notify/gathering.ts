@@ -1,6 +1,7 @@
 import type { Index, Notice } from '../index/contract.ts';
 import type { Clock, Timer } from '../observe/clock.ts';
 import type { Observer } from '../observe/events.ts';
+import { messageOf } from '../oci/errors.ts';
 
 export interface GatheringContext {
   readonly index: Index;
@@ -51,7 +52,7 @@ export class Gathering implements AsyncDisposable {
       await index.notices.add(notices);
       this.#onWritten(notices.map(({ endpoint }) => endpoint));
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
+      const message = messageOf(error);
       observer.emit({ type: 'task.failed', task: 'noting pulls for notifications', message });
     }
   }

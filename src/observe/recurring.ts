@@ -1,3 +1,4 @@
+import { messageOf } from '../oci/errors.ts';
 import type { Clock, Timer } from './clock.ts';
 import type { Observer } from './events.ts';
 
@@ -45,7 +46,7 @@ export class Recurring implements AsyncDisposable {
     try {
       await this.#task.run(this.#closing.signal);
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
+      const message = messageOf(error);
       if (!this.#closing.signal.aborted) this.#observer.emit({ type: 'task.failed', task: name, message });
     }
     if (!this.#closing.signal.aborted) this.#timer = this.#after(typeof pauseMs === 'number' ? pauseMs : pauseMs());

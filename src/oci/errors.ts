@@ -90,6 +90,11 @@ export function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown));
 }
 
+/** What there is to say of whatever was thrown. */
+export function messageOf(thrown: unknown): string {
+  return asError(thrown).message;
+}
+
 /** For states that cannot be: a bug of ours, never a client's input. */
 export function unreachable(state: never): never {
   throw new Error(`impossible state: ${JSON.stringify(state)}`);

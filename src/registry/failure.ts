@@ -1,7 +1,7 @@
 /** The one place where an error becomes an HTTP answer. */
 import { errorReply } from '../http/error-body.ts';
 import type { Reply, Request } from '../http/message.ts';
-import { RegistryError } from '../oci/errors.ts';
+import { messageOf, RegistryError } from '../oci/errors.ts';
 import type { ErrorCode } from '../oci/errors.ts';
 
 interface Answer {
@@ -64,7 +64,7 @@ export function failureReply(error: unknown, request: Request, { label, allow, c
   const known = error instanceof RegistryError ? error : undefined;
   const { notes } = request;
   notes.errorCode = known?.code ?? 'UNKNOWN';
-  notes.errorMessage = error instanceof Error ? error.message : String(error);
+  notes.errorMessage = messageOf(error);
   notes.origin = known?.origin ?? 'entrepot';
   const asked = known?.challenge ?? challenge;
   const isVain = known?.code === 'UNAUTHORIZED' && asked === undefined;

@@ -1,5 +1,5 @@
 import type { Clock } from '../observe/clock.ts';
-import { RegistryError } from '../oci/errors.ts';
+import { messageOf, RegistryError } from '../oci/errors.ts';
 import { parseChallenges } from './challenge.ts';
 import type { Challenge } from './challenge.ts';
 import type { HttpClient, Outgoing } from './client.ts';
@@ -115,7 +115,7 @@ export class Authorizer {
       return await source?.get();
     } catch (error) {
       if (error instanceof RegistryError) throw error;
-      const why = error instanceof Error ? error.message : String(error);
+      const why = messageOf(error);
       const advice = `check upstreams.${upstream}.credentials`;
       throw new RegistryError('UPSTREAM_DENIED', `no credentials for ${upstream}: ${why}; ${advice}`, {
         upstream,

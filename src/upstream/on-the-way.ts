@@ -1,3 +1,4 @@
+import { messageOf } from '../oci/errors.ts';
 /** What fails on the way to an upstream is told as what it is: the upstream has nothing to do with it. */
 
 /** Who is asked for addresses, and what to do where he does not answer. */
@@ -15,7 +16,7 @@ interface Proxy {
 
 /** @param advice what to do; takes the place of what is said of upstreams in general */
 function blaming(what: string, error: unknown, advice: string): Error {
-  const why = error instanceof Error ? error.message : String(error);
+  const why = messageOf(error);
   const code = error instanceof Error && 'code' in error ? { code: error.code } : {};
   return Object.assign(new Error(`${what}: ${why}`, { cause: error }), { ...code, advice });
 }

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Clock } from '../observe/clock.ts';
-import { RegistryError } from '../oci/errors.ts';
+import { messageOf, RegistryError } from '../oci/errors.ts';
 import { makeDialPolicy } from './addresses.ts';
 import type { RelayAnswer, RelayRequest } from './contract.ts';
 import { DialRefused, dialTcp } from './dial.ts';
@@ -49,7 +49,7 @@ export async function connectOutside(host: string, port: number, options: Outsid
   try {
     return await dialTcp({ host, port, secure: false }, { policy, lookup, clock, connectMs, tunnel });
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     if (error instanceof DialRefused) {
       const message = `${why}: this proxy does not connect there; if that is meant, add the address to intercept.dial`;
       throw new RegistryError('DENIED', message, { cause: error });

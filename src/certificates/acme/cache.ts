@@ -3,7 +3,7 @@ import type { KeyObject } from 'node:crypto';
 import { open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeDirectories } from '../../config/make-directories.ts';
-import { RegistryError } from '../../oci/errors.ts';
+import { messageOf, RegistryError } from '../../oci/errors.ts';
 import { certificateLabel, keyLabel, pemBlocks } from '../pem.ts';
 
 /** PEM: a certificate with its chain, and its key. */
@@ -66,7 +66,7 @@ export class AcmeCache {
       throw new Error('it is of another kind than P-256');
     } catch (cause) {
       const path = join(this.#directory ?? '', accountFile);
-      const message = `the key of the ACME account in ${path} cannot be used (${reasonOf(cause)}); move it away, and a new one is made`;
+      const message = `the key of the ACME account in ${path} cannot be used (${messageOf(cause)}); move it away, and a new one is made`;
       throw new RegistryError('UNAVAILABLE', message, { origin: 'operator', cause });
     }
   }
@@ -105,10 +105,6 @@ async function writeDurably(path: string, text: string): Promise<void> {
 }
 
 function failure(done: string, directory: string, cause: unknown): RegistryError {
-  const message = `what http.tls.letsencrypt.cachefile keeps cannot be ${done} (${reasonOf(cause)}); give the user that runs entrepot access to ${directory}`;
+  const message = `what http.tls.letsencrypt.cachefile keeps cannot be ${done} (${messageOf(cause)}); give the user that runs entrepot access to ${directory}`;
   return new RegistryError('UNAVAILABLE', message, { origin: 'operator', cause });
-}
-
-function reasonOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }
