@@ -119,7 +119,10 @@ export class CachedRepository implements Repository {
   }
 
   async tags(page: PageRequest, ask: Ask): Promise<Answer<Page<Tag>> | undefined> {
-    return this.#tell('tags', await this.#allowed(ask, { object: 'list' }, (as) => this.#lists(as).tags(page), isList));
+    return this.#tell(
+      'tags',
+      await this.#allowed(ask, { object: 'list' }, (as) => this.#lists(as).tags(page), nothingNew),
+    );
   }
 
   async referrers(
@@ -128,7 +131,10 @@ export class CachedRepository implements Repository {
     ask: Ask,
   ): Promise<Answer<readonly Referrer[]> | undefined> {
     const list = (as: Identity) => this.#lists(as).referrers(subject, artifactType);
-    return this.#tell('referrers', await this.#allowed(ask, { object: 'manifest', reference: subject }, list, isList));
+    return this.#tell(
+      'referrers',
+      await this.#allowed(ask, { object: 'manifest', reference: subject }, list, nothingNew),
+    );
   }
 
   /**
@@ -257,7 +263,7 @@ function hasCome(answer: Answer<unknown> | undefined): boolean {
 }
 
 /** It comes from the upstream each time, and has nothing of what is listed. */
-function isList(): boolean {
+function nothingNew(): boolean {
   return false;
 }
 

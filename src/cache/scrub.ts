@@ -1,16 +1,14 @@
-import { algorithmOf, digestOfHash, startHash } from '../oci/digest.ts';
 import type { Digest } from '../oci/digest.ts';
-import type { BlobReader } from '../oci/blob.ts';
-import { asError, messageOf } from '../oci/errors.ts';
+import { asError } from '../oci/errors.ts';
 import type { Index } from '../index/contract.ts';
 import { downloadKeyOf } from '../index/settling.ts';
 import type { Clock } from '../observe/clock.ts';
 import type { Observer } from '../observe/events.ts';
 import type { BlobStore } from '../store/blob-store.ts';
-import { isStoreLoss } from '../store/failure.ts';
 import { setAside } from './held.ts';
 import type { Holder } from './holder.ts';
 import { leaseMs } from './publishing.ts';
+import { whatIsWrong } from './reading.ts';
 
 export interface ScrubContext {
   readonly store: BlobStore;
@@ -23,7 +21,6 @@ export interface ScrubContext {
 }
 
 const bytesPerSecond = 16 * 1024 * 1024;
-const readBytes = 1024 * 1024;
 const pageSize = 100;
 
 /** Re-hashes what is at rest, slowly; what is wrong is moved aside and fetched again. */
@@ -55,7 +52,8 @@ export class Scrub {
 
   async #examine(digest: Digest, signal: AbortSignal): Promise<void> {
     const blob = await this.#context.store.find(digest);
-    const wrong = blob === undefined ? 'its file is gone' : await this.#whatIsWrong(blob, signal);
+    const slowly = (bytes: number): Promise<void> => this.#context.clock.sleep((bytes / bytesPerSecond) * 1000, signal);
+    const wrong = blob === undefined ? 'its file is gone' : await whatIsWrong(blob, slowly);
     if (wrong !== undefined && (await this.putAside(digest, wrong))) await this.#context.refetch(digest);
   }
 
@@ -71,26 +69,6 @@ export class Scrub {
     } finally {
       await index.leases.release(lease, '');
     }
-  }
-
-  async #whatIsWrong(blob: BlobReader, signal: AbortSignal): Promise<string | undefined> {
-    const hash = startHash(algorithmOf(blob.digest));
-    const buffer = Buffer.allocUnsafeSlow(readBytes);
-    try {
-      await using source = await blob.open({ verified: true });
-      for (let position = 0; position < blob.size;) {
-        const length = await source.read(buffer, position);
-        if (length === 0) return 'it ends early';
-        hash.update(buffer.subarray(0, length));
-        position += length;
-        await this.#context.clock.sleep((length / bytesPerSecond) * 1000, signal);
-      }
-    } catch (error) {
-      if (!isStoreLoss(error)) throw error;
-      return `it cannot be read: ${messageOf(error)}`;
-    }
-    const digest = digestOfHash(algorithmOf(blob.digest), hash);
-    return digest === blob.digest ? undefined : `its content has digest ${digest}`;
   }
 }
 

@@ -113,7 +113,7 @@ async function mend(
   const { value, outcome } = await blobOf(repository, child.digest, options);
   if (outcome !== 'hit') return false;
   const { digest, size } = value;
-  const wrong = await whatIsWrong(value, (done) => {
+  const wrong = await whatIsWrong(value, (_, done) => {
     // It is done when it is known to be right.
     if (done < size) options.onProgress({ digest, what: 'blob', size, done });
   });
